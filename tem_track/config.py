@@ -234,11 +234,27 @@ class Experiment(_Section):
         path = path.expanduser()
         return path if path.is_absolute() else self._folder / path
 
-    def targets(self, axis: Axis) -> tuple[Target, ...]:
+    @property
+    def rough_axis(self) -> Axis:
+        """The loading axis as given, or else as the boxes lie: up, right, down or left."""
+        if self.axis_deg is not None:
+            return Axis(self.axis_deg)
+        below = self.specimen or self.base
+        if self.tip is None or below is None:
+            return Axis(0.0)
+        (tx, ty), (bx, by) = self.tip.box.centre_px, below.box.centre_px
+        angle = math.degrees(math.atan2(tx - bx, by - ty))
+        return Axis(90.0 * round(angle / 90.0))
+
+    def targets(self) -> tuple[Target, ...]:
         """Return bar, tip and base, as far as they are named, with the points that are read."""
-        named = (("bar", self.bar), ("tip", self.tip), ("base", self.base))
+        named: tuple[tuple[Literal["bar", "tip", "base"], Tracked | None], ...] = (
+            ("bar", self.bar),
+            ("tip", self.tip),
+            ("base", self.base),
+        )
         return tuple(
-            _target(name, tracked, self.frames.reference, axis)
+            _target(name, tracked, self.frames.reference, self.rough_axis)
             for name, tracked in named
             if tracked is not None
         )
@@ -342,7 +358,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _refuse_control_characters(path: Path, data: Mapping[str, Any]) -> None:
-    """Catch "C:\temp": TOML turns the backslash and the t of a double-quoted path into a tab."""
+    r"""Catch "C:\temp": TOML turns the backslash and the t of a double-quoted path into a tab."""
     for key, value in _strings(data):
         if any(ord(character) < 32 for character in value):
             raise ConfigError(
@@ -469,7 +485,8 @@ def experiment_to_toml(experiment: Experiment, folder: Path | None = None) -> st
 
 def _plain(value: Any, experiment: Experiment, folder: Path | None) -> Any:
     if isinstance(value, Path):
-        return tomlkit.string(_relative(value, experiment, folder), literal=True)
+        text = _relative(value, experiment, folder)
+        return tomlkit.string(text, literal="'" not in text)
     if isinstance(value, Mapping):
         table = tomlkit.table()
         for key, item in value.items():
@@ -496,4 +513,4 @@ def _relative(path: Path, experiment: Experiment, folder: Path | None) -> str:
     except ValueError:  # another drive
         return str(target)
     text = relative.as_posix()
-    return str(target) if "'" in text or text.count("../") > 3 else text
+    return str(target) if text.count("../") > 3 else text

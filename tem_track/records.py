@@ -259,7 +259,7 @@ class Observation:
     time_s: float
     ok: bool
     digest: str
-    bar: Match
-    tip: Match
+    bar: Match | None = None
+    tip: Match | None = None
     base: Match | None = None
     outline: Outline | None = None
