@@ -1,0 +1,318 @@
+"""The command line: arguments in, one library call, an answer printed. No arithmetic here.
+
+Heavy imports wait inside the commands, so that ``tem-track --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from tem_track import __version__
+from tem_track.errors import TemTrackError
+
+if TYPE_CHECKING:
+    from tem_track.analysis import Progress
+
+__all__ = ["app", "main"]
+
+WRONG_USAGE = 2
+LOST_TOO_MANY = 6
+SOME_FAILED = 7
+INTERRUPTED = 130
+
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+"""Typer's own usage error; some releases carry their own click, so it is not imported from there."""
+
+app = typer.Typer(
+    name="tem-track",
+    help="From an in-situ TEM movie to force, strain and stress: every point with its picture.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Codec(StrEnum):
+    """How a simulated movie is stored."""
+
+    mjpeg = "mjpeg"
+    ffv1 = "ffv1"
+    raw = "raw"
+    tiff16 = "tiff16"
+
+
+ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", show_default=False)]
+ResultsFolder = Annotated[Path, typer.Argument(metavar="RESULTS", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with the exit status that the documentation lists."""
+    sys.exit(_status_of(sys.argv[1:]))
+
+
+def _status_of(arguments: list[str]) -> int:
+    try:
+        status = app(args=arguments, prog_name="tem-track", standalone_mode=False)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except _USAGE_ERROR as error:
+        return _wrong_usage(error)
+    except TemTrackError as error:
+        return _fail(str(error), error.exit_status)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        return _unexpected(error)
+    return status if isinstance(status, int) else 0
+
+
+def _wrong_usage(error: Any) -> int:
+    command = error.ctx.command_path if error.ctx is not None else "tem-track"
+    message = error.format_message()
+    if not message:  # no command at all: the help is the answer
+        print(error.ctx.get_help())
+        return WRONG_USAGE
+    return _fail(f"{message.rstrip('.')}; see {command} --help", WRONG_USAGE)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"tem-track: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _unexpected(error: Exception) -> int:
+    import os
+    import traceback
+
+    if os.environ.get("TEM_TRACK_DEBUG"):
+        traceback.print_exc()
+    return _fail(
+        f"unexpected {type(error).__name__}: {error}"
+        " (set TEM_TRACK_DEBUG=1 to see where, and report it)",
+        1,
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"tem-track {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
+
+# --------------------------------------------------------------------------- printing
+
+
+_STAGES = {
+    "template": "building templates",
+    "measure": "measuring",
+    "overlay": "drawing overlay",
+    "report": "writing report",
+    "simulate": "simulating",
+}
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    """Show a bar with frames a second and the time left, on standard error."""
+    if quiet:
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(_STAGES.get(stage, stage), total=total, rate="")
+            bars.update(tasks[stage], completed=done, total=total)
+            speed = bars.tasks[tasks[stage]].finished_speed or bars.tasks[tasks[stage]].speed
+            bars.update(tasks[stage], rate=f"{speed:.0f} frames/s" if speed else "")
+
+        yield show
+
+
+def _print_json(answer: Any) -> None:
+    print(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _print_rows(rows: list[tuple[str, str]], title: str = "") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title or None, show_header=False, box=None, title_justify="left")
+    for name, value in rows:
+        table.add_row(escape(name), escape(value))
+    Console().print(table)
+
+
+def _warn(messages: list[str]) -> None:
+    for message in messages:
+        print(f"tem-track: warning: {message}", file=sys.stderr)
+
+
+# --------------------------------------------------------------------------- the main job
+
+
+@app.command()
+def run(
+    experiment: ExperimentFile,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Results folder.")
+    ] = None,
+    videos: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Draw overlay, montage, report.")
+    ] = True,
+    as_json: Json = False,
+) -> int:
+    """Measure a movie and write the results folder."""
+    return _run(experiment, output, videos, as_json)
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where to put movie and results.")
+    ] = Path("tem_track_demo"),
+    as_json: Json = False,
+) -> int:
+    """Simulate a rod being compressed, and measure it."""
+    from tem_track.simulate import simulate as make
+
+    with _progress(as_json) as progress:
+        movie = make("rod_compression", seed=1, output=output, progress=progress)
+    return _run(movie.experiment_path, output / "results", True, as_json)
+
+
+def _run(experiment: Path, output: Path | None, draw: bool, as_json: bool) -> int:
+    from tem_track.outputs import summary_rows
+    from tem_track.run import run as run_one
+
+    with _progress(as_json) as progress:
+        outcome = run_one(experiment, output, progress=progress, command=_command_line(), draw=draw)
+    if as_json:
+        _print_json({"results": str(outcome.folder), **outcome.result.summary})
+    else:
+        _print_rows(summary_rows(outcome.result), title=str(outcome.folder))
+    _warn(outcome.result.summary["warnings"])
+    if outcome.passed:
+        return 0
+    return _fail(
+        f"{outcome.folder}: done, but bar, tip or specimen were lost in"
+        f" {outcome.lost_fraction:.0%} of the frames, more than quality.max_lost_fraction allows;"
+        " look at the flagged frames in report.html",
+        LOST_TOO_MANY,
+    )
+
+
+def _command_line() -> str:
+    import shlex
+
+    return shlex.join(["tem-track", *sys.argv[1:]])
+
+
+@app.command()
+def info(movie: Annotated[Path, typer.Argument(metavar="MOVIE")], as_json: Json = False) -> None:
+    """Say what a movie file really holds."""
+    from tem_track.frames import inspect, open_movie
+
+    report = inspect(open_movie(movie))
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        _print_rows(report.rows(), title=str(movie))
+        _warn(list(report.warnings))
+
+
+@app.command()
+def recalculate(
+    results: ResultsFolder,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="EXPERIMENT.toml", help="Other stiffness, scale, model."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Calculate the mechanics again from the stored pixels, without the movie."""
+    from tem_track.outputs import summary_rows
+    from tem_track.run import recalculate as again
+
+    result = again(results, config, command=_command_line())
+    if as_json:
+        _print_json({"results": str(results), **result.summary})
+    else:
+        _print_rows(summary_rows(result), title=str(results))
+    _warn(result.summary["warnings"])
+
+
+# --------------------------------------------------------------------------- movies with a truth
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[str, typer.Argument(help="One of the list that --list prints.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same movie.")] = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR")] = Path("simulated"),
+    frames: Annotated[int | None, typer.Option(min=1)] = None,
+    dose: Annotated[float | None, typer.Option(help="Electrons a pixel in vacuum.")] = None,
+    codec: Annotated[Codec, typer.Option(help="How the movie is stored.")] = Codec.mjpeg,
+    accident: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=AMOUNT", help="May be given several times.")
+    ] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List scenarios and accidents.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Draw a movie whose truth is known."""
+    from tem_track.simulate import describe, parse_accidents
+    from tem_track.simulate import simulate as make
+
+    if list_all or not scenario:
+        _print_rows(describe())
+        return
+    with _progress(as_json) as progress:
+        made = make(
+            scenario,
+            seed=seed,
+            output=output,
+            frames=frames,
+            dose_e_per_px=dose,
+            codec=codec.value,
+            accidents=parse_accidents(accident or []),
+            progress=progress,
+        )
+    rows = [(name, str(path)) for name, path in made.paths().items()]
+    if as_json:
+        _print_json(dict(rows))
+    else:
+        _print_rows(rows)

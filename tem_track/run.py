@@ -1,0 +1,187 @@
+"""One experiment into its results folder: measured, calculated, drawn, and marked complete last."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from tem_track.analysis import Progress, Result, analyse
+from tem_track.config import Experiment, load_experiment
+from tem_track.errors import ResultsBusyError, ResultsError
+from tem_track.frames import open_movie
+
+__all__ = ["Outcome", "default_folder", "hold", "run"]
+
+PROVENANCE = "provenance.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A finished run.
+
+    Attributes
+    ----------
+    result : Result
+    folder : Path
+        The results folder.
+    lost_fraction : float
+        Share of the frames in which bar, tip or specimen were lost.
+    passed : bool
+        False where more were lost than the experiment's quality gate allows.
+    """
+
+    result: Result
+    folder: Path
+    lost_fraction: float
+    passed: bool
+
+
+def default_folder(experiment_path: Path) -> Path:
+    """Return ``EXPERIMENT.results`` beside the experiment file."""
+    return experiment_path.with_suffix(".results")
+
+
+def run(
+    experiment_path: Path,
+    folder: Path | None = None,
+    *,
+    progress: Progress,
+    command: str = "",
+    draw: bool = True,
+) -> Outcome:
+    """Run one experiment and write its results folder.
+
+    Parameters
+    ----------
+    experiment_path : Path
+        The experiment file.
+    folder : Path, optional
+        Results folder; by default ``EXPERIMENT.results`` beside the file.
+    progress : callable
+        Called as ``progress(stage, done, total)``.
+    command : str
+        How it was asked for, kept in the provenance.
+    draw : bool
+        Draw overlay, montage, curves and report too.
+
+    Raises
+    ------
+    ConfigError, MovieError, TrackingError
+        Nothing has been written then.
+    ResultsBusyError
+        Another run holds the folder.
+    """
+    started = datetime.now(UTC)
+    experiment = load_experiment(experiment_path)
+    folder = folder if folder is not None else default_folder(experiment_path)
+    movie = open_movie(
+        experiment.movie_path, frame_interval_s=experiment.calibration.frame_interval_s
+    )
+    with _only_if_new(folder), hold(folder):
+        result = analyse(movie, experiment, progress=progress)
+        _write(result, movie, folder, progress, draw)
+        from tem_track import outputs
+
+        outputs.write_provenance(
+            result, movie, folder / PROVENANCE, command=command, started=started
+        )
+    lost = _lost_fraction(result)
+    return Outcome(result, folder, lost, lost <= experiment.quality.max_lost_fraction)
+
+
+def _write(result: Result, movie: object, folder: Path, progress: Progress, draw: bool) -> None:
+    from tem_track import outputs, pages
+
+    (folder / PROVENANCE).unlink(missing_ok=True)
+    outputs.write_tables(result, folder)
+    if draw:
+        outputs.write_pictures(result, movie, folder, progress=progress)
+        pages.write_report(result, movie, folder / "report.html", progress=progress)
+
+
+def _lost_fraction(result: Result) -> float:
+    frames = int(result.summary.get("n_frames") or 0)
+    return float(result.summary.get("n_lost") or 0) / frames if frames else 0.0
+
+
+# --------------------------------------------------------------------------- the folder
+
+
+@contextmanager
+def _only_if_new(folder: Path) -> Iterator[None]:
+    """Make the folder, and take it away again where the run fails before it wrote anything."""
+    existed = folder.exists()
+    if existed and not folder.is_dir():
+        raise ResultsError(f"{folder}: is a file; name a folder with --output")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(
+            f"{folder}: cannot be made ({error.strerror}); name another folder with --output"
+        ) from None
+    try:
+        yield
+    except BaseException:
+        if not existed:
+            _remove_if_empty(folder)
+        raise
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold a results folder against a second run; a killed run's hold ends with its process.
+
+    Raises
+    ------
+    ResultsBusyError
+        Another process holds it; the message names it.
+    """
+    path = folder / ".lock"
+    with path.open("a+", encoding="utf-8") as file:
+        if not _try_lock(file):
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise ResultsBusyError(
+                f"{folder}: another run holds this folder (process {holder}); wait for it or"
+                " name another folder with --output"
+            )
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(file: IO[str]) -> bool:
+        try:
+            file.seek(1 << 30)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(file: IO[str]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
