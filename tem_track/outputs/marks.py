@@ -1,0 +1,206 @@
+"""What is drawn on a frame, as plain geometry in the frame's own pixels.
+
+Overlay, montage and report draw the same marks, each in its own way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.analysis import Result
+from tem_track.records import FloatArray, Image, Target
+
+__all__ = ["Mark", "Marks", "bar_edge_px", "marks_of"]
+
+Role = Literal[
+    "bar_box",
+    "bar_line",
+    "tip_box",
+    "tip_point",
+    "base_box",
+    "zero_line",
+    "outline",
+    "axis",
+    "diameter",
+    "contact",
+    "gap",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """A line through points (x, y) in pixels, shape (n, 2); a single point is a cross."""
+
+    role: Role
+    points_px: FloatArray
+    closed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Draws up the marks of any row of a result.
+
+    Attributes
+    ----------
+    result : Result
+    targets : dict
+        Bar, tip and base by name, where the experiment names them.
+    bar_line_px : float
+        Distance of the bar's edge from the bar's point, along the loading axis.
+    """
+
+    result: Result
+    targets: dict[str, Target]
+    bar_line_px: float
+    columns: dict[str, NDArray[Any]]
+    extent_px: float = 1e5
+
+    def at(self, row: int) -> tuple[Mark, ...]:
+        """Return the marks of one row of the points, those that lie under others first."""
+        return (
+            *self._boxes(row),
+            *self._bar_lines(row),
+            *self._specimen(row),
+            *self._tip_point(row),
+        )
+
+    def position(self, name: str, row: int) -> FloatArray | None:
+        """Return a target's point (x, y) in a row, None where it is lost."""
+        x, y = self._value(f"{name}_x_px", row), self._value(f"{name}_y_px", row)
+        return np.array([x, y]) if math.isfinite(x) and math.isfinite(y) else None
+
+    def bar_line_at(self, row: int) -> FloatArray | None:
+        """Return a point on the bar's reference line, None where the bar is lost."""
+        bar = self.position("bar", row)
+        along = np.array(self.result.axis.along)
+        return None if bar is None else bar + self.bar_line_px * along
+
+    def zero_at(self, row: int) -> FloatArray | None:
+        """Return where the tip would be without load: still against the bar."""
+        tip, deflection = self.position("tip", row), self._value("deflection_nm", row)
+        if tip is None or not math.isfinite(deflection):
+            return None
+        sign = -1.0 if self.result.experiment.mode == "tension" else 1.0
+        scale = self.result.experiment.calibration.scale_nm_per_px
+        return tip - sign * deflection / scale * np.array(self.result.axis.along)
+
+    def _value(self, column: str, row: int) -> float:
+        values = self.columns.get(column)
+        return float(values[row]) if values is not None else math.nan
+
+    def _boxes(self, row: int) -> Iterator[Mark]:
+        roles: tuple[tuple[str, Role], ...] = (
+            ("bar", "bar_box"),
+            ("base", "base_box"),
+            ("tip", "tip_box"),
+        )
+        for name, role in roles:
+            target, found = self.targets.get(name), self.position(name, row)
+            if target is not None and found is not None:
+                rotation = self._value(f"{name}_rotation_deg", row)
+                yield Mark(role, _box_corners(target, found, rotation), closed=True)
+
+    def _bar_lines(self, row: int) -> Iterator[Mark]:
+        for role, point in (("zero_line", self.zero_at(row)), ("bar_line", self.bar_line_at(row))):
+            if point is not None:
+                across = self.extent_px * np.array(self.result.axis.across)
+                yield Mark(role, np.array([point - across, point + across]))  # type: ignore[arg-type]
+
+    def _specimen(self, row: int) -> Iterator[Mark]:
+        outline = self.result.outlines.get(int(self.columns["frame"][row]))
+        if outline is None or len(outline) < 2:
+            return
+        stations = outline.astype(float)
+        middle, left, right = stations[:, 0:2], stations[:, 2:4], stations[:, 4:6]
+        yield Mark("outline", _finite(np.concatenate([left, right[::-1]])), closed=True)
+        yield Mark("axis", _finite(middle))
+        half = _station_at_half(middle, np.array(self.result.axis.along))
+        yield Mark("diameter", _finite(np.array([left[half], right[half]])))
+        for end in (0, -1):
+            yield Mark("contact", _finite(np.array([left[end], right[end]])))
+
+    def _tip_point(self, row: int) -> Iterator[Mark]:
+        tip = self.position("tip", row)
+        if tip is not None:
+            yield Mark("tip_point", tip[None, :])
+
+
+def marks_of(result: Result, reference: Image | None = None) -> Marks:
+    """Return the marks of a result.
+
+    Parameters
+    ----------
+    result : Result
+    reference : Image, optional
+        The reference frame, where the bar's edge is looked for; without it the side of its box
+        that faces the specimen is taken.
+    """
+    targets: dict[str, Target] = {t.name: t for t in result.experiment.targets()}
+    along = np.array(result.axis.along)
+    columns = {str(name): result.points[name].to_numpy() for name in result.points.columns}
+    for name in ("tip_rotation_deg", "bar_rotation_deg"):
+        if name in result.measurement.columns and len(result.measurement) == len(result.points):
+            columns[name] = result.measurement[name].to_numpy()
+    bar = targets.get("bar")
+    line = bar_edge_px(bar, along, reference) if bar is not None else math.nan
+    return Marks(result, targets, line, columns)
+
+
+def bar_edge_px(bar: Target, along: FloatArray, reference: Image | None) -> float:
+    """Return how far the bar's edge lies from the bar's point along the axis, for drawing.
+
+    The edge is the steepest change of the mean grey value along the axis inside the box; it only
+    places the line on the picture, no number comes from it.
+    """
+    box = bar.references[0].box
+    dx, dy = along
+    facing = -(abs(dx) * (box.width_px - 1) + abs(dy) * (box.height_px - 1)) / 2
+    centre = np.array(box.centre_px)
+    offset = float((centre - np.array(bar.point_px)) @ along)
+    if reference is None:
+        return offset + float(facing)
+    x, y = round(box.x_px), round(box.y_px)
+    patch = reference[y : y + round(box.height_px), x : x + round(box.width_px)].astype(float)
+    rows, columns = np.indices(patch.shape)
+    distance = (columns - (patch.shape[1] - 1) / 2) * dx + (rows - (patch.shape[0] - 1) / 2) * dy
+    edge = _steepest(distance.ravel(), patch.ravel())
+    return offset + (edge if edge is not None else float(facing))
+
+
+def _steepest(distance: FloatArray, grey: FloatArray) -> float | None:
+    low = math.floor(float(distance.min()))
+    bins = np.floor(distance).astype(int) - low
+    count = np.bincount(bins)
+    mean = np.bincount(bins, weights=grey) / np.maximum(count, 1)
+    if len(mean) < 12:
+        return None
+    smooth = np.convolve(mean, np.ones(5) / 5, mode="valid")
+    slope = np.abs(smooth[4:] - smooth[:-4])
+    return float(low + np.argmax(slope) + 4.5)
+
+
+def _box_corners(target: Target, found: FloatArray, rotation_deg: float) -> FloatArray:
+    """Return the box's corners (outer edges), moved and turned with the target."""
+    box = target.references[0].box
+    left, top = box.x_px - 0.5, box.y_px - 0.5
+    right, bottom = left + box.width_px, top + box.height_px
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    angle = math.radians(rotation_deg) if math.isfinite(rotation_deg) else 0.0
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    return (corners - np.array(target.point_px)) @ turn.T + found
+
+
+def _station_at_half(middle: FloatArray, along: FloatArray) -> int:
+    height = middle @ along
+    return int(np.nanargmin(np.abs(height - (np.nanmin(height) + np.nanmax(height)) / 2)))
+
+
+def _finite(points: FloatArray) -> FloatArray:
+    kept: FloatArray = points[np.isfinite(points).all(axis=1)]
+    return kept
