@@ -1,0 +1,14 @@
+"""Target box -> sub-pixel position and its uncertainty, frame by frame.
+
+Trackers are prepared once from a sample of the movie; after that every frame is located for
+itself. Choices that need the whole sequence are made on the matches, by `choose`.
+"""
+
+from __future__ import annotations
+
+from tem_track.tracking.aperture import require_axis
+from tem_track.tracking.build import build_trackers
+from tem_track.tracking.sequence import choose
+from tem_track.tracking.tracker import Tracker
+
+__all__ = ["Tracker", "build_trackers", "choose", "require_axis"]

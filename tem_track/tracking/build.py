@@ -1,0 +1,469 @@
+"""Trackers from a sample of frames: register, average, find the pixels that move, repeat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.errors import TrackingError
+from tem_track.records import Box, FloatArray, Frame, Image, Reference, Target
+from tem_track.tracking.coarse import make_coarse
+from tem_track.tracking.crops import SLACK, Crop, cut
+from tem_track.tracking.fit import Fit, Pattern, fit_pattern
+from tem_track.tracking.noise import single_frame_variance, variance_of_grey
+from tem_track.tracking.splines import MARGIN, coefficients, moved
+from tem_track.tracking.tracker import Limits, Look, Tracker
+
+__all__ = ["build_trackers"]
+
+ROUNDS = 5
+BLOCK_PX = 16
+WEAK_INFORMATION = 1.0
+"""Below this many px^-2 a direction counts as not fixed by the target."""
+
+
+def build_trackers(
+    references: Mapping[int, Image], sample: Iterable[Frame], targets: Sequence[Target]
+) -> dict[str, Tracker]:
+    """Prepare one tracker a target.
+
+    Parameters
+    ----------
+    references : mapping of int to Image
+        The frames that the targets' references name.
+    sample : iterable of Frame
+        Frames spread over the movie, about a hundred; read once, only crops are kept.
+    targets : sequence of Target
+
+    Returns
+    -------
+    dict of str to Tracker
+        By the target's name.
+
+    Raises
+    ------
+    TrackingError
+        A box lies outside its frame, is too small, or holds nothing that could be followed.
+    """
+    drafts = {target.name: _drafts(references, target) for target in targets}
+    crops: dict[str, list[list[Crop]]] = {
+        target.name: [[] for _ in target.references] for target in targets
+    }
+    for frame in sample:
+        if frame.ok:
+            for target in targets:
+                _collect(frame.image, drafts[target.name], crops[target.name])
+    return {
+        target.name: _finish(references, target, drafts[target.name], crops[target.name])
+        for target in targets
+    }
+
+
+def _whole(box: Box, shape: tuple[int, ...], name: str) -> tuple[int, int, int, int]:
+    x, y = round(box.x_px), round(box.y_px)
+    w, h = round(box.width_px), round(box.height_px)
+    x1, y1 = min(x + w, shape[1]), min(y + h, shape[0])
+    x, y = max(x, 0), max(y, 0)
+    if x1 - x < 8 or y1 - y < 8:
+        raise TrackingError(
+            f"the {name}'s box {[x, y, w, h]} leaves less than 8 pixels inside the frame of "
+            f"{shape[1]}x{shape[0]} px: draw it larger and inside the frame"
+        )
+    return x, y, x1 - x, y1 - y
+
+
+def _drafts(references: Mapping[int, Image], target: Target) -> list[Look]:
+    return [_draft(references[ref.frame], ref, target) for ref in target.references]
+
+
+def _reference_crop(image: Image, ref: Reference, target: Target) -> tuple[Crop, tuple[int, int]]:
+    x, y, w, h = _whole(ref.box, image.shape, target.name)
+    crop = cut(image, x, y, (h, w))
+    assert crop is not None
+    return crop, (h, w)
+
+
+def _point_in_box(target: Target, ref: Reference, crop: Crop) -> tuple[float, float]:
+    """Return the point (x, y), counted from the crop's box; it keeps its place in the box."""
+    first = target.references[0].box
+    x = target.point_px[0] - first.x_px + ref.box.x_px - crop.x
+    y = target.point_px[1] - first.y_px + ref.box.y_px - crop.y
+    return (x, y)
+
+
+def _draft(image: Image, ref: Reference, target: Target) -> Look:
+    """Make a look from the reference frame alone, good enough to register others."""
+    crop, (h, w) = _reference_crop(image, ref, target)
+    grey = crop.image.astype(float)
+    if not np.isfinite(grey).all() or float(np.ptp(grey[SLACK:-SLACK, SLACK:-SLACK])) <= 0:
+        raise TrackingError(
+            f"the {target.name}'s box in frame {ref.frame} is uniform: nothing in it can be "
+            "followed; draw it over an edge or a texture"
+        )
+    state = _State(_point_in_box(target, ref, crop), (h, w))
+    state.template = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    state.variance = np.full((h, w), single_frame_variance(grey))
+    state.mask = np.ones((h, w), bool)
+    state.n_frames = 1
+    return state.look(Limits(1.0, math.inf, 1.0, (0.05, 20.0), 0.3))
+
+
+def _collect(image: Image, looks: list[Look], crops: list[list[Crop]]) -> None:
+    """Keep the surroundings of the target, with the look that fits best."""
+    best: tuple[float, int, Crop] | None = None
+    for number, look in enumerate(looks):
+        match = Tracker("draft", Box(0, 0, 0, 0), (0, 0), (look,)).locate(image)
+        if match.lost:
+            continue
+        h, w = look.pattern.shape
+        x, y = round(match.x_px - look.point_px[0]), round(match.y_px - look.point_px[1])
+        crop = cut(image, x, y, (h, w))
+        if crop is not None and (best is None or match.score > best[0]):
+            best = (match.score, number, crop)
+    if best is not None:
+        crops[best[1]].append(best[2])
+
+
+@dataclass(slots=True)
+class _State:
+    """The template as it grows."""
+
+    point_px: tuple[float, float]
+    shape: tuple[int, int]
+    template: FloatArray = None  # type: ignore[assignment]
+    variance: FloatArray = None  # type: ignore[assignment]
+    mask: NDArray[np.bool_] = None  # type: ignore[assignment]
+    n_frames: float = 1
+    turns: bool = False
+    meat: FloatArray | None = None
+    wander_px: float = 1.0
+
+    def pattern(self) -> Pattern:
+        """Return the pattern of the present template."""
+        trim = SLACK - MARGIN
+        level = float(self.template[SLACK:-SLACK, SLACK:-SLACK].mean())
+        coef = coefficients(self.template - level, 3)
+        weight = self.mask / self.variance
+        sure = self._sure_slopes(coef[SLACK:-SLACK, SLACK:-SLACK].shape, coef)
+        return Pattern(
+            np.ascontiguousarray(coef[trim:-trim, trim:-trim]),
+            weight.astype(np.float32),
+            (weight * sure).astype(np.float32),
+            level,
+        )
+
+    def _sure_slopes(self, shape: tuple[int, int], coef: NDArray[np.float32]) -> FloatArray:
+        """Return how far each slope is told from the template's own noise, 0 to 1."""
+        inner = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
+        square = sum(moved(coef, 0, 0, 3, s)[inner].astype(float) ** 2 for s in "xy")
+        strength = cv2.GaussianBlur(np.asarray(square), (0, 0), 1.5)
+        noise = 2 * 0.33 * self.variance / self.n_frames
+        return np.clip(1 - noise / np.maximum(strength, 1e-12), 0, 1)
+
+    def look(self, limits: Limits) -> Look:
+        """Return the look that the present template gives."""
+        pattern = self.pattern()
+        inner = self.template[SLACK:-SLACK, SLACK:-SLACK]
+        coarse = make_coarse(inner - pattern.level, self.mask)
+        rough = _rough_pattern(coarse.template, self.mask, coarse.factor)
+        information = _information(pattern, self.point_px, self.turns)
+        free = _free_direction(information)
+        covariance = _covariance(information, free, self.meat)
+        return Look(
+            pattern, rough, coarse, self.point_px, self.turns, information, covariance, free,
+            self.wander_px, limits,
+        )  # fmt: skip
+
+
+def _rough_pattern(low: NDArray[np.float32], mask: NDArray[np.bool_], factor: int) -> Pattern:
+    h, w = low.shape
+    weight = cv2.resize(
+        mask[: h * factor, : w * factor].astype(np.float32), (w, h), interpolation=cv2.INTER_AREA
+    )
+    padded = np.pad(low.astype(float), MARGIN, mode="edge")
+    return Pattern(coefficients(padded, 3), weight, weight, 0.0)
+
+
+def _slopes(
+    pattern: Pattern, point_px: tuple[float, float], turns: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return the values (h, w) and the slopes (n, h, w) of a pattern at rest."""
+    inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
+    value = moved(pattern.coef, 0, 0, 3)[inner].astype(float)
+    slopes = [moved(pattern.coef, 0, 0, 3, s)[inner].astype(float) for s in "xy"]
+    if turns:
+        y, x = np.indices(value.shape)
+        slopes.append(-slopes[0] * (y - point_px[1]) + slopes[1] * (x - point_px[0]))
+    return value, np.array(slopes)
+
+
+def _sharpened(pattern: Pattern, value: FloatArray, slopes: FloatArray) -> FloatArray:
+    """Return the slopes' weighted scores with gain and offset taken out, (n, h, w)."""
+    w = pattern.weight.astype(float)
+    plain = np.array([np.ones_like(value), value])
+    normal = np.einsum("ayx,byx,yx->ab", plain, plain, w)
+    q = pattern.slope_weight * slopes
+    cross = np.einsum("nyx,ayx->na", q, plain)
+    return np.asarray(q - np.einsum("na,ayx->nyx", np.linalg.solve(normal, cross.T).T, plain) * w)
+
+
+def _information(pattern: Pattern, point_px: tuple[float, float], turns: bool) -> FloatArray:
+    value, slopes = _slopes(pattern, point_px, turns)
+    scores = _sharpened(pattern, value, slopes)
+    found = np.einsum("nyx,myx->nm", scores, slopes)
+    return np.asarray((found + found.T) / 2)
+
+
+def _free_direction(information: FloatArray) -> FloatArray | None:
+    """Return the unit vector along which a target says nothing, or None."""
+    values, vectors = np.linalg.eigh(information[:2, :2])
+    if values[0] > max(WEAK_INFORMATION, 1e-4 * values[1]):
+        return None
+    return np.asarray(vectors[:, 0])
+
+
+def _covariance(
+    information: FloatArray, free: FloatArray | None, meat: FloatArray | None
+) -> FloatArray:
+    if meat is None or meat.shape != information.shape:
+        meat = information
+    if free is not None:
+        fixed = np.array([-free[1], free[0]])
+        variance = float(fixed @ meat[:2, :2] @ fixed) / (
+            float(fixed @ information[:2, :2] @ fixed) ** 2 + 1e-300
+        )
+        return variance * np.outer(fixed, fixed)
+    inverse = np.linalg.pinv(information)
+    return np.asarray(inverse @ meat @ inverse.T)
+
+
+def _finish(
+    references: Mapping[int, Image], target: Target, drafts: list[Look], crops: list[list[Crop]]
+) -> Tracker:
+    looks, masks = [], []
+    for ref, draft, own in zip(target.references, drafts, crops, strict=True):
+        crop, shape = _reference_crop(references[ref.frame], ref, target)
+        look, mask = _grow(crop, shape, draft, own)
+        looks.append(look)
+        masks.append(mask)
+    first = target.references[0].box
+    return Tracker(target.name, first, target.point_px, tuple(looks), masks[0])
+
+
+def _grow(
+    reference: Crop, shape: tuple[int, int], draft: Look, crops: list[Crop]
+) -> tuple[Look, NDArray[np.bool_]]:
+    """Average the registered crops, and let the average register them again."""
+    stack = [reference, *crops]
+    state = _State(draft.point_px, shape)
+    inner = draft.pattern
+    state.mask = np.ones(shape, bool)
+    state.variance = np.full(shape, 1 / float(inner.weight.max()))
+    fits = [_fit_crop(crop, inner, state) for crop in stack]
+    splines = [coefficients(crop.image.astype(float), 5) for crop in stack]
+    for _ in range(ROUNDS):
+        _average(state, stack, splines, fits, inner.level)
+        inner = state.pattern()
+        fits = [_fit_crop(crop, inner, state) for crop in stack]
+        _learn(state, stack, fits, inner)
+    return _settle(state, stack, fits), state.mask
+
+
+def _fit_crop(crop: Crop, pattern: Pattern, state: _State) -> Fit | None:
+    """Fit within a crop; the result's position counts from the crop's box."""
+    top, bottom, left, right = crop.inside
+    return _shifted(
+        fit_pattern(
+            crop.image[top:bottom, left:right], pattern, (SLACK - left, SLACK - top),
+            turns=state.turns, pivot_px=state.point_px,
+            free=_free_direction(_information(pattern, state.point_px, False))
+            if state.n_frames > 1e9 else None,
+        ),
+        left - SLACK, top - SLACK,
+    )  # fmt: skip
+
+
+def _shifted(fit: Fit | None, dx: float, dy: float) -> Fit | None:
+    return None if fit is None else replace(fit, x_px=fit.x_px + dx, y_px=fit.y_px + dy)
+
+
+def _good(fits: list[Fit | None]) -> list[int]:
+    """Return the numbers of the frames that show the target as most do."""
+    known = [k for k, f in enumerate(fits) if f and max(abs(f.x_px), abs(f.y_px)) < 2.5]
+    if not known:
+        return []
+    chi2 = np.array([fits[k].chi2 / fits[k].gain for k in known])  # type: ignore[union-attr]
+    centre = float(np.median(chi2))
+    spread = 1.4826 * float(np.median(np.abs(chi2 - centre)))
+    most = centre + max(5 * spread, 0.3 * centre)
+    return [k for k, value in zip(known, chi2, strict=True) if value <= most]
+
+
+def _average(
+    state: _State,
+    stack: list[Crop],
+    splines: list[NDArray[np.float32]],
+    fits: list[Fit | None],
+    level: float,
+) -> None:
+    good = _good(fits)
+    if not good:
+        good = [0]
+    total = np.zeros(stack[0].image.shape)
+    seen = np.full(stack[0].image.shape, 1e-9)
+    gains = [f.gain for k in good if (f := fits[k])] or [1.0]
+    offsets = [f.offset for k in good if (f := fits[k])] or [0.0]
+    gain0, offset0 = float(np.median(gains)), float(np.median(offsets))
+    for k in good:
+        fit = fits[k]
+        x, y, turn = (fit.x_px, fit.y_px, fit.turn_rad) if fit else (0.0, 0.0, 0.0)
+        gain, offset = (fit.gain, fit.offset) if fit else (gain0, offset0)
+        grey = _registered(splines[k], x, y, turn, state) - level
+        visible = cv2.erode(stack[k].visible(), np.ones((5, 5)), borderValue=1)
+        visible = np.maximum(visible, 1e-6)
+        total += visible * ((grey - offset) / gain * gain0 + offset0)
+        seen += visible
+    state.template = total / seen + level
+    state.n_frames = len(good)
+
+
+def _registered(
+    spline: NDArray[np.float32], x: float, y: float, turn: float, state: _State
+) -> FloatArray:
+    if turn == 0:
+        return moved(spline, x, y, 5).astype(float)
+    from scipy import ndimage
+
+    cos, sin = math.cos(turn), math.sin(turn)
+    py, px = state.point_px[1] + SLACK, state.point_px[0] + SLACK
+    matrix = np.array([[cos, sin], [-sin, cos]])
+    shift = np.array([py + y, px + x]) - matrix @ np.array([py, px])
+    return np.asarray(
+        ndimage.affine_transform(
+            spline, matrix, shift, order=5, mode="mirror", prefilter=False, output=np.float64
+        )
+    )
+
+
+def _residuals(crop: Crop, fit: Fit, pattern: Pattern, state: _State) -> FloatArray:
+    """Return the residuals of the box's pixels in template grey; NaN outside the frame."""
+    inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
+    box = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
+    if fit.turn_rad == 0:
+        value = moved(pattern.coef, -fit.x_px, -fit.y_px, 3)[inner]
+    else:
+        value = _turned(pattern.coef, fit, state.point_px)[inner]
+    grey = crop.image[box].astype(float) - pattern.level
+    rest = (grey - fit.offset) / fit.gain - value
+    return np.where(crop.visible()[box] > 0, rest, np.nan)
+
+
+def _turned(coef: NDArray[np.float32], fit: Fit, point: tuple[float, float]) -> FloatArray:
+    from scipy import ndimage
+
+    cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
+    pivot = np.array([point[1] + MARGIN, point[0] + MARGIN])
+    matrix = np.array([[cos, -sin], [sin, cos]])
+    shift = pivot - matrix @ (pivot + np.array([fit.y_px, fit.x_px]))
+    return np.asarray(
+        ndimage.affine_transform(
+            coef, matrix, shift, order=3, mode="mirror", prefilter=False, output=np.float64
+        )
+    )
+
+
+def _learn(state: _State, stack: list[Crop], fits: list[Fit | None], pattern: Pattern) -> None:
+    """Learn the variance of every pixel, and which pixels move with the target."""
+    good = _good(fits)
+    if len(good) < 2:
+        return
+    total = np.zeros(state.shape)
+    count = np.zeros(state.shape)
+    for k in good:
+        fit = fits[k]
+        assert fit is not None
+        rest = _residuals(stack[k], fit, pattern, state)
+        count += np.isfinite(rest)
+        total += np.nan_to_num(rest) ** 2
+    mean_square = total / np.maximum(count, 1)
+    box = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
+    seen = count >= max(2, len(good) // 4)
+    by_grey = variance_of_grey(state.template[box], mean_square, seen & state.mask, len(good))
+    excess = _smooth(mean_square / by_grey, seen) * len(good) / (len(good) - 1)
+    state.variance = by_grey * np.clip(excess, 0.5, None)
+    state.mask = seen & (excess < _excess_limit(excess, pattern, state))
+
+
+def _smooth(values: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
+    known = seen.astype(float)
+    top = cv2.GaussianBlur(values * known, (0, 0), 2.0, borderType=cv2.BORDER_REFLECT)
+    low = cv2.GaussianBlur(known, (0, 0), 2.0, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(top / np.maximum(low, 1e-6))
+
+
+def _excess_limit(excess: FloatArray, pattern: Pattern, state: _State) -> float:
+    """Return the excess above which a pixel is held to move otherwise."""
+    _, slopes = _slopes(pattern, state.point_px, False)
+    weight = (pattern.slope_weight * (slopes**2).sum(axis=0)).ravel()
+    order = np.argsort(excess.ravel())
+    share = np.cumsum(weight[order])
+    typical = float(excess.ravel()[order][np.searchsorted(share, 0.5 * share[-1])])
+    return 4 * max(1.0, typical)
+
+
+def _settle(state: _State, stack: list[Crop], fits: list[Fit | None]) -> Look:
+    """Anchor the template to the reference frame and learn what good frames look like."""
+    pattern = state.pattern()
+    good = _good(fits)
+    if len(good) >= 2:
+        state.meat = _meat(state, stack, fits, good, pattern)
+    values = [f for k in good if (f := fits[k])]
+    if not values:
+        return state.look(Limits(1.0, math.inf, 1.0))
+    chi2 = np.array([f.chi2 / max(f.gain, 1.0) for f in values])
+    typical = float(np.median(chi2))
+    spread = 1.4826 * float(np.median(np.abs(chi2 - typical)))
+    most = typical + max(12 * spread, 1.0 * typical)
+    likeness = float(np.median([f.likeness for f in values]))
+    anchor = fits[0]
+    if anchor is not None:
+        x, y = state.point_px
+        state.point_px = (x - anchor.x_px, y - anchor.y_px)
+    return state.look(Limits(typical, most, likeness))
+
+
+def _meat(
+    state: _State, stack: list[Crop], fits: list[Fit | None], good: list[int], pattern: Pattern
+) -> FloatArray:
+    """Return the scores' covariance as the residuals have it, with their spatial correlation.
+
+    The pixels' scores are summed over squares before they are squared, so that correlation
+    within a square counts.
+    """
+    value, slopes = _slopes(pattern, state.point_px, state.turns)
+    scores = _sharpened(pattern, value, slopes)
+    share = _squares(np.einsum("nyx,nyx->yx", scores, slopes)[None])[0]
+    share = np.clip(share / share.sum(), 0, 0.5)
+    meat = np.zeros((len(slopes), len(slopes)))
+    for k in good:
+        fit = fits[k]
+        assert fit is not None
+        rest = np.nan_to_num(_residuals(stack[k], fit, pattern, state))
+        sums = _squares(scores * rest) / np.sqrt(1 - share)
+        meat += np.einsum("nyx,myx->nm", sums, sums)
+    return meat / (len(good) - 1)
+
+
+def _squares(field: FloatArray) -> FloatArray:
+    """Sum the last two axes over squares of BLOCK_PX."""
+    n, h, w = field.shape
+    rows = -(-h // BLOCK_PX)
+    columns = -(-w // BLOCK_PX)
+    padded = np.zeros((n, rows * BLOCK_PX, columns * BLOCK_PX))
+    padded[:, :h, :w] = field
+    return padded.reshape(n, rows, BLOCK_PX, columns, BLOCK_PX).sum(axis=(2, 4))

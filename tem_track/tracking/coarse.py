@@ -1,0 +1,105 @@
+"""The global search: where is the target, to a whole pixel, anywhere in the frame.
+
+Normalised cross-correlation on a reduced frame finds the place whatever the brightness. It is
+biased on a dark tip, so nothing finer is asked of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.records import FloatArray, Image
+
+__all__ = ["Coarse", "Place", "make_coarse", "search"]
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coarse:
+    """The reduced template.
+
+    Attributes
+    ----------
+    factor : int
+        Frame pixels per reduced pixel.
+    template : float32 (h, w)
+        Reduced grey values; pixels that do not move with the target hold the mean.
+    pad : int
+        Reduced pixels by which the frame is continued beyond its border.
+    """
+
+    factor: int
+    template: Float32
+    pad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A candidate: the box's top-left pixel and its correlation."""
+
+    x_px: float
+    y_px: float
+    likeness: float
+
+
+def make_coarse(template: FloatArray, moving: NDArray[np.bool_]) -> Coarse:
+    """Reduce a template of shape (h, w), so that its shorter side keeps 12 pixels or more."""
+    h, w = template.shape
+    factor = int(np.clip(2 ** int(np.log2(max(1.0, min(h, w) / 12))), 1, 8))
+    filled = np.where(moving, template, template[moving].mean() if moving.any() else 0.0)
+    low = reduce_image(filled.astype(np.float32), factor)
+    pad = int(np.ceil(0.25 * min(low.shape)))
+    return Coarse(factor, np.ascontiguousarray(low, np.float32), pad)
+
+
+def reduce_image(image: Image, factor: int) -> Float32:
+    """Average squares of `factor` pixels; a rest at the right and the bottom is left off."""
+    h, w = image.shape[0] // factor, image.shape[1] // factor
+    if factor == 1:
+        return image.astype(np.float32)
+    part = np.ascontiguousarray(image[: h * factor, : w * factor])
+    if part.dtype.name not in ("uint8", "uint16", "float32"):
+        part = part.astype(np.float32)
+    return cv2.resize(part, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def search(image: Image, coarse: Coarse, *, most: int = 3, within: float = 0.1) -> list[Place]:
+    """Find the best places, best first.
+
+    Parameters
+    ----------
+    image : Image
+    coarse : Coarse
+    most : int
+        How many places at most.
+    within : float
+        How far the correlation of a further place may stay behind that of the best.
+    """
+    low = reduce_image(image, coarse.factor)
+    pad = coarse.pad
+    low = cv2.copyMakeBorder(low, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    if low.shape[0] < coarse.template.shape[0] or low.shape[1] < coarse.template.shape[1]:
+        return []
+    map_ = cv2.matchTemplate(low, coarse.template, cv2.TM_CCOEFF_NORMED)
+    map_[~np.isfinite(map_)] = -1
+    return _peaks(map_, coarse, most, within)
+
+
+def _peaks(map_: Float32, coarse: Coarse, most: int, within: float) -> list[Place]:
+    h, w = coarse.template.shape
+    found: list[Place] = []
+    while len(found) < most:
+        _, value, _, (u, v) = cv2.minMaxLoc(map_)
+        if value <= 0.05 or (found and value < found[0].likeness - within):
+            break
+        place = Place(
+            (u - coarse.pad) * coarse.factor, (v - coarse.pad) * coarse.factor, float(value)
+        )
+        found.append(place)
+        map_[max(0, v - h // 3) : v + h // 3 + 1, max(0, u - w // 3) : u + w // 3 + 1] = -1
+    return found

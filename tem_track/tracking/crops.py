@@ -1,0 +1,59 @@
+"""What is kept of the sampled frames: the target's surroundings, at whole-pixel places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from tem_track.records import FloatArray, Image
+from tem_track.tracking.splines import MARGIN
+
+__all__ = ["SLACK", "Crop", "cut"]
+
+SLACK = MARGIN + 6
+"""Pixels kept around the box: the template's margin and room for the interpolation."""
+
+
+@dataclass(slots=True, eq=False)
+class Crop:
+    """The surroundings of a target in one frame.
+
+    Attributes
+    ----------
+    image : Image
+        Shape (h + 2 SLACK, w + 2 SLACK), in the movie's own depth; continued beyond the border.
+    x, y : int
+        Place of the box's top-left pixel in the frame.
+    inside : (int, int, int, int)
+        Top, bottom, left, right of the part of `image` that the frame really holds.
+    """
+
+    image: Image
+    x: int
+    y: int
+    inside: tuple[int, int, int, int]
+
+    def visible(self) -> FloatArray:
+        """Return 1 where the frame holds the pixel, 0 beyond its border."""
+        seen = np.zeros(self.image.shape)
+        top, bottom, left, right = self.inside
+        seen[top:bottom, left:right] = 1
+        return seen
+
+
+def cut(image: Image, x: int, y: int, shape: tuple[int, int]) -> Crop | None:
+    """Cut out a box of a shape (h, w) with its surroundings; None if it lies outside."""
+    h, w = shape[0] + 2 * SLACK, shape[1] + 2 * SLACK
+    top, left = y - SLACK, x - SLACK
+    y0, y1 = max(0, top), min(image.shape[0], top + h)
+    x0, x1 = max(0, left), min(image.shape[1], left + w)
+    if y1 - y0 < 4 or x1 - x0 < 4:
+        return None
+    inside = (y0 - top, y1 - top, x0 - left, x1 - left)
+    part = cv2.copyMakeBorder(
+        np.ascontiguousarray(image[y0:y1, x0:x1]),
+        inside[0], h - inside[1], inside[2], w - inside[3], cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    return Crop(part, x, y, inside)

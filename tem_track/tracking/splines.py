@@ -1,0 +1,50 @@
+"""B-splines: interpolation of templates and of the frames that they are averaged from."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tem_track.records import FloatArray
+
+__all__ = ["MARGIN", "basis", "coefficients", "moved"]
+
+MARGIN = 8
+"""Pixels of a template beyond its box on every side, so that it can be moved under the box."""
+
+
+def basis(x: FloatArray, order: int) -> FloatArray:
+    """Return the centred B-spline of the given order at x."""
+    total = np.zeros_like(x)
+    for k in range(order + 2):
+        base = np.maximum(0.0, x + (order + 1) / 2 - k)
+        total += (-1) ** k * math.comb(order + 1, k) * base**order
+    return total / math.factorial(order)
+
+
+def coefficients(image: NDArray[np.floating], order: int) -> NDArray[np.float32]:
+    """Return the B-spline coefficients of an image, mirrored at its border."""
+    found = ndimage.spline_filter(image, order, output=np.float64, mode="mirror")
+    return np.ascontiguousarray(found, np.float32)
+
+
+def moved(
+    coef: NDArray[np.float32], dx: float, dy: float, order: int, slope: str = ""
+) -> NDArray[np.float32]:
+    """Evaluate a spline image at (x + dx, y + dy) for every pixel (x, y), |dx|, |dy| <= 3.
+
+    `slope` is "x" or "y" for the derivative along that direction instead of the value.
+    """
+    taps = np.arange(-(order // 2 + 4), order // 2 + 5, dtype=float)
+    kx = _slope_taps(dx - taps, order) if slope == "x" else basis(dx - taps, order)
+    ky = _slope_taps(dy - taps, order) if slope == "y" else basis(dy - taps, order)
+    out = cv2.sepFilter2D(coef, cv2.CV_32F, kx, ky, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(out, np.float32)
+
+
+def _slope_taps(x: FloatArray, order: int) -> FloatArray:
+    return basis(x + 0.5, order - 1) - basis(x - 0.5, order - 1)

@@ -1,0 +1,221 @@
+"""A prepared target: frozen, picklable, and locating it in a frame needs that frame alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.records import Box, FloatArray, Image, Match
+from tem_track.tracking.coarse import Coarse, Place, search
+from tem_track.tracking.fit import Fit, Pattern, fit_pattern
+
+__all__ = ["Limits", "Look", "Tracker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What good frames look like; a fit outside is a lost target.
+
+    Attributes
+    ----------
+    chi2 : float
+        Typical weighted mean square of the residuals.
+    chi2_most : float
+        Largest that is still believed.
+    likeness : float
+        Typical squared correlation with the template.
+    gain : (float, float)
+        Smallest and largest contrast against the template.
+    seen : float
+        Least share of the template inside the frame.
+    """
+
+    chi2: float
+    chi2_most: float
+    likeness: float
+    gain: tuple[float, float] = (0.3, 3.0)
+    seen: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One appearance of a target.
+
+    Attributes
+    ----------
+    pattern, rough : Pattern
+        The template at full size, and reduced for the second step of the search.
+    coarse : Coarse
+        The template of the global search.
+    point_px : (float, float)
+        The point (x, y) that is read, counted from the box's top-left pixel.
+    turns : bool
+        Whether a turn is fitted.
+    information, covariance : float64 (n, n)
+        Normal matrix of a whole view, and the covariance of the box's position, for a gain of one
+        and typical residuals.
+    free : float64 (2,) or None
+        Unit vector (x, y) along which the target says nothing.
+    u_free_px : float
+        What is assumed of the position along it.
+    limits : Limits
+    """
+
+    pattern: Pattern
+    rough: Pattern
+    coarse: Coarse
+    point_px: tuple[float, float]
+    turns: bool
+    information: FloatArray
+    covariance: FloatArray
+    free: FloatArray | None
+    u_free_px: float
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracker:
+    """Locates one target in any frame.
+
+    Attributes
+    ----------
+    name : str
+    box : Box
+        The target's box in the reference frame.
+    point_px : (float, float)
+        The point that is read, in the reference frame.
+    looks : tuple of Look
+    moving_mask : bool (h, w)
+        The pixels of the box that move with the target.
+    """
+
+    name: str
+    box: Box
+    point_px: tuple[float, float]
+    looks: tuple[Look, ...]
+    moving_mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), bool))
+
+    def locate(self, image: Image) -> Match:
+        """Find the target in a frame; it depends on nothing but the frame.
+
+        Parameters
+        ----------
+        image : Image
+            Grey values, shape (height, width).
+
+        Returns
+        -------
+        Match
+            Position of the target's point with its covariance; lost, with the reason, where the
+            frame does not show the target.
+        """
+        found: list[tuple[float, Match]] = []
+        reasons: list[tuple[float, str]] = []
+        for look in self.looks:
+            for place in search(image, look.coarse):
+                fit = _refine(image, look, place)
+                reason = _why_lost(fit, look)
+                if fit is None or reason:
+                    reasons.append((place.likeness, reason))
+                else:
+                    found.append((fit.chi2 / look.limits.chi2, _match(fit, look)))
+        if not found:
+            return _lost(reasons)
+        found.sort(key=lambda pair: pair[0])
+        best_chi2, best = found[0]
+        others = tuple(
+            other
+            for chi2, other in found[1:]
+            if chi2 < 1.3 * best_chi2 and _apart(best, other) > 2.0
+        )
+        if not others:
+            return best
+        return _with_alternatives(best, others)
+
+
+def _refine(image: Image, look: Look, place: Place) -> Fit | None:
+    """Go from a coarse place to the sub-pixel fit, by way of the reduced frame."""
+    start = (place.x_px, place.y_px)
+    factor = look.coarse.factor
+    if factor > 1:
+        start = _rough(image, look, place)
+    return fit_pattern(
+        image, look.pattern, start, turns=look.turns, pivot_px=look.point_px, free=look.free
+    )
+
+
+def _rough(image: Image, look: Look, place: Place) -> tuple[float, float]:
+    from tem_track.tracking.coarse import reduce_image
+
+    factor = look.coarse.factor
+    x, y = int(place.x_px) // factor, int(place.y_px) // factor
+    h, w = look.rough.shape
+    x0, y0 = max(0, x - 3), max(0, y - 3)
+    part = image[y0 * factor : (y + h + 3) * factor, x0 * factor : (x + w + 3) * factor]
+    fit = fit_pattern(reduce_image(part, factor), look.rough, (x - x0, y - y0), free=look.free)
+    if fit is None or math.hypot(fit.x_px + x0 - x, fit.y_px + y0 - y) > 1.5:
+        return (place.x_px, place.y_px)
+    return ((fit.x_px + x0) * factor, (fit.y_px + y0) * factor)
+
+
+def _why_lost(fit: Fit | None, look: Look) -> str:
+    """Return why a fit is not believed; empty where it is."""
+    if fit is None:
+        return "no fit"
+    limits = look.limits
+    if fit.seen < limits.seen:
+        return "out of view"
+    if not limits.gain[0] < fit.gain < limits.gain[1]:
+        return "contrast is gone"
+    if not fit.chi2 / max(fit.gain, 1.0) <= limits.chi2_most:
+        return "does not look like the template"
+    return ""
+
+
+def _lost(reasons: list[tuple[float, str]]) -> Match:
+    if not reasons:
+        return Match.none(0.0, "not found")
+    likeness, reason = max(reasons)
+    return Match.none(max(0.0, likeness), reason)
+
+
+def _match(fit: Fit, look: Look) -> Match:
+    covariance = _covariance(fit, look)
+    score = min(1.0, math.sqrt(fit.likeness / look.limits.likeness))
+    return Match(
+        fit.x_px + look.point_px[0],
+        fit.y_px + look.point_px[1],
+        float(covariance[0, 0]),
+        float(covariance[0, 1]),
+        float(covariance[1, 1]),
+        score,
+        math.degrees(fit.turn_rad),
+    )
+
+
+def _covariance(fit: Fit, look: Look) -> FloatArray:
+    """Scale the look's covariance to this frame: its noise, its contrast, the part in view."""
+    scale = max(fit.chi2 / look.limits.chi2, 0.5) / fit.gain**2
+    covariance = look.covariance
+    if fit.seen < 1:
+        change = np.linalg.pinv(fit.information) @ look.information
+        share = float(np.trace(fit.information[:2, :2]) / np.trace(look.information[:2, :2]))
+        covariance = share * change @ covariance @ change.T
+    covariance = scale * covariance[:2, :2]
+    if look.free is not None:
+        covariance = covariance + look.u_free_px**2 * np.outer(look.free, look.free)
+    return covariance
+
+
+def _apart(one: Match, other: Match) -> float:
+    return math.hypot(one.x_px - other.x_px, one.y_px - other.y_px)
+
+
+def _with_alternatives(best: Match, others: tuple[Match, ...]) -> Match:
+    return Match(
+        best.x_px, best.y_px, best.xx_px2, best.xy_px2, best.yy_px2, best.score,
+        best.rotation_deg, alternatives=others,
+    )  # fmt: skip
