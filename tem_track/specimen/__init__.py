@@ -1,0 +1,7 @@
+"""From a frame to the specimen's outline: length, diameters, shell, bow."""
+
+from tem_track.specimen.model import SpecimenModel
+from tem_track.specimen.prepare import prepare_specimen
+from tem_track.specimen.shapes import SHAPES
+
+__all__ = ["SHAPES", "SpecimenModel", "prepare_specimen"]

@@ -1,0 +1,217 @@
+"""From edges and faces to the outline: what all shapes have in common."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tem_track.records import FloatArray, Image, Match, Outline
+from tem_track.specimen.edges import Edges
+from tem_track.specimen.faces import Step
+from tem_track.specimen.model import (
+    CLEAR_PX,
+    Faces,
+    Place,
+    SpecimenModel,
+    find_tip_end,
+    measure_edges,
+)
+from tem_track.specimen.smooth import Curve, smooth_curve
+from tem_track.specimen.strip import Strip
+
+__all__ = ["Body", "Sides"]
+
+_LEAST_GOOD = 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """The two smooth sides of a specimen on its bands, in strip coordinates."""
+
+    s_px: FloatArray
+    width: Curve
+    middle: Curve
+    good: FloatArray
+
+    @property
+    def left_px(self) -> FloatArray:
+        """Return the left side."""
+        return self.middle.value - self.width.value / 2
+
+    @property
+    def right_px(self) -> FloatArray:
+        """Return the right side."""
+        return self.middle.value + self.width.value / 2
+
+
+class Body:
+    """A specimen between two faces; a shape overrides what is special about it."""
+
+    name: ClassVar[str] = "body"
+    profiles: ClassVar[tuple[str, ...]] = ("round", "opaque", "shell")
+
+    def outline(
+        self, model: SpecimenModel, image: Image, tip: Match, base: Match | None
+    ) -> Outline:
+        """Outline one frame."""
+        empty = Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
+        place = model.place(image, tip, base)
+        if place is None or not place.tip_face_px - place.base_face_px > 8:
+            return empty
+        strip = model.strip(image, place)
+        if np.isnan(strip.grey).mean() > 0.3:
+            return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST", "OUT_OF_VIEW"))
+        middle_t = sum(model.box_t_px) / 2 + place.shift_t_px
+        edges, _ = measure_edges(
+            strip, place.base_face_px, place.tip_face_px, middle_t, model.table
+        )
+        if edges.good.mean() < _LEAST_GOOD if edges.good.size else True:
+            return empty
+        faces = self.faces(model, strip, place, edges)
+        return self.compose(model, strip, place, edges, faces)
+
+    def faces(self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges) -> Faces:
+        """Find the two end faces and the gap."""
+        base = Step(place.base_face_px, place.u_base_face_px, math.nan)
+        seen = edges.good.all(axis=1)
+        upper = seen & (edges.s_px > np.median(edges.s_px))
+        use = upper if upper.any() else seen
+        left, right = np.median(edges.t_px[use], axis=0) if use.any() else edges.t_px.mean(axis=0)
+        half = 0.35 * (right - left)
+        tip = find_tip_end(model, strip, place, (left + right) / 2, half)
+        gap = place.tip_face_px - tip.s_px
+        u_gap = math.hypot(tip.u_px, place.u_tip_face_px)
+        if model.mode == "tension" or not gap > max(3 * u_gap, 0.5):
+            contact = Step(place.tip_face_px, place.u_tip_face_px, math.nan)
+            return Faces(base, contact, 0.0, u_gap)
+        return Faces(base, tip, gap, u_gap)
+
+    def compose(
+        self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges, faces: Faces
+    ) -> Outline:
+        """Return the outline from its edges and faces."""
+        sides = self.sides(edges, faces)
+        if sides is None:
+            return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
+        length = faces.tip.s_px - faces.base.s_px
+        u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
+        grid = strip.grid
+        scalars = self.scalars(sides, faces)
+        flags = self.flags(model, scalars)
+        ends = [
+            tuple(grid.to_image(s, float(np.interp(s, sides.s_px, sides.middle.value))))
+            for s in (faces.base.s_px, faces.tip.s_px)
+        ]
+        return Outline(
+            axis_deg=model.axis.angle_deg,
+            model=model.table.profile.model,
+            midline_px=grid.to_image(sides.s_px, sides.middle.value),
+            left_px=grid.to_image(sides.s_px, sides.left_px),
+            right_px=grid.to_image(sides.s_px, sides.right_px),
+            diameter_px=sides.width.value,
+            u_diameter_px=_spread(sides.width),
+            base_face_px=(float(ends[0][0]), float(ends[0][1])),
+            tip_face_px=(float(ends[1][0]), float(ends[1][1])),
+            length_px=length,
+            u_length_px=u_length,
+            gap_px=faces.gap_px,
+            u_gap_px=faces.u_gap_px,
+            flags=flags,
+            **scalars,
+        )
+
+    def sides(self, edges: Edges, faces: Faces) -> Sides | None:
+        """Smooth the edges between the two faces."""
+        inside = (edges.s_px > faces.base.s_px + CLEAR_PX) & (
+            edges.s_px < faces.tip.s_px - CLEAR_PX
+        )
+        if inside.sum() < 4:
+            return None
+        good = edges.good[inside].all(axis=1)
+        if good.mean() < _LEAST_GOOD:
+            return None
+        t = edges.t_px[inside]
+        width = smooth_curve(t[:, 1] - t[:, 0], good)
+        middle = smooth_curve(t.mean(axis=1), good)
+        return Sides(edges.s_px[inside], width, middle, good)
+
+    def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:
+        """Return diameters, bow and volume with their uncertainties."""
+        s, d = sides.s_px, sides.width.value
+        u = _spread(sides.width)
+        low, high = faces.base.s_px, faces.tip.s_px
+        half = (low + high) / 2
+        central = np.abs(s - half) <= 0.4 * (high - low)
+        central = central if central.any() else np.ones_like(central)
+        least = int(np.flatnonzero(central)[np.argmin(d[central])])
+        most = int(np.argmax(d))
+        out = {
+            "diameter_mid_px": float(np.interp(half, s, d)),
+            "u_diameter_mid_px": float(np.interp(half, s, u)),
+            "diameter_max_px": float(d[most]),
+            "u_diameter_max_px": float(u[most]),
+            "diameter_min_px": float(d[least]),
+            "u_diameter_min_px": float(u[least]),
+        }
+        out |= self.end_diameters(sides, low, high)
+        out |= _bow(sides, low, high)
+        return out | _volume(s, d, u, low, high)
+
+    def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
+        """Extrapolate the width to both faces from the outer tenth of the length."""
+        out = {}
+        tenth = max(0.1 * (high - low), 8.0)
+        for name, at in (("base", low), ("tip", high)):
+            near = np.abs(sides.s_px - at) <= tenth + CLEAR_PX
+            x, y = sides.s_px[near] - at, sides.width.value[near]
+            if len(x) < 2:
+                continue
+            slope, value = np.polyfit(x, y, 1)
+            u = math.hypot(float(_spread(sides.width)[near].mean()) * 2.0, 0.1 * abs(slope))
+            out |= {f"diameter_{name}_px": float(value), f"u_diameter_{name}_px": u}
+        return out
+
+    def flags(self, model: SpecimenModel, scalars: dict[str, float]) -> tuple[str, ...]:
+        """Return the flags that the numbers ask for."""
+        flags = []
+        bow, u = scalars["bow_px"], scalars["u_bow_px"]
+        if 8 * abs(bow) / scalars["diameter_mid_px"] > 0.1 and abs(bow) > 3 * u:
+            flags.append("BENT")
+        if scalars["diameter_max_px"] < 5.0:
+            flags.append("BELOW_RESOLUTION")
+        return tuple(flags)
+
+
+def _spread(curve: Curve) -> FloatArray:
+    return np.asarray(curve.scatter * np.sqrt((curve.hat**2).sum(axis=1)))
+
+
+def _root_sum(*terms: float) -> float:
+    return math.sqrt(sum(t * t for t in terms))
+
+
+def _bow(sides: Sides, low: float, high: float) -> dict[str, float]:
+    """Offset of the midline at half length from the straight line between the ends."""
+    s = sides.s_px
+    weight = np.array([np.interp(at, s, np.arange(len(s))) for at in (low, high, (low + high) / 2)])
+    pick = np.zeros((3, len(s)))
+    for row, position in enumerate(weight):
+        i = min(int(position), len(s) - 2)
+        pick[row, i], pick[row, i + 1] = 1 - (position - i), position - i
+    functional = pick[2] - (pick[0] + pick[1]) / 2
+    kernel = functional @ sides.middle.hat
+    u = sides.middle.scatter * float(np.sqrt((kernel**2).sum()))
+    return {"bow_px": float(functional @ sides.middle.value), "u_bow_px": u}
+
+
+def _volume(
+    s: FloatArray, d: FloatArray, u: FloatArray, low: float, high: float
+) -> dict[str, float]:
+    at = np.concatenate([[low], s, [high]])
+    area = np.pi / 4 * np.interp(at, s, d) ** 2
+    volume = float(np.trapezoid(area, at))
+    relative = 2 * float(np.median(u / np.maximum(d, 1e-6))) / 3
+    return {"volume_px3": volume, "u_volume_px3": volume * relative}

@@ -1,0 +1,139 @@
+"""End faces: where a profile along the axis steps from one body to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from tem_track.records import FloatArray
+
+__all__ = ["Step", "find_step", "fit_end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step in a profile: where, how sure, how high (above minus below)."""
+
+    s_px: float
+    u_px: float
+    height: float
+
+
+def find_step(
+    profile: FloatArray,
+    s_px: FloatArray,
+    near_px: float,
+    reach_px: float,
+    blur_px: float,
+    sign: int = 0,
+) -> Step:
+    """Find the step that explains a profile best within reach of a guess.
+
+    Both sides may slope: the model is two straight lines joined by a blurred step, first where it
+    explains most of the profile, then by least squares on the pixels about that place.
+
+    Parameters
+    ----------
+    profile, s_px : array, shape (n,)
+    near_px, reach_px : float
+        Middle and half width of the search.
+    blur_px : float
+        Standard deviation of the blur.
+    sign : {-1, 0, 1}
+        Whether the profile must fall or rise towards the tip; 0 takes either.
+
+    Returns
+    -------
+    Step
+        With NaN where the profile holds no samples on both sides.
+    """
+    use = np.isfinite(profile) & (np.abs(s_px - near_px) <= reach_px + 12.0)
+    s, y = s_px[use], profile[use]
+    if len(s) < 12:
+        return Step(float("nan"), float("nan"), float("nan"))
+    coarse = np.arange(near_px - reach_px, near_px + reach_px + 0.25, 0.5)
+    gains = [_gain(s, y, at, blur_px, sign) for at in coarse]
+    at = float(coarse[int(np.argmax(gains))])
+    return _refine(s, y, at, blur_px)
+
+
+def _solve(s: FloatArray, y: FloatArray, at: float, window: FloatArray, blur: float) -> FloatArray:
+    """Return (residual sum, step height, residual sum without a step)."""
+    x = s - at
+    gate = ndtr(x / blur)
+    design = np.column_stack([np.ones_like(x), x, gate, gate * x]) * window[:, None]
+    target = y * window
+    full = np.linalg.lstsq(design, target, rcond=None)[0]
+    plain = np.linalg.lstsq(design[:, :2], target, rcond=None)[0]
+    rest = float(((target - design @ full) ** 2).sum())
+    return np.array([rest, full[2], float(((target - design[:, :2] @ plain) ** 2).sum())])
+
+
+def _gain(s: FloatArray, y: FloatArray, at: float, blur: float, sign: int) -> float:
+    window = np.exp(-0.5 * ((s - at) / 5.0) ** 2)
+    rest, height, without = _solve(s, y, at, window, blur)
+    return float(without - rest) if sign == 0 or sign * height > 0 else 0.0
+
+
+def _refine(s: FloatArray, y: FloatArray, at: float, blur: float) -> Step:
+    window = np.exp(-0.5 * ((s - at) / 5.0) ** 2)
+    trial = at + np.arange(-1.5, 1.55, 0.05)
+    costs, heights, _ = np.array([_solve(s, y, p, window, blur) for p in trial]).T
+    best = int(np.clip(np.argmin(costs), 1, len(trial) - 2))
+    a, b, c = costs[best - 1 : best + 2]
+    curvature = max(a - 2 * b + c, 1e-12)
+    shift = float(np.clip(0.5 * (a - c) / curvature, -1, 1)) * 0.05
+    freedom = max(float((window**2).sum()) - 4, 1.0)
+    variance = 2.0 * b / freedom / (curvature / 0.05**2)
+    return Step(
+        float(trial[best]) + shift, float(np.sqrt(max(variance, 0.0))), float(heights[best])
+    )
+
+
+def fit_end(
+    profile: FloatArray,
+    s_px: FloatArray,
+    without: FloatArray,
+    start_px: float,
+    limit_px: float,
+    blur_px: float,
+) -> Step:
+    """Fit the specimen's free end in front of a face that is known.
+
+    The profile is the picture without the specimen (`without`: gap and face), darkened by a level
+    up to the end. It serves down to gaps below the blur, where no edge is to be seen by itself.
+
+    Parameters
+    ----------
+    profile, without, s_px : array, shape (n,)
+        Brightness along the axis, with the specimen and (averaged) without it.
+    start_px : float
+        A guess of the end.
+    limit_px : float
+        The face, beyond which the end cannot lie.
+    blur_px : float
+
+    Returns
+    -------
+    Step
+    """
+    at = start_px
+    inverse, rest = 0.0, 0.0
+    for _ in range(8):
+        x = s_px - at
+        gate = ndtr(-x / blur_px)
+        bell = np.exp(-0.5 * (x / blur_px) ** 2) / (np.sqrt(2 * np.pi) * blur_px)
+        design = np.column_stack([without, -gate, -gate * x])
+        level, *_ = np.linalg.lstsq(design, profile, rcond=None)
+        residual = profile - design @ level
+        slope = -level[1] * bell
+        slope = slope - design @ np.linalg.lstsq(design, slope, rcond=None)[0]
+        inverse = 1.0 / max(float(slope @ slope), 1e-12)
+        rest = float(residual @ residual) / max(len(s_px) - 4, 1)
+        move = float(np.clip(inverse * float(slope @ residual), -2.0, 2.0))
+        at = float(np.clip(at + move, s_px[0], limit_px + 1.0))
+        if abs(move) < 0.002:
+            break
+    return Step(at, float(np.sqrt(rest * inverse)), float(level[1]))

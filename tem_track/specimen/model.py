@@ -1,0 +1,254 @@
+"""The prepared specimen: what a frame needs besides itself to be outlined."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from tem_track.records import Axis, FloatArray, Image, Match, Outline
+from tem_track.specimen.basepatch import BasePatch
+from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
+from tem_track.specimen.faces import Step, fit_end
+from tem_track.specimen.profile import EdgeTable
+from tem_track.specimen.strip import Crop, Grid, Strip, straighten
+
+__all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for"]
+
+BAND_PX = 4
+MARGIN_T_PX = 16
+CLEAR_PX = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The specimen's surroundings in one frame, in strip coordinates about the anchor.
+
+    Attributes
+    ----------
+    anchor_px : (float, float)
+        Picture position of s = t = 0: the tip's point, or where it would be.
+    base_face_px, u_base_face_px : float
+        The base's face.
+    tip_face_px, u_tip_face_px : float
+        The tip's face.
+    shift_t_px : float
+        How far the specimen's foot has moved across the axis against the reference.
+    """
+
+    anchor_px: tuple[float, float]
+    base_face_px: float
+    u_base_face_px: float
+    tip_face_px: float
+    u_tip_face_px: float
+    shift_t_px: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """Where the specimen begins and ends, and what lies between it and the tip."""
+
+    base: Step
+    tip: Step
+    gap_px: float
+    u_gap_px: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpecimenModel:
+    """A specimen as it was learnt from a sample of frames; `outline` measures one frame.
+
+    Attributes
+    ----------
+    axis : Axis
+        The loading axis, with its uncertainty where it was found and not given.
+    shape, mode : str
+    warnings : tuple of str
+        What the user should know about this preparation.
+    """
+
+    axis: Axis
+    shape: str
+    mode: str
+    warnings: tuple[str, ...]
+    invert_at: float | None
+    tip_point_px: tuple[float, float]
+    base_point_px: tuple[float, float] | None
+    box_s_px: tuple[float, float]
+    box_t_px: tuple[float, float]
+    span_s_px: tuple[float, float]
+    tip_face_px: float
+    base_face_px: float
+    patch: BasePatch | None
+    tip_front: FloatArray | None
+    table: EdgeTable
+
+    def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
+        """Outline the specimen in one frame.
+
+        Parameters
+        ----------
+        image : Image
+            The frame's grey values.
+        tip, base : Match
+            Where the tip and, if it is tracked, the base are in this frame.
+
+        Returns
+        -------
+        Outline
+            In pixels of the frame; flagged `SPECIMEN_LOST` and empty where nothing was seen.
+        """
+        from tem_track.specimen.shapes import SHAPES
+
+        return SHAPES[self.shape]().outline(self, image, tip, base)
+
+    def place(self, source: Image | Crop, tip: Match, base: Match | None) -> Place | None:
+        """Return where tip and base are, or None where neither can be seen."""
+        point, u_tip = self._tip_point(tip, base)
+        anchor = (float(round(point[0])), float(round(point[1])))
+        tip_s, tip_t = _relative(self.axis, anchor, point)
+        if base is not None and not base.lost and self.base_point_px is not None:
+            base_s, base_t = _relative(self.axis, anchor, (base.x_px, base.y_px))
+            u_base, shift = base.u_along_px(self.axis.along), base_t - self._base_reference()[1]
+        elif self.patch is not None:
+            found = self.patch.locate(self._strip(source, anchor, self.span_s_px, 0.0))
+            if found is None:
+                return None
+            base_s, shift, u_base = found
+        elif tip.lost:
+            return None
+        else:
+            base_s, u_base, shift = self._base_reference()[0] + tip_s, math.nan, tip_t
+        tip_face = tip_s + self.tip_face_px
+        return Place(anchor, base_s + self.base_face_px, u_base, tip_face, u_tip, shift)
+
+    def grey(self, source: Image | Crop, grid: Grid) -> Strip:
+        """Return a strip in which objects are dark, whatever the polarity."""
+        strip = straighten(source, grid)
+        return strip if self.invert_at is None else replace(strip, grey=self.invert_at - strip.grey)
+
+    def _tip_point(self, tip: Match, base: Match | None) -> tuple[tuple[float, float], float]:
+        if not tip.lost:
+            return (tip.x_px, tip.y_px), tip.u_along_px(self.axis.along)
+        if base is not None and not base.lost and self.base_point_px is not None:
+            dx = base.x_px - self.base_point_px[0]
+            dy = base.y_px - self.base_point_px[1]
+            return (self.tip_point_px[0] + dx, self.tip_point_px[1] + dy), math.nan
+        return self.tip_point_px, math.nan
+
+    def _base_reference(self) -> tuple[float, float]:
+        if self.base_point_px is None:
+            return self.box_s_px[0] - self.base_face_px, 0.0
+        return _relative(self.axis, self.tip_point_px, self.base_point_px)
+
+    def _strip(
+        self,
+        source: Image | Crop,
+        anchor: tuple[float, float],
+        span: tuple[float, float],
+        shift: float,
+    ) -> Strip:
+        low, high = self.box_t_px
+        span_t = (low + shift - MARGIN_T_PX, high + shift + MARGIN_T_PX)
+        return self.grey(source, grid_for(self.axis, anchor, span, span_t))
+
+    def strip(self, source: Image | Crop, place: Place) -> Strip:
+        """Return the strip that holds the specimen between its two faces."""
+        span = (place.base_face_px - 12.0, place.tip_face_px + 12.0)
+        return self._strip(source, place.anchor_px, span, place.shift_t_px)
+
+
+def grid_for(
+    axis: Axis,
+    anchor_px: tuple[float, float],
+    span_s: tuple[float, float],
+    span_t: tuple[float, float],
+    *,
+    exact: bool = False,
+) -> Grid:
+    """Return the grid over two spans around an anchor, on whole pixels unless `exact`."""
+    origin = anchor_px if exact else (float(round(anchor_px[0])), float(round(anchor_px[1])))
+    s0, t0 = math.floor(span_s[0]), math.floor(span_t[0])
+    n_s = max(math.ceil(span_s[1]) - s0 + 1, 1)
+    n_t = max(math.ceil(span_t[1]) - t0 + 1, 1)
+    return Grid(axis, origin, s0, t0, n_s, n_t)
+
+
+def _relative(
+    axis: Axis, anchor: tuple[float, float], point: tuple[float, float]
+) -> tuple[float, float]:
+    return Grid(axis, anchor, 0, 0, 1, 1).to_strip(*point)
+
+
+def average_bands(strip: Strip, s_low: float, s_high: float) -> tuple[FloatArray, FloatArray]:
+    """Average rows between two positions in bands of about `BAND_PX`.
+
+    Returns
+    -------
+    bands : array, shape (n, m)
+    s_px : array, shape (n,)
+        The middle of every band.
+    """
+    rows = strip.rows(s_low, s_high)
+    count = max((rows.stop - rows.start) // BAND_PX, 1)
+    used = count * BAND_PX
+    first = rows.start + (rows.stop - rows.start - used) // 2
+    block = strip.grey[max(first, 0) : max(first, 0) + used]
+    if len(block) < used or used == 0:
+        return np.empty((0, strip.grey.shape[1])), np.empty(0)
+    bands = block.reshape(count, BAND_PX, -1).mean(axis=1, dtype=np.float64)
+    middle = strip.grid.s_first + max(first, 0) + (BAND_PX - 1) / 2 + BAND_PX * np.arange(count)
+    return bands, middle.astype(np.float64)
+
+
+def measure_edges(
+    strip: Strip, s_low: float, s_high: float, middle_t: float, table: EdgeTable
+) -> tuple[Edges, FloatArray]:
+    """Find and fit the edges of every band between two positions."""
+    bands, s = average_bands(strip, s_low, s_high)
+    if len(bands) < 4:
+        empty = np.empty((0, 2))
+        return Edges(s[:0], empty, empty, empty, empty, empty.astype(bool)), empty
+    rough = coarse_edges(bands, strip.grid.t_px, middle_t)
+    start = steady(rough)
+    return fit_edges(bands, s, float(strip.grid.t_first), start, table), rough
+
+
+def end_profile(strip: Strip, middle_t: float, half_width: float, smooth: int = 1) -> FloatArray:
+    """Return the brightness along the axis, averaged over the specimen's middle columns."""
+    columns = strip.columns(middle_t - half_width, middle_t + half_width)
+    profile = np.asarray(strip.grey[:, columns].mean(axis=1), dtype=np.float64)
+    return np.asarray(uniform_filter1d(profile, smooth)) if smooth > 1 else profile
+
+
+def find_tip_end(
+    model: SpecimenModel, strip: Strip, place: Place, middle_t: float, half_width: float
+) -> Step:
+    """Return the specimen's end at the tip: in front of the gap, or at the tip's face."""
+    contact = Step(place.tip_face_px, place.u_tip_face_px, math.nan)
+    if model.tip_front is None or not math.isfinite(place.tip_face_px):
+        return contact
+    profile = end_profile(strip, middle_t, half_width)
+    s = strip.grid.s_px
+    front_s = place.tip_face_px + np.arange(len(model.tip_front)) - (len(model.tip_front) - 13)
+    without = np.interp(s, front_s, model.tip_front)
+    start = _first_dark(profile, without, s, place)
+    near = np.isfinite(profile) & (np.abs(s - start) < 14) & (s < place.tip_face_px + 10)
+    near &= s > place.base_face_px + 4
+    if near.sum() < 9:
+        return contact
+    blur = model.table.profile.blur_px
+    return fit_end(profile[near], s[near], without[near], start, place.tip_face_px, blur)
+
+
+def _first_dark(profile: FloatArray, without: FloatArray, s: FloatArray, place: Place) -> float:
+    """Coming from the tip, return where the specimen's darkness reaches half its level."""
+    inside = np.isfinite(profile) & (s > place.base_face_px) & (s < place.tip_face_px)
+    if not inside.any():
+        return place.tip_face_px
+    missing = np.where(inside, without - profile, 0.0)
+    level = float(np.median(missing[inside]))
+    body = np.flatnonzero(inside & (missing > 0.5 * level))
+    return float(s[body[-1]]) + 0.5 if len(body) else place.base_face_px

@@ -1,0 +1,325 @@
+"""Learning a specimen from a sample of frames: faces, profile, the base's look, the axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tem_track.errors import ConfigError
+from tem_track.records import Axis, Box, FloatArray, Frame, Image, Match
+from tem_track.specimen.basepatch import BasePatch
+from tem_track.specimen.edges import coarse_edges, steady
+from tem_track.specimen.faces import find_step
+from tem_track.specimen.model import (
+    MARGIN_T_PX,
+    Place,
+    SpecimenModel,
+    average_bands,
+    end_profile,
+    grid_for,
+)
+from tem_track.specimen.profile import Profile, tabulate
+from tem_track.specimen.shapes import SHAPES
+from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
+
+__all__ = ["prepare_specimen"]
+
+Triple = tuple[Frame, Match, Match | None]
+_FRONT_PX = 42
+_PATCH_PX = (30, 10)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """What is kept of a sampled frame."""
+
+    crop: Crop
+    tip: Match
+    base: Match | None
+
+
+def prepare_specimen(
+    reference: Triple,
+    sample: Iterable[Triple],
+    box: Box,
+    *,
+    shape: str,
+    mode: str,
+    axis: Axis | None = None,
+    polarity: str = "dark",
+    tip_box: Box | None = None,
+    base_box: Box | None = None,
+) -> SpecimenModel:
+    """Learn how a specimen looks, so that single frames can be outlined.
+
+    Parameters
+    ----------
+    reference : (Frame, Match, Match or None)
+        The frame in which the boxes are drawn, with tip and base as they were found in it.
+    sample : iterable of the same
+        Frames spread over the movie; only the specimen's surroundings are kept.
+    box : Box
+        The specimen in the reference frame, drawn by hand.
+    shape : str
+        A name in `SHAPES`.
+    mode : {'compression', 'tension', 'growth'}
+    axis : Axis or None
+        The loading axis; found from the sample where it is not given.
+    polarity : {'dark', 'bright'}
+        Whether objects are darker or brighter than what surrounds them.
+    tip_box, base_box : Box or None
+        The neighbours' boxes in the reference frame.
+
+    Returns
+    -------
+    SpecimenModel
+
+    Raises
+    ------
+    ConfigError
+        If the shape is unknown or the box holds no picture.
+    """
+    if shape not in SHAPES:
+        raise ConfigError(f"specimen.shape: '{shape}' is unknown; there are {', '.join(SHAPES)}")
+    frame, tip, base = reference
+    if axis is None:
+        axis = _axis_from_boxes(box, tip_box, base_box)
+    first = _keep(reference, box, tip, axis)
+    kept = [first, *(_keep(item, box, tip, axis) for item in sample if item[0].ok)]
+    model = _blank(frame.image, tip, base, box, tip_box, axis, shape, mode, polarity)
+    return _learn(model, kept)
+
+
+def _axis_from_boxes(box: Box, tip_box: Box | None, base_box: Box | None) -> Axis:
+    low = base_box.centre_px if base_box else box.centre_px
+    high = tip_box.centre_px if tip_box else box.centre_px
+    dx, dy = high[0] - low[0], high[1] - low[1]
+    if abs(dx) + abs(dy) < 1:
+        return Axis(0.0, 10.0)
+    angle = math.degrees(math.atan2(dx, -dy))
+    return Axis(90.0 * round(angle / 90.0), 5.0)
+
+
+def _keep(item: Triple, box: Box, reference_tip: Match, axis: Axis) -> Sampled:
+    frame, tip, base = item
+    dx, dy = (0.0, 0.0)
+    if not (tip.lost or reference_tip.lost):
+        dx, dy = tip.x_px - reference_tip.x_px, tip.y_px - reference_tip.y_px
+    x, y, w, h = box.shifted(dx, dy).as_tuple()
+    corners = [(x, y), (x + w, y), (x, y + h), (x + w, y + h)]
+    margin = 60.0
+    away = 0.6 * max(w, h)
+    corners += [(px - away * axis.along[0], py - away * axis.along[1]) for px, py in corners[:4]]
+    return Sampled(crop_around(frame.image, corners, margin), tip, base)
+
+
+def _blank(
+    image: Image,
+    tip: Match,
+    base: Match | None,
+    box: Box,
+    tip_box: Box | None,
+    axis: Axis,
+    shape: str,
+    mode: str,
+    polarity: str,
+) -> SpecimenModel:
+    tip_point = (tip.x_px, tip.y_px) if not tip.lost else _facing_point(box, axis)
+    (s_low, s_high), (t_low, t_high) = project_box(box, axis, tip_point)
+    base_point = None if base is None or base.lost else (base.x_px, base.y_px)
+    invert = None
+    if polarity == "bright":
+        low, high = np.percentile(image, [1, 99.5])
+        invert = float(2.2 * high - low)
+    table = tabulate(Profile(), 3.0, max((t_high - t_low) / 2, 8.0))
+    away = 0.5 * (s_high - s_low)
+    return SpecimenModel(
+        axis=axis,
+        shape=shape,
+        mode=mode,
+        warnings=(),
+        invert_at=invert,
+        tip_point_px=tip_point,
+        base_point_px=base_point,
+        box_s_px=(float(s_low), float(s_high)),
+        box_t_px=(float(t_low), float(t_high)),
+        span_s_px=(float(s_low - away), float(s_high + 12)),
+        tip_face_px=float(s_high),
+        base_face_px=0.0,
+        patch=None,
+        tip_front=None,
+        table=table,
+    )
+
+
+def _facing_point(box: Box, axis: Axis) -> tuple[float, float]:
+    cx, cy = box.centre_px
+    (_, high), _ = project_box(box, axis, (cx, cy))
+    return (cx + high * axis.along[0], cy + high * axis.along[1])
+
+
+def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
+    width, middle = _first_look(model, kept[0])
+    model = replace(model, table=tabulate(model.table.profile, 2.0, 0.9 * width))
+    model = _learn_tip_face(model, kept, width, middle)
+    return _learn_base_face(model, kept, width, middle)
+
+
+def _reference_strip(model: SpecimenModel, item: Sampled) -> Strip:
+    low, high = model.box_s_px
+    return _around_tip(model, item, (low - 50.0, high + 40.0))
+
+
+def _around_tip(model: SpecimenModel, item: Sampled, span: tuple[float, float]) -> Strip:
+    point = model.tip_point_px if item.tip.lost else (item.tip.x_px, item.tip.y_px)
+    t = (model.box_t_px[0] - MARGIN_T_PX, model.box_t_px[1] + MARGIN_T_PX)
+    return model.grey(item.crop, grid_for(model.axis, point, span, t, exact=True))
+
+
+def _first_look(model: SpecimenModel, item: Sampled) -> tuple[float, float]:
+    """Return the specimen's rough width and middle in the reference frame."""
+    strip = _reference_strip(model, item)
+    low, high = model.box_s_px
+    bands, _ = average_bands(strip, low + 0.2 * (high - low), high - 0.2 * (high - low))
+    if not len(bands) or np.isnan(bands).all():
+        raise ConfigError("specimen.box_px: the box holds no picture; draw it around the specimen")
+    edges = steady(coarse_edges(np.nan_to_num(bands), strip.grid.t_px, sum(model.box_t_px) / 2))
+    left, right = np.nanmedian(edges, axis=0)
+    if not right - left > 2:
+        raise ConfigError(
+            "specimen.box_px: no body is seen in the box; draw it around the specimen"
+        )
+    return float(right - left), float((left + right) / 2)
+
+
+def _learn_tip_face(
+    model: SpecimenModel, kept: list[Sampled], width: float, middle: float
+) -> SpecimenModel:
+    """Find the tip's face on the average of frames whose gap is open, or beside the specimen."""
+    span = (model.box_s_px[0] - 20.0, model.box_s_px[1] + 40.0)
+    strips = [_around_tip(model, item, span) for item in kept if not item.tip.lost]
+    if not strips:
+        return model
+    mean = _mean_strip(strips)
+    beside = _side_profile(mean, middle, width)
+    s = mean.grid.s_px
+    near = find_step(beside, s, model.box_s_px[1], 14.0, 1.2, -1)
+    face = near.s_px if math.isfinite(near.s_px) else model.box_s_px[1]
+    open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
+    model = replace(model, tip_face_px=face)
+    if not open_strips:
+        return model
+    front, at = _front(open_strips, middle, width, face)
+    central = find_step(front, at, face, 5.0, 1.2, -1)
+    if math.isfinite(central.s_px) and central.height < 0:
+        model = replace(model, tip_face_px=central.s_px)
+    front, _ = _front(open_strips, middle, width, model.tip_face_px)
+    return replace(model, tip_front=front)
+
+
+def _mean_strip(strips: list[Strip]) -> Strip:
+    stack = np.stack([x.grey for x in strips])
+    return Strip(strips[0].grid, np.nanmean(stack, axis=0).astype(np.float32))
+
+
+def _side_profile(strip: Strip, middle: float, width: float) -> FloatArray:
+    """Return the mean brightness along the axis of narrow columns on both sides."""
+    gap, reach = 0.5 * width + 4.0, 0.5 * width + 4.0 + max(6.0, 0.12 * width)
+    left = strip.columns(middle - reach, middle - gap)
+    right = strip.columns(middle + gap, middle + reach)
+    both = np.concatenate([strip.grey[:, left], strip.grey[:, right]], axis=1)
+    return np.asarray(both.mean(axis=1), dtype=np.float64)
+
+
+def _gap_seen(strip: Strip, middle: float, width: float, face: float) -> bool:
+    profile = end_profile(strip, middle, 0.3 * width, 3)
+    side = _side_profile(strip, middle, width)
+    s = strip.grid.s_px
+    near = (s > face - 30) & (s < face - 3)
+    body = (s < face - 45) & (s > face - 75)
+    if not near.any() or not body.any():
+        return False
+    inner, vacuum = float(np.median(profile[body])), float(np.median(side[near]))
+    bright = profile[near] > inner + 0.85 * (vacuum - inner)
+    return bool(bright.sum() >= 5)
+
+
+def _front(
+    strips: list[Strip], middle: float, width: float, face: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the brightness in front of and inside the tip, as without a specimen.
+
+    The last 13 samples lie behind the face, the others in front of it, one pixel apart.
+    """
+    at = face + np.arange(_FRONT_PX) - (_FRONT_PX - 13)
+    rows = []
+    for strip in strips:
+        s = strip.grid.s_px
+        profile = end_profile(strip, middle, 0.35 * width)
+        values = np.interp(at, s, profile)
+        vacuum = float(np.max(np.interp(at, s, end_profile(strip, middle, 0.35 * width, 3))))
+        dark = values < 0.9 * vacuum
+        ahead = np.flatnonzero(dark & (at < face - 3))
+        if len(ahead):
+            values[: min(ahead[-1] + 6, len(values))] = np.nan
+        rows.append(values)
+    stack = np.asarray(rows)
+    count = np.isfinite(stack).sum(axis=0)
+    mean = np.nansum(stack, axis=0) / np.maximum(count, 1)
+    seen = count > 0
+    return np.interp(at, at[seen], mean[seen]), at
+
+
+def _learn_base_face(
+    model: SpecimenModel, kept: list[Sampled], width: float, middle: float
+) -> SpecimenModel:
+    low = model.box_s_px[0]
+    strip = _reference_strip(model, kept[0])
+    beside = find_step(_side_profile(strip, middle, width), strip.grid.s_px, low, 14.0, 1.2, 1)
+    face = beside.s_px if math.isfinite(beside.s_px) else low
+    if model.base_point_px is None:
+        return _learn_patch(model, kept, face)
+    reference = model._base_reference()[0]
+    model = replace(model, base_face_px=face - reference)
+    tracked = [k for k in kept if k.base is not None and not k.base.lost]
+    mean = _mean_strip(
+        [
+            _around_base(model, item, (face - reference - 30, face - reference + 40))
+            for item in tracked
+        ]
+    )
+    step = find_step(
+        _side_profile(mean, middle - model._base_reference()[1], width),
+        mean.grid.s_px,
+        face - reference,
+        6.0,
+        1.2,
+        1,
+    )
+    return replace(model, base_face_px=step.s_px) if math.isfinite(step.s_px) else model
+
+
+def _around_base(model: SpecimenModel, item: Sampled, span: tuple[float, float]) -> Strip:
+    assert item.base is not None
+    t0 = model._base_reference()[1]
+    t = (model.box_t_px[0] - MARGIN_T_PX - t0, model.box_t_px[1] + MARGIN_T_PX - t0)
+    point = (item.base.x_px, item.base.y_px)
+    return model.grey(item.crop, grid_for(model.axis, point, span, t, exact=True))
+
+
+def _learn_patch(model: SpecimenModel, kept: list[Sampled], face: float) -> SpecimenModel:
+    """Cut the base's look from the reference, then average it over the sample."""
+    patch = _cut_patch(
+        _around_tip(model, kept[0], (face - _PATCH_PX[0], face + _PATCH_PX[1])), face, model
+    )
+    return replace(model, patch=patch, base_face_px=0.0)
+
+
+def _cut_patch(strip: Strip, face: float, model: SpecimenModel) -> BasePatch:
+    import cv2
+
+    grey = cv2.GaussianBlur(strip.grey, (0, 0), 1.0)
+    return BasePatch(grey, strip.grid.s_first - face, float(strip.grid.t_first))

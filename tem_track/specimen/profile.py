@@ -1,0 +1,128 @@
+"""What the picture looks like across the specimen's edge: the profile models.
+
+Inside a body of revolution the beam passes a chord ``h(u) = 2 sqrt(u (2 r - u))`` at the depth u
+behind the edge and is weakened by ``exp(-mu h)``; an opaque edge is a step; a shell of another
+density adds its own chord. All are blurred, and carry a bright fringe outside the edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from scipy.ndimage import convolve1d
+
+from tem_track.records import FloatArray
+
+__all__ = ["EDGE_MODELS", "EdgeTable", "Profile", "darkness", "tabulate"]
+
+EdgeModel = Literal["opaque", "round", "shell"]
+EDGE_MODELS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
+
+U_LOW_PX, U_HIGH_PX, U_STEP_PX = -24.0, 44.0, 0.1
+_PAD_PX = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What all frames share: the profile across an edge.
+
+    Attributes
+    ----------
+    model : {'opaque', 'round', 'shell'}
+    mu_per_px : float
+        Absorption of the body per pixel of path; of an opaque edge, its optical depth.
+    blur_px : float
+        Standard deviation of the edge's blur.
+    shell_px, shell_ratio : float
+        Thickness of the surface layer, and its absorption over the body's.
+    fringe : float
+        Brightness of the fringe outside the edge over the background's.
+    fringe_px : float
+        Distance of the fringe's middle from the edge; its width is half of that.
+    """
+
+    model: EdgeModel = "round"
+    mu_per_px: float = 0.01
+    blur_px: float = 1.2
+    shell_px: float = 0.0
+    shell_ratio: float = 1.0
+    fringe: float = 0.0
+    fringe_px: float = 2.5
+
+
+def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray:
+    """Return the missing part of the background's brightness at a depth behind the edge.
+
+    Parameters
+    ----------
+    u_px : array, shape (n,)
+        Depth behind the edge, on an even grid; negative outside.
+    radius_px : float
+        Half the outer width of the body.
+    profile : Profile
+        The shared parameters.
+
+    Returns
+    -------
+    array, shape (n,)
+        0 far outside, ``1 - exp(-mu h)`` inside.
+    """
+    step = float(u_px[1] - u_px[0])
+    clean = 1.0 - np.exp(-_optical_depth(u_px, radius_px, profile))
+    blurred = convolve1d(clean, _gauss(profile.blur_px / step), mode="nearest")
+    fringe = np.zeros_like(blurred)
+    for edge in (u_px, 2 * radius_px - u_px):
+        z = (edge + profile.fringe_px) / (0.5 * profile.fringe_px)
+        fringe += profile.fringe * np.exp(-0.5 * z * z)
+    return np.asarray(blurred - fringe)
+
+
+def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray:
+    if profile.model == "opaque":
+        return profile.mu_per_px * ((u > 0) & (u < 2 * radius))
+    outer = _chord(u, radius)
+    if profile.model == "round":
+        return profile.mu_per_px * outer
+    core = _chord(u - profile.shell_px, radius - profile.shell_px)
+    return profile.mu_per_px * (core + profile.shell_ratio * (outer - core))
+
+
+def _chord(u: FloatArray, radius: float) -> FloatArray:
+    return 2.0 * np.sqrt(np.clip(u * (2.0 * max(radius, 0.0) - u), 0.0, None))
+
+
+@lru_cache(maxsize=64)
+def _gauss(sigma: float) -> FloatArray:
+    half = max(1, int(np.ceil(4 * sigma)))
+    k = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-3)) ** 2)
+    return np.asarray(k / k.sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EdgeTable:
+    """Darkness and its slope against depth, for a ladder of radii."""
+
+    profile: Profile
+    log_radius: FloatArray
+    value: FloatArray
+    slope: FloatArray
+
+    def rung(self, radius_px: FloatArray) -> FloatArray:
+        """Return the index of the nearest tabulated radius."""
+        step = self.log_radius[1] - self.log_radius[0]
+        index = np.rint((np.log(np.maximum(radius_px, 0.1)) - self.log_radius[0]) / step)
+        return np.asarray(np.clip(index, 0, len(self.log_radius) - 1).astype(np.intp))
+
+
+def tabulate(profile: Profile, radius_low_px: float, radius_high_px: float) -> EdgeTable:
+    """Tabulate a profile for radii between two bounds, 8 % apart."""
+    low, high = np.log(max(radius_low_px, 0.6)), np.log(max(radius_high_px, radius_low_px + 1, 2.0))
+    ladder = np.linspace(low, high, max(2, int(np.ceil((high - low) / 0.08)) + 1))
+    padded = np.arange(U_LOW_PX - _PAD_PX, U_HIGH_PX + _PAD_PX + U_STEP_PX / 2, U_STEP_PX)
+    pad = round(_PAD_PX / U_STEP_PX)
+    value = np.stack([darkness(padded, float(np.exp(r)), profile) for r in ladder])
+    slope = np.gradient(value, U_STEP_PX, axis=1)
+    return EdgeTable(profile, ladder, value[:, pad:-pad].copy(), slope[:, pad:-pad].copy())

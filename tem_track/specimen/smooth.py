@@ -1,0 +1,91 @@
+"""Smooth curves through band-wise edges, with their covariance.
+
+A Whittaker smoother (third differences) in its eigenbasis: once per number of bands, so that the
+best smoothness of a frame costs one small matrix product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from tem_track.records import FloatArray
+
+__all__ = ["Curve", "smooth_curve"]
+
+_LADDER = np.logspace(-1, 7, 17)
+_CAUTION = 1.6  # bands are not independent: texture reaches over two or three of them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A smooth curve on the bands.
+
+    Attributes
+    ----------
+    value : array, shape (n,)
+    hat : array, shape (n, n)
+        value = hat @ data.
+    scatter : float
+        Robust standard deviation of the data about the curve.
+    """
+
+    value: FloatArray
+    hat: FloatArray
+    scatter: float
+
+
+@lru_cache(maxsize=128)
+def _basis(n: int) -> tuple[FloatArray, FloatArray]:
+    difference = np.diff(np.eye(n), 3, axis=0)
+    penalty, vectors = np.linalg.eigh(difference.T @ difference)
+    return np.clip(penalty, 0.0, None), vectors
+
+
+def smooth_curve(values: FloatArray, good: FloatArray, *, stiffest: float = 1e7) -> Curve:
+    """Smooth a sequence of band-wise values, robustly, with the smoothness its data ask for.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+        One value a band.
+    good : array of bool, shape (n,)
+        Bands to be used; the others are filled from their neighbours.
+    stiffest : float
+        Largest penalty allowed.
+
+    Returns
+    -------
+    Curve
+    """
+    n = len(values)
+    index = np.arange(n)
+    good = good & np.isfinite(values)
+    if n < 4 or good.sum() < 4:
+        level = float(np.median(values[good])) if good.any() else float("nan")
+        return Curve(np.full(n, level), np.full((n, n), 1.0 / max(n, 1)), float("nan"))
+    data = np.interp(index, index[good], values[good])
+    penalty, vectors = _basis(n)
+    ladder = _LADDER[_LADDER <= stiffest]
+    for _ in range(3):
+        shrink = _best(data, penalty, vectors, ladder)
+        curve = vectors @ (shrink * (vectors.T @ data))
+        residual = (values - curve)[good]
+        scatter = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
+        clipped = np.clip(values - curve, -2.5 * scatter, 2.5 * scatter)
+        data = np.where(good, curve + np.where(good, clipped, 0.0), curve)
+    freedom = max(1.0 - float(shrink.sum()) / n, 0.2)
+    return Curve(curve, (vectors * shrink) @ vectors.T, scatter / np.sqrt(freedom))
+
+
+def _best(
+    data: FloatArray, penalty: FloatArray, vectors: FloatArray, ladder: FloatArray
+) -> FloatArray:
+    """Return the shrinkage factors of least generalised cross-validation."""
+    part = vectors.T @ data
+    shrink = 1.0 / (1.0 + ladder[:, None] * penalty)
+    rest = (((1.0 - shrink) * part) ** 2).sum(axis=1)
+    freedom = np.maximum(1.0 - _CAUTION * shrink.sum(axis=1) / len(data), 0.05)
+    return np.asarray(shrink[int(np.argmin(rest / freedom**2))])

@@ -1,0 +1,186 @@
+"""The specimen's own coordinates: s along the loading axis towards the tip, t across it.
+
+A strip is the picture resampled on a grid of whole pixels in (s, t). Where the axis is parallel to
+the rows or columns, the grid coincides with the pixels and nothing is interpolated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.records import Axis, Box, FloatArray, Image
+
+__all__ = ["Crop", "Grid", "Strip", "crop_around", "project_box", "straighten"]
+
+Float32Array = NDArray[np.float32]
+_SQUARE_DEG = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where a strip lies in the picture.
+
+    Attributes
+    ----------
+    axis : Axis
+    origin_px : (float, float)
+        Picture position (x, y) of s = t = 0.
+    s_first, t_first : int
+        Coordinates of the strip's first row and column, in pixels.
+    n_s, n_t : int
+        Numbers of rows and columns.
+    """
+
+    axis: Axis
+    origin_px: tuple[float, float]
+    s_first: int
+    t_first: int
+    n_s: int
+    n_t: int
+
+    @property
+    def s_px(self) -> FloatArray:
+        """Position of every row along the axis."""
+        return np.arange(self.s_first, self.s_first + self.n_s, dtype=np.float64)
+
+    @property
+    def t_px(self) -> FloatArray:
+        """Position of every column across the axis."""
+        return np.arange(self.t_first, self.t_first + self.n_t, dtype=np.float64)
+
+    def to_image(self, s: FloatArray | float, t: FloatArray | float) -> FloatArray:
+        """Return picture positions, shape (..., 2), of strip positions."""
+        along, across = self.axis.along, self.axis.across
+        x = self.origin_px[0] + np.asarray(s) * along[0] + np.asarray(t) * across[0]
+        y = self.origin_px[1] + np.asarray(s) * along[1] + np.asarray(t) * across[1]
+        return np.stack(np.broadcast_arrays(x, y), axis=-1)
+
+    def to_strip(self, x: float, y: float) -> tuple[float, float]:
+        """Return (s, t) of a picture position."""
+        dx, dy = x - self.origin_px[0], y - self.origin_px[1]
+        along, across = self.axis.along, self.axis.across
+        return dx * along[0] + dy * along[1], dx * across[0] + dy * across[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """A part of a picture that remembers where it was cut."""
+
+    image: Image
+    x_px: int
+    y_px: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """Grey values on a grid; NaN outside the picture."""
+
+    grid: Grid
+    grey: Float32Array
+
+    def rows(self, s_low: float, s_high: float) -> slice:
+        """Return the rows with s_low <= s <= s_high."""
+        return _span(s_low, s_high, self.grid.s_first, self.grid.n_s)
+
+    def columns(self, t_low: float, t_high: float) -> slice:
+        """Return the columns with t_low <= t <= t_high."""
+        return _span(t_low, t_high, self.grid.t_first, self.grid.n_t)
+
+
+def crop_around(image: Image, points_px: Iterable[tuple[float, float]], margin_px: float) -> Crop:
+    """Cut the rectangle around some points, with a margin, as far as the picture goes."""
+    points = np.asarray(list(points_px))
+    low = np.floor(points.min(axis=0) - margin_px).astype(int)
+    high = np.ceil(points.max(axis=0) + margin_px).astype(int) + 1
+    height, width = image.shape
+    x0, y0 = max(0, int(low[0])), max(0, int(low[1]))
+    x1, y1 = min(width, int(high[0])), min(height, int(high[1]))
+    return Crop(np.ascontiguousarray(image[y0 : max(y0, y1), x0 : max(x0, x1)]), x0, y0)
+
+
+def project_box(box: Box, axis: Axis, origin_px: tuple[float, float]) -> FloatArray:
+    """Return ((s_low, s_high), (t_low, t_high)) of a box's middle lines in strip coordinates.
+
+    The box is drawn along rows and columns; what it spans along a tilted axis is taken between
+    the points where the axis through its centre leaves it, and likewise across.
+    """
+    cx, cy = box.centre_px
+    dx, dy = cx - origin_px[0], cy - origin_px[1]
+    rows = []
+    for ux, uy in (axis.along, axis.across):
+        middle = dx * ux + dy * uy
+        reach = [
+            half / abs(u)
+            for half, u in ((box.width_px / 2, ux), (box.height_px / 2, uy))
+            if abs(u) > 1e-9
+        ]
+        rows.append((middle - min(reach), middle + min(reach)))
+    return np.asarray(rows)
+
+
+def straighten(source: Image | Crop, grid: Grid) -> Strip:
+    """Resample a picture on a grid, cubic where the axis is tilted."""
+    crop = source if isinstance(source, Crop) else Crop(source, 0, 0)
+    if crop.image.size == 0:
+        return Strip(grid, np.full((grid.n_s, grid.n_t), np.nan, np.float32))
+    turns = grid.axis.angle_deg / 90.0
+    on_pixels = all(abs(v - round(v)) < 1e-6 for v in grid.origin_px)
+    if on_pixels and abs(turns - round(turns)) * 90.0 < _SQUARE_DEG:
+        return Strip(grid, _slice(crop, grid, round(turns) % 4))
+    return Strip(grid, _resample(crop, grid))
+
+
+def _span(low: float, high: float, first: int, n: int) -> slice:
+    start = min(max(math.ceil(low) - first, 0), n)
+    stop = min(max(math.floor(high) - first + 1, start), n)
+    return slice(start, stop)
+
+
+def _slice(crop: Crop, grid: Grid, quarter: int) -> Float32Array:
+    turned = np.rot90(crop.image, quarter)[::-1]
+    x = round(grid.origin_px[0]) - crop.x_px
+    y = round(grid.origin_px[1]) - crop.y_px
+    height, width = crop.image.shape
+    s0, t0 = ((height - 1 - y, x), (x, y), (y, width - 1 - x), (width - 1 - x, height - 1 - y))[
+        quarter
+    ]
+    return _window(turned, s0 + grid.s_first, t0 + grid.t_first, grid.n_s, grid.n_t)
+
+
+def _window(image: Image, row: int, column: int, n_rows: int, n_columns: int) -> Float32Array:
+    out = np.full((n_rows, n_columns), np.nan, np.float32)
+    height, width = image.shape
+    r0, r1 = max(row, 0), min(row + n_rows, height)
+    c0, c1 = max(column, 0), min(column + n_columns, width)
+    if r1 > r0 and c1 > c0:
+        out[r0 - row : r1 - row, c0 - column : c1 - column] = image[r0:r1, c0:c1]
+    return out
+
+
+def _resample(crop: Crop, grid: Grid) -> Float32Array:
+    along, across = grid.axis.along, grid.axis.across
+    corner = grid.to_image(float(grid.s_first), float(grid.t_first))
+    matrix = np.array(
+        [
+            [across[0], along[0], corner[0] - crop.x_px],
+            [across[1], along[1], corner[1] - crop.y_px],
+        ]
+    )
+    source = crop.image if crop.image.dtype in (np.uint8, np.uint16) else crop.image
+    source = source.astype(np.float32, copy=False)
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    out: Float32Array = cv2.warpAffine(
+        source,
+        matrix,
+        (grid.n_t, grid.n_s),
+        flags=flags,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=float("nan"),
+    )
+    return out
