@@ -1,0 +1,155 @@
+"""The specimen in nm, before loading and in every frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tem_track.errors import ConfigError
+from tem_track.mechanics.areas import Geometry
+from tem_track.mechanics.columns import DIAMETERS
+from tem_track.mechanics.kinematics import nm_per_px
+from tem_track.mechanics.measurement import Measurement, RowArray
+from tem_track.mechanics.settings import Settings
+from tem_track.records import FloatArray
+
+__all__ = ["Dimensions", "Initial", "dimensions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Initial:
+    """A dimension before contact: the median over the zero's frames.
+
+    Attributes
+    ----------
+    value_nm, u_nm : float
+        u is of the frames' scatter alone; the edge's own uncertainty comes on top.
+    """
+
+    value_nm: float
+    u_nm: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dimensions:
+    """Lengths and widths.
+
+    Attributes
+    ----------
+    columns : dict of str to FloatArray
+        The specimen's columns of `points.csv` up to strain, each with its `u_`.
+    length, diameter : Initial
+        Before contact.
+    """
+
+    columns: dict[str, FloatArray]
+    length: Initial
+    diameter: Initial
+
+    def geometry(self, section_area_ratio: float = 1.0) -> Geometry:
+        """Return what the area models may know."""
+        c = self.columns
+        return Geometry(
+            initial_length_nm=self.length.value_nm,
+            initial_diameter_nm=self.diameter.value_nm,
+            deformation_nm=c["deformation_nm"],
+            diameter_mid_nm=c["diameter_mid_nm"],
+            diameter_max_nm=c["diameter_max_nm"],
+            diameter_min_nm=c["diameter_min_nm"],
+            diameter_tip_nm=c["diameter_tip_nm"],
+            section_area_ratio=section_area_ratio,
+        )
+
+
+def dimensions(measurement: Measurement, settings: Settings, zero_rows: RowArray) -> Dimensions:
+    """Scale the outlines' pixels and compare them with the frames before contact.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    settings : Settings
+    zero_rows : RowArray
+        Rows before contact.
+
+    Raises
+    ------
+    ConfigError
+        Where the length or diameter before loading is not above zero.
+    """
+    scales = {"length_nm": nm_per_px(settings)}
+    columns: dict[str, FloatArray] = {}
+    for name in ("length_nm", *DIAMETERS, "shell_nm", "bow_nm"):
+        scale = scales.get(name, settings.scale_nm_per_px)
+        pixels = name.replace("_nm", "_px")
+        columns[name] = measurement.number(pixels) * scale
+        columns[f"u_{name}"] = measurement.number(f"u_{pixels}") * scale
+    length = _initial("length", columns["length_nm"], columns["u_length_nm"], zero_rows)
+    diameter = _initial(
+        "diameter", columns["diameter_mid_nm"], columns["u_diameter_mid_nm"], zero_rows
+    )
+    columns |= _deformation(columns, length, settings.mode)
+    columns |= _bending(columns)
+    columns |= _volume(measurement, zero_rows)
+    return Dimensions(columns, length, diameter)
+
+
+def _initial(name: str, values: FloatArray, u: FloatArray, rows: RowArray) -> Initial:
+    known = rows[np.isfinite(values[rows])]
+    if not known.size:
+        known = np.flatnonzero(np.isfinite(values))[:1]
+    if not known.size:
+        return Initial(math.nan, math.nan)
+    value = float(np.median(values[known]))
+    if value <= 0:
+        raise ConfigError(
+            f"specimen.box_px: the specimen's {name} before loading is {value:.3g} nm; draw the "
+            "box around the whole specimen"
+        )
+    return Initial(value, _u_median(values[known], u[known]))
+
+
+def _u_median(values: FloatArray, u: FloatArray) -> float:
+    """Of the median of n values: 1.2533 sigma / sqrt(n) from three on."""
+    stated = float(np.sqrt(np.nanmean(u**2))) if np.isfinite(u).any() else math.nan
+    if values.size < 3:
+        return stated
+    scatter = float(np.std(values, ddof=1))
+    sigma = max(scatter, stated) if math.isfinite(stated) else scatter
+    return 1.2533 * sigma / math.sqrt(values.size)
+
+
+def _deformation(
+    columns: dict[str, FloatArray], length: Initial, mode: str
+) -> dict[str, FloatArray]:
+    sign = -1.0 if mode == "compression" else 1.0
+    change = sign * (columns["length_nm"] - length.value_nm)
+    u = columns["u_length_nm"]
+    ratio = columns["length_nm"] / length.value_nm
+    with np.errstate(divide="ignore", invalid="ignore"):
+        true = sign * np.log(np.where(ratio > 0, ratio, np.nan))
+    return {
+        "deformation_nm": change,
+        "u_deformation_nm": u,
+        "strain_eng": change / length.value_nm,
+        "u_strain_eng": u / length.value_nm,
+        "strain_true": true,
+        "u_strain_true": u / columns["length_nm"],
+    }
+
+
+def _bending(columns: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Bending over axial stress of a round rod, 8 bow / diameter."""
+    bow, u_bow = columns["bow_nm"], columns["u_bow_nm"]
+    width, u_width = columns["diameter_mid_nm"], columns["u_diameter_mid_nm"]
+    return {
+        "bend_ratio": 8 * np.abs(bow) / width,
+        "u_bend_ratio": 8 / width * np.hypot(u_bow, bow / width * u_width),
+    }
+
+
+def _volume(measurement: Measurement, rows: RowArray) -> dict[str, FloatArray]:
+    volume, u = measurement.number("volume_px3"), measurement.number("u_volume_px3")
+    reference = _initial("volume", volume, u, rows).value_nm
+    return {"volume_ratio": volume / reference, "u_volume_ratio": u / reference}

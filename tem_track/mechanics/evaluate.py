@@ -1,0 +1,232 @@
+"""The composition: a table of pixels and the settings become points and a summary."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.mechanics.areas import Mook, area_models
+from tem_track.mechanics.columns import COLUMNS
+from tem_track.mechanics.dimensions import Dimensions, dimensions
+from tem_track.mechanics.events import find_drops, find_holds, first_lasting, largest, phases
+from tem_track.mechanics.flags import FLAGS, Flags, measured_flags
+from tem_track.mechanics.kinematics import Loading, load, nm_per_px
+from tem_track.mechanics.measurement import BoolArray, Measurement, read_measurement
+from tem_track.mechanics.settings import Settings
+from tem_track.mechanics.stresses import Stress, stress
+from tem_track.mechanics.summary import Events, summarise
+from tem_track.records import Axis, FloatArray
+
+__all__ = ["Evaluation", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """The mechanics of one movie.
+
+    Attributes
+    ----------
+    points : dict of str to array
+        The columns of `points.csv` in their order, one row a frame; NaN is an empty cell.
+    summary : dict
+        What `summary.json` holds of the mechanics; None where there is nothing.
+    warnings : tuple of str
+        The same as in the summary.
+    """
+
+    points: dict[str, NDArray[Any]]
+    summary: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+def evaluate(measurement: Mapping[str, NDArray[Any]], settings: Settings) -> Evaluation:
+    """Calculate deflection, force, strain, stress and properties from positions in pixels.
+
+    Parameters
+    ----------
+    measurement : mapping of str to array
+        Equally long columns, as in `measurement.csv`.
+    settings : Settings
+
+    Raises
+    ------
+    ConfigError
+        Where a setting or the table cannot be used; the message says how to mend it.
+    """
+    settings = settings.checked()
+    table = read_measurement(measurement)
+    flags = measured_flags(table, settings.shape is not None)
+    usable = ~(flags["BAD_FRAME"] | flags["DUPLICATE"] | flags["LOW_SCORE"])
+    loading = load(table, settings, usable & ~flags["BROKEN"])
+    sizes = dimensions(table, settings, loading.zero_rows)
+    events = _events(table, settings, loading, flags, usable)
+    stresses = _stresses(settings, sizes, loading, flags)
+    points = _points(table, settings, loading, sizes, stresses)
+    points |= _closure(table, settings, loading, sizes, events)
+    _late_flags(flags, points, events, settings)
+    points["phase"] = np.array(events.phases, dtype=object)
+    points["flags"] = _joined(flags, len(table))
+    summary = summarise(settings, table, loading, sizes, stresses, events, flags, points)
+    ordered = {name: points[name] for name in COLUMNS}
+    return Evaluation(ordered, summary, tuple(summary["warnings"]))
+
+
+def _events(
+    table: Measurement, settings: Settings, loading: Loading, flags: Flags, usable: BoolArray
+) -> Events:
+    contact = loading.contact.row
+    fracture = first_lasting(flags["BROKEN"])
+    if contact is None:
+        return Events(None, None, None, fracture, [], [], ["approach"] * len(table))
+    rows = np.arange(len(table))
+    whole = rows < (fracture if fracture is not None else len(table))
+    top = largest(loading.force_nN, usable & whole & (rows >= contact))
+    release = _release(loading, top, fracture)
+    holds = (
+        find_holds(table.time_s, np.where(whole, loading.force_nN, np.nan), (contact, top))
+        if top is not None
+        else []
+    )
+    drops = find_drops(np.where(usable, loading.force_nN, np.nan), loading.u_force_nN)
+    names = phases(len(table), contact, top, release, fracture, holds)
+    return Events(contact, top, release, fracture, holds, drops, names)
+
+
+def _release(loading: Loading, top: int | None, fracture: int | None) -> int | None:
+    """First row after the largest force from which nothing is carried any more."""
+    if top is None or fracture is not None:
+        return None
+    force, u = loading.force_nN[top:], loading.u_force_nN[top:]
+    known = np.isfinite(force)
+    limit = np.maximum(3 * u, 0.01 * force[0])
+    free = (known & (force <= limit)) | loading.gap_open[top:]
+    row = first_lasting(free[known])
+    return None if row is None else int(top + np.flatnonzero(known)[row])
+
+
+def _stresses(
+    settings: Settings, sizes: Dimensions, loading: Loading, flags: Flags
+) -> dict[str, Stress]:
+    geometry = sizes.geometry(settings.section_area_ratio)
+    u = {
+        name: sizes.columns[f"u_{name}"]
+        for name in (
+            "deformation_nm",
+            "diameter_mid_nm",
+            "diameter_max_nm",
+            "diameter_min_nm",
+            "diameter_tip_nm",
+        )
+    }
+    force = np.where(flags["SPECIMEN_LOST"] | flags["BROKEN"], np.nan, loading.force_nN)
+    models = area_models(settings.shape, settings.mode)
+    return {m.name: stress(m, geometry, u, force, loading.u_force_nN) for m in models}
+
+
+def _points(
+    table: Measurement,
+    settings: Settings,
+    loading: Loading,
+    sizes: Dimensions,
+    stresses: dict[str, Stress],
+) -> dict[str, NDArray[Any]]:
+    n = len(table)
+    points: dict[str, NDArray[Any]] = {name: np.full(n, np.nan) for name in COLUMNS}
+    points["frame"] = table.frame.astype(int)
+    points["time_s"] = table.time_s
+    along = Axis(settings.axis_deg).along
+    for name, track in (("bar", table.bar), ("tip", table.tip), ("base", table.base)):
+        points[f"{name}_x_px"], points[f"{name}_y_px"] = track.x_px, track.y_px
+        points[f"u_{name}_px"] = track.u_along_px(along)
+        points[f"{name}_score"] = track.score
+    for name in ("deflection_nm", "force_nN"):
+        points[name] = getattr(loading, name)
+        points[f"u_{name}"] = getattr(loading, f"u_{name}")
+    points |= sizes.columns
+    for name, result in stresses.items():
+        if f"stress_{name}_MPa" in points:
+            points[f"stress_{name}_MPa"] = result.stress_MPa
+            points[f"u_stress_{name}_MPa"] = result.u_stress_MPa
+    if settings.area_model is not None:
+        chosen = stresses[settings.area_model]
+        points["area_nm2"], points["u_area_nm2"] = chosen.area_nm2, chosen.u_area_nm2
+        points["stress_MPa"], points["u_stress_MPa"] = chosen.stress_MPa, chosen.u_stress_MPa
+    points |= _contact_radius(settings, sizes, stresses)
+    return points
+
+
+def _contact_radius(
+    settings: Settings, sizes: Dimensions, stresses: dict[str, Stress]
+) -> dict[str, FloatArray]:
+    """Contact radius of a particle by the chosen equation, or by the switch for `projected`."""
+    if "mook" not in stresses or settings.area_model is None:
+        return {}
+    chosen = stresses[settings.area_model]
+    used = chosen if isinstance(chosen.model, Mook) else stresses["mook"]
+    assert isinstance(used.model, Mook)
+    radius = np.sqrt(used.area_nm2 / math.pi)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u = used.u_area_nm2 / (2 * math.pi * radius)
+    return {
+        "contact_radius_nm": radius,
+        "u_contact_radius_nm": np.where(radius > 0, u, np.nan),
+        "mook_equation": used.model.equations(sizes.geometry()),
+    }
+
+
+def _closure(
+    table: Measurement, settings: Settings, loading: Loading, sizes: Dimensions, events: Events
+) -> dict[str, FloatArray]:
+    """Actuator and closure; both are zero over the first frames of contact.
+
+    Before contact the closure is the gap that is left, with a minus sign.
+    """
+    from tem_track.mechanics.displacements import motion_px
+
+    motion = motion_px(table.base, table.bar, Axis(settings.axis_deg), settings.mode)
+    moved = motion.value_px * nm_per_px(settings)
+    u_moved = motion.u_px * nm_per_px(settings)
+    deformation, u_deformation = (
+        sizes.columns["deformation_nm"],
+        sizes.columns["u_deformation_nm"],
+    )
+    rest = moved - loading.deflection_nm - deformation
+    start = events.contact or 0
+    first = rest[start:][np.isfinite(rest[start:])][:5]
+    if not first.size:
+        first = moved[np.isfinite(moved)][:1]
+    if not first.size:
+        return {}
+    zero = float(np.median(first))
+    u = np.sqrt(u_moved**2 + loading.u_deflection_nm**2 + u_deformation**2)
+    return {
+        "actuator_nm": moved - zero,
+        "u_actuator_nm": u_moved,
+        "closure_nm": rest - zero,
+        "u_closure_nm": u,
+    }
+
+
+def _late_flags(
+    flags: Flags, points: dict[str, NDArray[Any]], events: Events, settings: Settings
+) -> None:
+    phase = np.array(events.phases)
+    if settings.shape is not None:
+        flags["NO_CONTACT"] = np.isin(phase, ("approach", "after"))
+    loaded = np.isin(phase, ("load", "hold", "unload"))
+    closure, u = points["closure_nm"], points["u_closure_nm"]
+    flags["CLOSURE"] = loaded & (np.abs(closure) > 2 * u)
+    if settings.area_model == "mook":
+        ratio, u_ratio = points["strain_eng"], points["u_strain_eng"]
+        near = np.abs(ratio - 0.1) <= np.maximum(2 * np.nan_to_num(u_ratio), 0.002)
+        flags["MOOK_LIMIT"] = loaded & near
+
+
+def _joined(flags: Flags, n: int) -> NDArray[Any]:
+    texts = [";".join(name for name in FLAGS if flags[name][row]) for row in range(n)]
+    return np.array(texts, dtype=object)

@@ -1,0 +1,72 @@
+"""What is to be said of a frame, in the table's own words. No row is ever dropped."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tem_track.mechanics.measurement import BoolArray, Measurement
+from tem_track.records import FloatArray
+
+__all__ = ["FLAGS", "Flags", "measured_flags", "seen"]
+
+FLAGS = (
+    "BAR_LOST",
+    "TIP_LOST",
+    "SPECIMEN_LOST",
+    "LOW_SCORE",
+    "BAD_FRAME",
+    "DUPLICATE",
+    "NO_CONTACT",
+    "BENT",
+    "NECK",
+    "BROKEN",
+    "CLOSURE",
+    "MOOK_LIMIT",
+    "BELOW_RESOLUTION",
+    "OUT_OF_VIEW",
+)
+
+Flags = dict[str, BoolArray]
+"""Flag to the rows that carry it."""
+
+_SCORE_DROP = 0.15
+
+
+def seen(flags: Flags, name: str, n: int) -> BoolArray:
+    """Return the rows with a flag, shape (n,)."""
+    return flags.get(name, np.zeros(n, dtype=bool))
+
+
+def measured_flags(measurement: Measurement, has_specimen: bool) -> Flags:
+    """Return the flags that the measurement itself carries.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    has_specimen : bool
+        Whether an outline was asked for: only then can it be lost.
+    """
+    outline = [set(text.split(";")) for text in measurement.text("outline_flags")]
+    flags = {name: np.array([name in words for words in outline]) for name in FLAGS}
+    flags["BROKEN"] = flags["BROKEN"] | measurement.broken
+    flags["BAR_LOST"] = measurement.bar.lost
+    flags["TIP_LOST"] = measurement.tip.lost
+    flags["BAD_FRAME"] = ~measurement.ok
+    flags["DUPLICATE"] = measurement.duplicate
+    flags["LOW_SCORE"] = _low(measurement.bar.score) | _low(measurement.tip.score)
+    if has_specimen:
+        without = ~np.isfinite(measurement.number("length_px"))
+        flags["SPECIMEN_LOST"] = flags["SPECIMEN_LOST"] | (without & ~flags["BROKEN"])
+    return flags
+
+
+def _low(score: FloatArray) -> BoolArray:
+    """Scores far below the movie's own level; how good that is depends on the movie."""
+    known = score[np.isfinite(score)]
+    if known.size < 5:
+        return np.zeros(score.shape, dtype=bool)
+    level = float(np.median(known))
+    spread = 1.4826 * float(np.median(np.abs(known - level)))
+    with np.errstate(invalid="ignore"):
+        low: BoolArray = score < level - max(8 * spread, _SCORE_DROP)
+    return low

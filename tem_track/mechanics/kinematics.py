@@ -1,0 +1,162 @@
+"""From the tracks to deflection and force: contact, zero, drift, corrections."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tem_track.mechanics.contact import Contact, find_contact, open_gap
+from tem_track.mechanics.corrections import (
+    apex_ratio,
+    axial_ratio,
+    elongation_of_view,
+    lever_factor,
+)
+from tem_track.mechanics.displacements import Motion, Zero, motion_px, zero_of
+from tem_track.mechanics.measurement import BoolArray, Measurement, RowArray
+from tem_track.mechanics.settings import Settings
+from tem_track.records import Axis, FloatArray
+
+__all__ = ["Loading", "load", "nm_per_px"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loading:
+    """The cantilever's part of the curve.
+
+    Attributes
+    ----------
+    deflection_nm, u_deflection_nm, force_nN, u_force_nN : FloatArray
+        Shape (n,); u holds what changes from frame to frame.
+    contact : Contact
+    zero : Zero
+    zero_rows : RowArray
+        Rows before contact; the reference frame alone below three of them.
+    gap_open : BoolArray
+    drift_nm_per_s : float
+        Slope taken off the deflection; NaN where none was.
+    lateral_nm : FloatArray
+        The tip's motion at right angles to the axis.
+    """
+
+    deflection_nm: FloatArray
+    u_deflection_nm: FloatArray
+    force_nN: FloatArray
+    u_force_nN: FloatArray
+    contact: Contact
+    zero: Zero
+    zero_rows: RowArray
+    gap_open: BoolArray
+    drift_nm_per_s: float
+    lateral_nm: FloatArray
+
+
+def nm_per_px(settings: Settings) -> float:
+    """Return the scale along the loading axis, seen under its angle against the image plane."""
+    return settings.scale_nm_per_px * elongation_of_view(settings.out_of_plane_deg)
+
+
+def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loading:
+    """Evaluate the cantilever: where contact begins, the zero, deflection and force.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    settings : Settings
+        Already checked.
+    usable : BoolArray
+        Rows that may decide on contact and zero.
+    """
+    axis = Axis(settings.axis_deg, settings.u_axis_deg)
+    motion = motion_px(measurement.tip, measurement.bar, axis, settings.mode)
+    gap, u_gap = measurement.number("gap_px"), measurement.number("u_gap_px")
+    gap_open = open_gap(gap, u_gap)
+    contact = find_contact(
+        measurement.time_s,
+        np.where(usable, motion.value_px, np.nan),
+        motion.u_px,
+        gap_open & usable,
+        np.isfinite(gap) & usable,
+        connected=settings.mode == "tension",
+    )
+    rows = _zero_rows(measurement, settings, contact, usable)
+    zero = zero_of(motion, rows, _row_of(measurement, settings.reference_frame))
+    motion, drift = _without_drift(measurement.time_s, motion, zero, contact, gap_open & usable)
+    u = np.hypot(motion.u_px, _excess(motion, rows))
+    per_px = nm_per_px(settings) / apex_ratio(settings.behind_apex_um, settings.length_um)
+    per_nm = _newton_per_metre(settings)
+    deflection = (motion.value_px - zero.value_px) * per_px
+    return Loading(
+        deflection_nm=deflection,
+        u_deflection_nm=u * per_px,
+        force_nN=deflection * per_nm,
+        u_force_nN=u * per_px * per_nm,
+        contact=contact,
+        zero=zero,
+        zero_rows=rows,
+        gap_open=gap_open,
+        drift_nm_per_s=drift * per_px,
+        lateral_nm=_lateral(measurement, axis, rows) * settings.scale_nm_per_px,
+    )
+
+
+def _newton_per_metre(settings: Settings) -> float:
+    lever = lever_factor(settings.tilt_deg, settings.tip_height_um, settings.length_um)
+    return settings.stiffness_N_per_m * lever * axial_ratio(settings.off_axis_deg)
+
+
+def _row_of(measurement: Measurement, frame: int) -> int:
+    return int(np.argmin(np.abs(measurement.frame - frame)))
+
+
+def _zero_rows(
+    measurement: Measurement, settings: Settings, contact: Contact, usable: BoolArray
+) -> RowArray:
+    """Rows before contact, or those named by hand; the reference frame below three."""
+    before = np.zeros(len(measurement), dtype=bool)
+    if settings.zero_frames is not None:
+        first, last = settings.zero_frames
+        before = (measurement.frame >= first) & (measurement.frame <= last)
+    else:
+        before[: len(measurement) if contact.row is None else contact.row] = True
+    rows = np.flatnonzero(before & usable & ~measurement.tip.lost & ~measurement.bar.lost)
+    if rows.size < 3 and settings.zero_frames is None:
+        return np.array([_row_of(measurement, settings.reference_frame)])
+    return rows
+
+
+def _without_drift(
+    time_s: FloatArray, motion: Motion, zero: Zero, contact: Contact, gap_open: BoolArray
+) -> tuple[Motion, float]:
+    """Take a straight drift off a movie that shows an open gap from beginning to end.
+
+    There the force is zero whatever the tip does, so its slow motion is known to be drift.
+    Elsewhere nothing is taken off: a drift extrapolated under load would be an invention.
+    """
+    rows = np.flatnonzero(gap_open & np.isfinite(motion.value_px))
+    if contact.row is not None or rows.size < max(8, 0.5 * len(time_s)):
+        return motion, math.nan
+    slope, offset = np.polyfit(time_s[rows], motion.value_px[rows], 1)
+    line = slope * time_s + offset
+    return Motion(motion.value_px - line + zero.value_px, motion.u_px), float(slope)
+
+
+def _excess(motion: Motion, rows: RowArray) -> float:
+    """Scatter before contact beyond the tracker's own u: vibration is real noise of force."""
+    values, u = motion.value_px[rows], motion.u_px[rows]
+    known = np.isfinite(values) & np.isfinite(u)
+    n = int(known.sum())
+    if n < 5:
+        return 0.0
+    scatter, expected = float(np.var(values[known], ddof=1)), float(np.mean(u[known] ** 2))
+    if scatter < expected * (1 + 3 * math.sqrt(2 / (n - 1))):
+        return 0.0
+    return math.sqrt(scatter - expected)
+
+
+def _lateral(measurement: Measurement, axis: Axis, rows: RowArray) -> FloatArray:
+    across = measurement.tip.along_px(axis.across) - measurement.bar.along_px(axis.across)
+    known = across[rows][np.isfinite(across[rows])]
+    return across - (float(np.mean(known)) if known.size else math.nan)
