@@ -1,0 +1,9 @@
+"""Movies as they are found: a file in, exact frames out."""
+
+from __future__ import annotations
+
+from tem_track.frames.info import MovieInfo
+from tem_track.frames.movie import Movie
+from tem_track.frames.opening import open_movie
+
+__all__ = ["Movie", "MovieInfo", "open_movie"]

@@ -1,0 +1,208 @@
+"""Decode a video strictly: every picture in its place, or none and the reason."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.frames.container import Video
+from tem_track.frames.movie import Picture
+from tem_track.frames.packets import PacketTable
+from tem_track.frames.pixels import grey_values
+
+__all__ = ["Decoder"]
+
+_HONEST_KEYS = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "ffv1", "vp8", "vp9", "av1"}
+"""Codecs that depend on earlier frames and whose decoders say truly which frames are key."""
+
+_SKIP_PACKETS = 64
+"""A key frame this near is reached by reading on instead of seeking."""
+
+_ERRORS = (av.error.FFmpegError, OSError, ValueError)
+
+
+@dataclass(slots=True)
+class _Output:
+    rank: int
+    frame: Any
+    note: str
+
+
+class Decoder:
+    """A position in a video file.
+
+    After damage, frames that may rest on the damaged one are not given out as good: everything
+    up to the next key frame counts as bad.
+    """
+
+    def __init__(self, video: Video, table: PacketTable) -> None:
+        self._video, self._table = video, table
+        self._by_keys = video.intra_only or video.codec in _HONEST_KEYS
+        self._can_seek = True
+        self._keys = np.flatnonzero(table.key & (table.rank >= 0))
+        self._ordinals = {
+            (int(position), int(stamp)): ordinal
+            for ordinal, (position, stamp) in enumerate(
+                zip(table.position, table.stamp, strict=True)
+            )
+        }
+        self._begin(0)
+
+    def picture(self, index: int) -> Picture:
+        """Return the picture of one frame, decoding on from here or from a key frame."""
+        start = self._start_for(index)
+        if index < self._next or start > self._fed:
+            self._go_to(start)
+        output = self._decode_up_to(index)
+        if output is None:
+            return None, "no picture can be decoded here"
+        if output.note:
+            return None, output.note
+        return self._image(output.frame)
+
+    def order_of_output(self) -> NDArray[np.int64]:
+        """Return the packets in the order in which the decoder shows them; decodes everything.
+
+        A packet that gives no picture is put before the first picture of a later packet.
+        """
+        seen = [self._video.ordinal(frame) for frame in self._frames()]
+        missing = sorted({int(k) for k in self._table.order} - set(seen), reverse=True)
+        order: list[int] = []
+        for packet in dict.fromkeys(seen):
+            while missing and missing[-1] < packet:
+                order.append(missing.pop())
+            order.append(packet)
+        return np.array(order + missing[::-1], np.int64)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._video.close()
+
+    def _start_for(self, index: int) -> int:
+        if not self._by_keys:
+            return 0
+        packet = int(self._table.order[index])
+        if self._video.intra_only:
+            return packet
+        place = int(np.searchsorted(self._keys, packet, side="right"))
+        for key in self._keys[:place][::-1]:
+            if self._table.rank[key] <= index:
+                return int(key)
+        return 0
+
+    def _begin(self, packet: int) -> None:
+        self._fed = packet
+        self._next = max(int(self._table.rank[packet]), 0) if packet else 0
+        self._held: _Output | None = None
+        self._first_bad = self._last_bad = -1
+        self._outputs = self._run()
+
+    def _go_to(self, packet: int) -> None:
+        near = self._fed <= packet <= self._fed + _SKIP_PACKETS or not self._can_seek
+        if self._fed <= packet and near:
+            self._skip_to(packet)
+        elif packet == 0 or not self._seek(packet):
+            self._video.rewind()
+            self._fed = 0
+            self._skip_to(packet)
+        self._begin(packet)
+        if packet and not self._video.intra_only and not self._starts_clean(packet):
+            self._by_keys = False
+            self._go_to(0)
+
+    def _seek(self, packet: int) -> bool:
+        """Seek to a packet; return whether the file could."""
+        with contextlib.suppress(*_ERRORS):
+            found = self._video.seek(int(self._table.stamp[packet]))
+            ordinal = self._ordinals.get(found) if found else None
+            if ordinal is not None and ordinal <= packet:
+                self._fed = ordinal
+                self._skip_to(packet)
+                return True
+        self._can_seek = False
+        return False
+
+    def _skip_to(self, packet: int) -> None:
+        """Read on without decoding, but for the first packet, which may hold the palette."""
+        if self._fed == 0 and packet > 0:
+            with contextlib.suppress(*_ERRORS):
+                self._video.decode(self._video.next_packet(), 0)
+            self._fed = 1
+        while self._fed < packet:
+            self._video.next_packet()
+            self._fed += 1
+        self._video.flush()
+
+    def _starts_clean(self, packet: int) -> bool:
+        """Return whether decoding from here begins with this packet's own, complete picture."""
+        output = next(self._outputs, None)
+        self._held = output
+        rank = int(self._table.rank[packet])
+        return (
+            output is not None
+            and output.rank == rank
+            and not output.note
+            and bool(output.frame.key_frame)
+        )
+
+    def _decode_up_to(self, index: int) -> _Output | None:
+        output = self._held or next(self._outputs, None)
+        while output is not None and output.rank < index:
+            output = next(self._outputs, None)
+        self._next = index + 1
+        self._held = output
+        return output if output is not None and output.rank == index else None
+
+    def _run(self) -> Iterator[_Output]:
+        """Yield the outputs of the decoder, rising in rank."""
+        last = self._next - 1
+        for frame in self._frames():
+            ordinal = self._video.ordinal(frame)
+            note = self._damage(frame, ordinal)
+            rank = int(self._table.rank[ordinal])
+            if rank > last:
+                last = rank
+                yield _Output(rank, frame, note)
+
+    def _frames(self) -> Iterator[Any]:
+        while self._fed < len(self._table.rank):
+            packet, ordinal = self._video.next_packet(), self._fed
+            if packet is None:
+                break
+            self._fed += 1
+            try:
+                yield from self._video.decode(packet, ordinal)
+            except _ERRORS:
+                self._mark_bad(ordinal)
+        with contextlib.suppress(*_ERRORS):
+            yield from self._video.drain()
+
+    def _mark_bad(self, ordinal: int) -> None:
+        self._first_bad = ordinal if self._first_bad < 0 else self._first_bad
+        self._last_bad = ordinal
+
+    def _damage(self, frame: Any, ordinal: int) -> str:
+        """Return why a picture is not to be trusted; empty where it is."""
+        if frame.is_corrupt:
+            self._mark_bad(ordinal)
+        if self._video.intra_only:
+            return "damaged" if ordinal == self._last_bad else ""
+        if frame.key_frame and ordinal > self._last_bad:
+            self._first_bad = self._last_bad = -1
+        if self._first_bad < 0 or ordinal < self._first_bad:
+            return ""
+        return "damaged" if ordinal <= self._last_bad else "rests on a damaged frame"
+
+    def _image(self, frame: Any) -> Picture:
+        size = (frame.width, frame.height)
+        if size != (self._video.width_px, self._video.height_px):
+            return None, f"has another size, {size[0]}x{size[1]} px"
+        if frame.format.name != self._video.pixel_format:
+            return None, f"has another pixel format, {frame.format.name}"
+        return grey_values(frame), ""

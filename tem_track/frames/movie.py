@@ -1,0 +1,165 @@
+"""One movie for every kind of file: counted, indexed, iterated, sampled, pickled the same way.
+
+A reader of one family of formats is a `Source`: it says how many frames there are and when they
+were taken, and gives the frames of a rising list of numbers. Everything else is here.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, SupportsIndex
+
+import numpy as np
+
+from tem_track.errors import MovieError
+from tem_track.frames.ahead import ahead
+from tem_track.frames.info import MovieInfo
+from tem_track.records import FloatArray, Frame, Image
+
+__all__ = ["Movie", "Picture", "Source"]
+
+Picture = tuple[Image | None, str]
+"""The grey values, or None and why there are none."""
+
+
+class Source(Protocol):
+    """What a reader of one family of formats gives."""
+
+    path: Path | None
+    info: MovieInfo
+
+    def count(self) -> int:
+        """Return the number of frames that can be read, bad ones included."""
+        ...
+
+    def times_s(self) -> FloatArray:
+        """Return the time of every frame by the file's own clock; NaN where it has none."""
+        ...
+
+    def read(self, indices: Sequence[int]) -> Iterator[Picture]:
+        """Yield the pictures of rising frame numbers."""
+        ...
+
+
+class Movie:
+    """Frames of a movie, decoded when they are asked for.
+
+    ``movie[i]`` is the i-th frame of iteration, whatever the format. A frame that cannot be
+    decoded is there with `ok` false, is counted, and shifts nothing after it. Images are
+    read-only; copy one to draw on it.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file or folder; None for arrays.
+    info : MovieInfo
+        What the file says about itself.
+    """
+
+    def __init__(self, source: Source, frame_interval_s: float | None = None) -> None:
+        self._source = source
+        self._frame_interval_s = frame_interval_s
+        self._times_s: FloatArray | None = None
+        self.path = source.path
+        self.info = source.info
+
+    def __repr__(self) -> str:
+        size = f"{self.info.width_px}x{self.info.height_px} px"
+        return f"<Movie {self._name()}: {self.info.format} {self.info.codec}, {size}>"
+
+    def __len__(self) -> int:
+        return self._source.count()
+
+    def __getitem__(self, index: SupportsIndex) -> Frame:
+        number = self._position(operator.index(index))
+        return next(iter(self._read([number])))
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.frames()
+
+    @property
+    def times_s(self) -> FloatArray:
+        """Time of every frame in seconds, shape (n,); NaN where the file has no clock."""
+        if self._times_s is None:
+            self._times_s = self._clock()
+        return self._times_s
+
+    def frames(self, first: int = 0, last: int = -1, step: int = 1) -> Iterator[Frame]:
+        """Return the frames from `first` to `last`, decoded ahead in a thread.
+
+        Parameters
+        ----------
+        first, last : int
+            Frame numbers, both included; negative ones count from the end.
+        step : int
+            Every `step`-th frame.
+
+        Raises
+        ------
+        MovieError
+            If a number lies outside the movie or the step is not positive.
+        """
+        if step < 1:
+            raise MovieError(f"{self._name()}: step {step} is not 1 or more; give a positive step")
+        start, stop = self._position(first), self._position(last)
+        return ahead(self._read(range(start, stop + 1, step)))
+
+    def select(self, indices: Iterable[int]) -> Iterator[Frame]:
+        """Return the frames of the given numbers in rising order, each once.
+
+        Decoding starts from the nearest key frame, so that a sample spread over a long movie
+        costs little.
+        """
+        numbers = sorted({self._position(operator.index(index)) for index in indices})
+        return ahead(self._read(numbers))
+
+    def _read(self, numbers: Sequence[int]) -> Iterator[Frame]:
+        blank = np.zeros((self.info.height_px, self.info.width_px), self._dtype())
+        blank.setflags(write=False)
+        for number, (image, note) in zip(numbers, self._source.read(numbers), strict=True):
+            time_s = float(self.times_s[number])
+            if image is None:
+                yield Frame(number, time_s, blank, ok=False, note=note)
+            else:
+                image.setflags(write=False)
+                yield Frame(number, time_s, image, note=note)
+
+    def _dtype(self) -> type[np.generic]:
+        depth = self.info.bit_depth
+        return np.uint8 if depth <= 8 else np.uint16 if depth <= 16 else np.float32
+
+    def _clock(self) -> FloatArray:
+        if self._frame_interval_s is not None:
+            return np.arange(len(self)) * self._frame_interval_s
+        return self._source.times_s()
+
+    def _position(self, index: int) -> int:
+        count = len(self)
+        number = index + count if index < 0 else index
+        if not 0 <= number < count:
+            # IndexError as well, so that the old iteration protocol and callers of lists work.
+            raise _FrameNumberError(
+                f"{self._name()}: there is no frame {index}; it has {count}, numbered from 0"
+            )
+        return number
+
+    def _name(self) -> str:
+        return self.path.name if self.path is not None else "array"
+
+
+class _FrameNumberError(MovieError, IndexError):
+    """A frame number outside the movie."""
+
+
+def checked_interval(frame_interval_s: float | None) -> float | None:
+    """Return the interval, or raise `MovieError` where it is not a positive number."""
+    if frame_interval_s is None:
+        return None
+    if not (math.isfinite(frame_interval_s) and frame_interval_s > 0):
+        raise MovieError(
+            f"frame_interval_s = {frame_interval_s} is not a positive number of seconds"
+        )
+    return float(frame_interval_s)

@@ -1,0 +1,95 @@
+"""AVI, MP4, MOV and MKV through FFmpeg (PyAV)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tem_track.errors import MovieError
+from tem_track.frames.container import Video
+from tem_track.frames.decoding import Decoder
+from tem_track.frames.info import MovieInfo
+from tem_track.frames.movie import Picture
+from tem_track.frames.packets import PacketTable, ranks, scan
+from tem_track.frames.pixels import bit_depth, grey_kind
+from tem_track.records import FloatArray
+
+__all__ = ["VideoSource"]
+
+
+class VideoSource:
+    """Frames of a video file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with contextlib.closing(Video(path)) as video:
+            self.info = _info(video)
+        self._table: PacketTable | None = None
+        self._idle: Decoder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_idle": None}
+
+    @property
+    def table(self) -> PacketTable:
+        """The list of packets, read once when it is first needed."""
+        if self._table is None:
+            with contextlib.closing(Video(self.path)) as video:
+                table = scan(video)
+            if not len(table.order):
+                raise MovieError(
+                    f"{self.path.name}: holds no frames; the recording was never finished"
+                )
+            self._table = table if table.ordered else self._in_order_of_output(table)
+        return self._table
+
+    def count(self) -> int:
+        """Return the number of packets that are frames."""
+        return len(self.table.order)
+
+    def times_s(self) -> FloatArray:
+        """Return the times by the container's time stamps."""
+        return self.table.time_s
+
+    def read(self, indices: Sequence[int]) -> Iterator[Picture]:
+        """Yield the pictures of rising frame numbers."""
+        decoder, self._idle = self._idle, None
+        if decoder is None:
+            decoder = Decoder(Video(self.path), self.table)
+        try:
+            for index in indices:
+                yield decoder.picture(index)
+        finally:
+            self._idle = decoder
+
+    def _in_order_of_output(self, table: PacketTable) -> PacketTable:
+        with contextlib.closing(Decoder(Video(self.path), table)) as decoder:
+            order = decoder.order_of_output()
+        return replace(table, order=order, rank=ranks(order, len(table.rank)), ordered=True)
+
+
+def _info(video: Video) -> MovieInfo:
+    name, pixel_format = video.path.name, video.pixel_format
+    if not pixel_format or video.width_px < 1 or video.height_px < 1:
+        raise MovieError(
+            f"{name}: no picture could be decoded; convert it to AVI (MJPEG) or a TIFF stack"
+        )
+    if video.codec == "rawvideo" and pixel_format.startswith(("rgb555", "bgr555")):
+        raise MovieError(
+            f"{name}: raw 16-bit pixels may be 16-bit grey or 15-bit colour, and the file does "
+            "not say which; save it as a 16-bit TIFF stack"
+        )
+    rate = video.stream.average_rate or video.stream.base_rate
+    return MovieInfo(
+        format=video.container.format.name,
+        codec=video.codec,
+        width_px=video.width_px,
+        height_px=video.height_px,
+        bit_depth=bit_depth(pixel_format),
+        grey=grey_kind(pixel_format),
+        header_frames=video.stream.frames or None,
+        header_interval_s=float(1 / rate) if rate else None,
+    )
