@@ -37,7 +37,8 @@ class Levels:
             return np.asarray(image, dtype=np.uint8)
         gain = 255.0 / max(self.white - self.black, 1e-12)
         scaled = (np.nan_to_num(image.astype(np.float32)) - self.black) * gain
-        return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        grey: Grey = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        return grey
 
 
 def levels_of(movie: Movie, frames: Iterable[int] | None = None) -> Levels:

@@ -22,7 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield part
         _sync(part)
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

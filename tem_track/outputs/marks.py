@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.analysis import Result
 from tem_track.records import FloatArray, Image, Target
+
+if TYPE_CHECKING:
+    from tem_track.frames import Movie
 
 __all__ = ["Mark", "Marks", "bar_edge_px", "marks_of"]
 
@@ -53,13 +56,17 @@ class Marks:
         Bar, tip and base by name, where the experiment names them.
     bar_line_px : float
         Distance of the bar's edge from the bar's point, along the loading axis.
+    columns : dict
+        The columns of the points that marks need.
+    size_px : (int, int)
+        Width and height of a frame.
     """
 
     result: Result
     targets: dict[str, Target]
     bar_line_px: float
     columns: dict[str, NDArray[Any]]
-    extent_px: float = 1e5
+    size_px: tuple[int, int]
 
     def at(self, row: int) -> tuple[Mark, ...]:
         """Return the marks of one row of the points, those that lie under others first."""
@@ -90,6 +97,10 @@ class Marks:
         scale = self.result.experiment.calibration.scale_nm_per_px
         return tip - sign * deflection / scale * np.array(self.result.axis.along)
 
+    def across_frame(self, point: FloatArray) -> FloatArray | None:
+        """Return the line through a point at right angles to the axis, cut at the frame's edges."""
+        return _cut(point, np.array(self.result.axis.across), self.size_px)
+
     def _value(self, column: str, row: int) -> float:
         values = self.columns.get(column)
         return float(values[row]) if values is not None else math.nan
@@ -107,10 +118,14 @@ class Marks:
                 yield Mark(role, _box_corners(target, found, rotation), closed=True)
 
     def _bar_lines(self, row: int) -> Iterator[Mark]:
-        for role, point in (("zero_line", self.zero_at(row)), ("bar_line", self.bar_line_at(row))):
-            if point is not None:
-                across = self.extent_px * np.array(self.result.axis.across)
-                yield Mark(role, np.array([point - across, point + across]))  # type: ignore[arg-type]
+        lines: tuple[tuple[Role, FloatArray | None], ...] = (
+            ("zero_line", self.zero_at(row)),
+            ("bar_line", self.bar_line_at(row)),
+        )
+        for role, point in lines:
+            line = None if point is None else self.across_frame(point)
+            if line is not None:
+                yield Mark(role, line)
 
     def _specimen(self, row: int) -> Iterator[Mark]:
         outline = self.result.outlines.get(int(self.columns["frame"][row]))
@@ -131,25 +146,20 @@ class Marks:
             yield Mark("tip_point", tip[None, :])
 
 
-def marks_of(result: Result, reference: Image | None = None) -> Marks:
-    """Return the marks of a result.
-
-    Parameters
-    ----------
-    result : Result
-    reference : Image, optional
-        The reference frame, where the bar's edge is looked for; without it the side of its box
-        that faces the specimen is taken.
-    """
+def marks_of(result: Result, movie: Movie) -> Marks:
+    """Return the marks of a result; the bar's edge is looked for in the reference frame."""
     targets: dict[str, Target] = {t.name: t for t in result.experiment.targets()}
-    along = np.array(result.axis.along)
     columns = {str(name): result.points[name].to_numpy() for name in result.points.columns}
     for name in ("tip_rotation_deg", "bar_rotation_deg"):
         if name in result.measurement.columns and len(result.measurement) == len(result.points):
             columns[name] = result.measurement[name].to_numpy()
-    bar = targets.get("bar")
-    line = bar_edge_px(bar, along, reference) if bar is not None else math.nan
-    return Marks(result, targets, line, columns)
+    line = math.nan
+    if "bar" in targets:
+        frame = movie[targets["bar"].references[0].frame]
+        along = np.array(result.axis.along)
+        line = bar_edge_px(targets["bar"], along, frame.image if frame.ok else None)
+    size_px = (movie.info.width_px, movie.info.height_px)
+    return Marks(result, targets, line, columns, size_px)
 
 
 def bar_edge_px(bar: Target, along: FloatArray, reference: Image | None) -> float:
@@ -193,7 +203,8 @@ def _box_corners(target: Target, found: FloatArray, rotation_deg: float) -> Floa
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     angle = math.radians(rotation_deg) if math.isfinite(rotation_deg) else 0.0
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return (corners - np.array(target.point_px)) @ turn.T + found
+    placed: FloatArray = (corners - np.array(target.point_px)) @ turn.T + found
+    return placed
 
 
 def _station_at_half(middle: FloatArray, along: FloatArray) -> int:
@@ -204,3 +215,19 @@ def _station_at_half(middle: FloatArray, along: FloatArray) -> int:
 def _finite(points: FloatArray) -> FloatArray:
     kept: FloatArray = points[np.isfinite(points).all(axis=1)]
     return kept
+
+
+def _cut(point: FloatArray, direction: FloatArray, size_px: tuple[int, int]) -> FloatArray | None:
+    """Return the part of a line inside the frame, None where there is none."""
+    low, high = -math.inf, math.inf
+    for start, step, size in zip(point, direction, size_px, strict=True):
+        if abs(step) < 1e-12:
+            if not -0.5 <= start <= size - 0.5:
+                return None
+            continue
+        ends = sorted(((-0.5 - start) / step, (size - 0.5 - start) / step))
+        low, high = max(low, ends[0]), min(high, ends[1])
+    if not low < high:
+        return None
+    ends: FloatArray = np.array([point + low * direction, point + high * direction])
+    return ends

@@ -9,13 +9,16 @@ import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tem_track.config import Experiment
+from tem_track.analysis import Result
 from tem_track.outputs.files import write_text
 from tem_track.outputs.tables import json_text
 
-__all__ = ["file_sha256", "provenance", "write_provenance"]
+if TYPE_CHECKING:
+    from tem_track.frames import Movie
+
+__all__ = ["provenance", "sha256_of", "write_provenance"]
 
 LIBRARIES = (
     "av",
@@ -34,20 +37,21 @@ LIBRARIES = (
 
 
 def provenance(
-    experiment: Experiment, *, command: str, started: datetime, finished: datetime | None = None
+    movie: Movie, *, command: str, started: datetime, finished: datetime | None = None
 ) -> dict[str, Any]:
     """Return what a reader needs to know whether two results came from the same input and program.
 
     Parameters
     ----------
-    experiment : Experiment
+    movie : Movie
+        The one that was measured.
     command : str
         The command line, or a line that says how the library was called.
     started, finished : datetime
         Aware times; `finished` is now where it is not given.
     """
     finished = finished or datetime.now(UTC)
-    movie = experiment.movie_path
+    path = movie.path
     return {
         "program": "tem_track",
         "version": _version("tem-track"),
@@ -55,9 +59,10 @@ def provenance(
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "finished": finished.astimezone(UTC).isoformat(timespec="seconds"),
         "duration_s": round((finished - started).total_seconds(), 3),
-        "movie": str(movie),
-        "movie_sha256": file_sha256(movie) if movie.is_file() else None,
-        "movie_bytes": movie.stat().st_size if movie.is_file() else None,
+        "movie": None if path is None else str(path.resolve()),
+        "movie_sha256": None if path is None else sha256_of(path),
+        "movie_frames": len(movie),
+        "movie_format": f"{movie.info.format} {movie.info.codec}".strip(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "libraries": {name: _version(name) for name in LIBRARIES},
@@ -65,20 +70,29 @@ def provenance(
 
 
 def write_provenance(
-    folder: str | os.PathLike[str],
-    experiment: Experiment,
+    result: Result,
+    movie: Movie,
+    path: str | os.PathLike[str],
     *,
     command: str,
     started: datetime,
     finished: datetime | None = None,
 ) -> None:
     """Write ``provenance.json``; the last file of a results folder."""
-    data = provenance(experiment, command=command, started=started, finished=finished)
-    write_text(Path(folder) / "provenance.json", json_text(data))
+    data = provenance(movie, command=command, started=started, finished=finished)
+    data["experiment"] = result.experiment.source
+    write_text(Path(path), json_text(data))
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal digits."""
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits; of a folder, that of its files' list.
+
+    The list is the one that ``sha256sum *`` prints: digest, two spaces, name, in the names' order.
+    """
+    if path.is_dir():
+        files = sorted(item for item in path.iterdir() if item.is_file())
+        lines = "".join(f"{sha256_of(item)}  {item.name}\n" for item in files)
+        return hashlib.sha256(lines.encode("utf-8")).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

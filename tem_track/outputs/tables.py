@@ -1,4 +1,4 @@
-"""The tables of a results folder, written so that the same numbers give the same bytes, and read back.
+"""The tables of a results folder: the same numbers give the same bytes; and reading them back.
 
 ``points.csv`` holds ten significant digits, more than any measurement; ``measurement.csv`` holds
 every digit, so that mechanics calculated again from it give the same ``points.csv``.

@@ -1,0 +1,89 @@
+"""The curves of one test as a figure for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tem_track.analysis import Result
+from tem_track.outputs.figures import draw_panel, journal_style, new_figure, save_figure
+from tem_track.outputs.files import replacing
+from tem_track.outputs.panels import Panel, column, panels_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["write_curves"]
+
+ONE_COLUMN_MM = 85.0
+TWO_COLUMNS_MM = 170.0
+ROW_MM = 62.0
+
+
+def write_curves(result: Result, paths: Iterable[Path], *, width_mm: float | None = None) -> None:
+    """Draw the curves and save them under every path, by its suffix.
+
+    Parameters
+    ----------
+    result : Result
+    paths : iterable of Path
+        Names ending in ``.png``, ``.pdf`` or ``.svg``.
+    width_mm : float, optional
+        Width on paper; 170 for two curves and more, 85 for a single one by default.
+    """
+    with journal_style():
+        figure = curves_figure(result, width_mm)
+        for path in paths:
+            with replacing(Path(path)) as part:
+                save_figure(figure, part)
+
+
+def curves_figure(result: Result, width_mm: float | None = None) -> Figure:
+    """Return the figure; use it inside `journal_style`."""
+    panels = panels_of(result)
+    if not panels:
+        return _empty_figure()
+    if width_mm is None:
+        width_mm = TWO_COLUMNS_MM if len(panels) > 1 else ONE_COLUMN_MM
+    across = 2 if width_mm > 120 and len(panels) > 1 else 1
+    down = -(-len(panels) // across)
+    figure = new_figure(width_mm, ROW_MM * down)
+    for number, panel in enumerate(panels):
+        axes = figure.add_subplot(down, across, number + 1)
+        draw_panel(axes, result, panel)
+        _draw_modulus(axes, result, panel)
+        handles, _ = axes.get_legend_handles_labels()
+        if len(handles) > 1 and (number == 0 or len(panel.ys) > 1):
+            axes.legend(handlelength=1.2, borderaxespad=0.3)
+    return figure
+
+
+def _empty_figure() -> Figure:
+    figure = new_figure(ONE_COLUMN_MM, ROW_MM)
+    figure.text(0.5, 0.5, "nothing was measured", ha="center", va="center")
+    return figure
+
+
+def _draw_modulus(axes: Axes, result: Result, panel: Panel) -> None:
+    """Draw the modulus' line over its window, where the summary names one."""
+    modulus = result.summary.get("youngs_modulus_GPa")
+    window = result.summary.get("modulus_window_frames")
+    if panel.key != "stress_strain" or modulus is None or not window:
+        return
+    frames = result.points["frame"].to_numpy()
+    x, y = column(result, panel.x), column(result, panel.ys[0])
+    rows = (frames >= window[0]) & (frames <= window[1]) & np.isfinite(x) & np.isfinite(y)
+    if rows.sum() < 2:
+        return
+    slope = 1000.0 * float(modulus)
+    centre_x, centre_y = float(x[rows].mean()), float(y[rows].mean())
+    ends = np.array([x[rows].min(), x[rows].max()])
+    axes.axvspan(*ends, color="#E69F00", alpha=0.15, lw=0)
+    span = ends + np.array([-0.2, 0.2]) * np.ptp(ends)
+    axes.plot(
+        span, centre_y + slope * (span - centre_x), "-", color="#E69F00", lw=1.2, label="modulus"
+    )

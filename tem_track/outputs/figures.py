@@ -1,0 +1,170 @@
+"""Axes as journals print them: 8 pt, thin lines, no title; and the curves drawn on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tem_track.analysis import Result
+from tem_track.outputs.panels import Panel, column
+from tem_track.outputs.style import PHASE_COLOURS, label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["EVENTS", "draw_panel", "events_of", "journal_style", "new_figure", "save_figure"]
+
+SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+EVENTS = (
+    ("contact_frame", "contact", "^"),
+    ("max_force_frame", "largest force", "*"),
+    ("bending_frame", "first bend", "D"),
+    ("fracture_frame", "fracture", "X"),
+    ("nucleation_frame", "nucleation", "^"),
+)
+
+_RC: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.0,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tem_track",
+    "path.simplify": False,
+}
+
+
+@contextmanager
+def journal_style() -> Iterator[None]:
+    """Set the type sizes and line widths of a figure for print."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def new_figure(width_mm: float, height_mm: float) -> Figure:
+    """Return a figure of a size on paper, without a window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Any, *, dpi: int = 300) -> None:
+    """Save by the path's suffix, with no date and no version in the file."""
+    kind = str(path).rsplit(".", 1)[-1].lower()
+    metadata: dict[str, dict[str, None]] = {
+        "png": {"Software": None},
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+        "svg": {"Date": None, "Creator": None},
+    }
+    figure.savefig(path, dpi=dpi, format=kind, metadata=metadata.get(kind))
+
+
+def events_of(result: Result) -> list[tuple[int, str, str]]:
+    """Return (row, name, marker) of what happened, in the order of `EVENTS`."""
+    rows = {int(frame): row for row, frame in enumerate(result.points["frame"])}
+    found = []
+    for key, name, marker in EVENTS:
+        frame = result.summary.get(key)
+        if frame is not None and int(frame) in rows:
+            found.append((rows[int(frame)], name, marker))
+    return found
+
+
+def draw_panel(axes: Axes, result: Result, panel: Panel, *, events: bool = True) -> None:
+    """Draw one panel: points by phase with their uncertainty band, events marked."""
+    if len(panel.ys) == 1 and result.experiment.mode != "growth":
+        _draw_by_phase(axes, result, panel)
+    else:
+        _draw_series(axes, result, panel)
+    if events:
+        _draw_events(axes, result, panel)
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    axes.margins(0.05)
+
+
+def _draw_by_phase(axes: Axes, result: Result, panel: Panel) -> None:
+    x, y = column(result, panel.x), column(result, panel.ys[0])
+    _band(axes, result, panel, panel.ys[0], "#000000")
+    axes.plot(x, y, color="#B0B0B0", lw=0.6, zorder=2)
+    phases = result.points["phase"].astype(str).to_numpy()
+    for phase, colour in PHASE_COLOURS.items():
+        rows = (phases == phase) & np.isfinite(x) & np.isfinite(y)
+        if rows.any():
+            axes.plot(x[rows], y[rows], "o", ms=2.2, mew=0, color=colour, label=phase, zorder=3)
+
+
+def _draw_series(axes: Axes, result: Result, panel: Panel) -> None:
+    x = column(result, panel.x)
+    for name, colour in zip(panel.ys, SERIES_COLOURS, strict=False):
+        _band(axes, result, panel, name, colour)
+        axes.plot(x, column(result, name), "-o", ms=1.6, mew=0, color=colour, label=_short(name))
+
+
+def _short(name: str) -> str:
+    return label(name).rsplit(" (", 1)[0].replace("diameter, ", "").replace("diameter ", "")
+
+
+def _band(axes: Axes, result: Result, panel: Panel, name: str, colour: str) -> None:
+    """Shade twice the standard uncertainty, point by point where the curve turns back."""
+    x, y = column(result, panel.x), column(result, name)
+    u_y, u_x = column(result, f"u_{name}"), column(result, f"u_{panel.x}")
+    rows = np.isfinite(x) & np.isfinite(y) & np.isfinite(u_y)
+    if not rows.any():
+        return
+    if panel.x in ("time_s", "frame"):
+        low, high = y - 2 * u_y, y + 2 * u_y
+        axes.fill_between(x, low, high, where=rows.tolist(), color=colour, alpha=0.18, lw=0)
+        return
+    u_x = np.where(np.isfinite(u_x), u_x, 0.0)
+    axes.errorbar(
+        x[rows],
+        y[rows],
+        xerr=2 * u_x[rows],
+        yerr=2 * u_y[rows],
+        fmt="none",
+        ecolor=colour,
+        alpha=0.22,
+        elinewidth=1.2,
+        zorder=1,
+    )
+
+
+def _draw_events(axes: Axes, result: Result, panel: Panel) -> None:
+    x, y = column(result, panel.x), column(result, panel.ys[0])
+    for row, name, marker in events_of(result):
+        if np.isfinite(x[row]) and np.isfinite(y[row]):
+            axes.plot(
+                x[row],
+                y[row],
+                marker,
+                ms=6,
+                mfc="none",
+                mec="black",
+                mew=0.9,
+                ls="none",
+                label=name,
+                zorder=5,
+            )

@@ -1,0 +1,236 @@
+"""The film of the test: each frame with its marks, its numbers and the curve up to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.analysis import Progress, Result
+from tem_track.outputs.canvas import Canvas, Picture, rgb, write_words
+from tem_track.outputs.display import BAD_FRAME_GREY, Levels, levels_of
+from tem_track.outputs.figures import journal_style, new_figure
+from tem_track.outputs.files import replacing
+from tem_track.outputs.marks import Marks, marks_of
+from tem_track.outputs.panels import column, main_panel
+from tem_track.outputs.style import flag_words
+from tem_track.outputs.words import measured_columns, row_words
+from tem_track.records import FloatArray, Frame
+
+if TYPE_CHECKING:
+    from tem_track.frames import Movie
+
+__all__ = ["Film", "film_of", "frames_per_second", "write_overlay"]
+
+FRAME_BOX = (960, 864)
+PANEL_WIDTH = 640
+WIDE = 1.45
+CRF = "20"
+INK = (20, 20, 20)
+WARN = (190, 30, 20)
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """Paints the picture of any row.
+
+    Attributes
+    ----------
+    result : Result
+    marks : Marks
+    levels : Levels
+    frame_size : (int, int)
+        Width and height of the frame on the picture.
+    beside : bool
+        The panel stands to the right of the frame; below it otherwise.
+    curve : Picture
+        The curve's axes with the whole curve in grey.
+    curve_xy : FloatArray
+        Place of every point on `curve`, shape (n, 2), NaN where there is none.
+    """
+
+    result: Result
+    marks: Marks
+    levels: Levels
+    frame_size: tuple[int, int]
+    beside: bool
+    panel_size: tuple[int, int]
+    curve: Picture
+    curve_xy: FloatArray
+    words: frozenset[str]
+
+    def paint(self, row: int, frame: Frame) -> Picture:
+        """Return the picture of a row, shape (height, width, 3), RGB, even sizes."""
+        left = self._frame(row, frame)
+        panel = self._panel(row)
+        whole = np.concatenate([left, panel], axis=1 if self.beside else 0)
+        return np.ascontiguousarray(whole[: whole.shape[0] // 2 * 2, : whole.shape[1] // 2 * 2])
+
+    def _frame(self, row: int, frame: Frame) -> Picture:
+        grey = self.levels.apply(frame.image)
+        if not frame.ok:
+            grey = np.full_like(grey, BAD_FRAME_GREY)
+        canvas = Canvas(grey, *self.frame_size)
+        canvas.draw(self.marks.at(row))
+        scale = self.result.experiment.calibration.scale_nm_per_px
+        canvas.scale_bar(scale)
+        return canvas.picture
+
+    def _panel(self, row: int) -> Picture:
+        width, height = self.panel_size
+        panel = np.full((height, width, 3), 255, dtype=np.uint8)
+        curve_height, curve_width = self.curve.shape[:2]
+        top, left = height - curve_height, width - curve_width
+        panel[top:, left:] = self.curve
+        self._progress_on(panel, np.array([left, top]), row)
+        text_width = width if self.beside else left
+        self._text(panel[:, :text_width], row)
+        return panel
+
+    def _text(self, panel: Picture, row: int) -> None:
+        points = self.result.points
+        pad, line, size = 22, 30, 19
+        y = 36.0
+        frame_number, time_s = int(points["frame"].iloc[row]), float(points["time_s"].iloc[row])
+        x = pad + write_words(panel, (pad, y), f"frame {frame_number}", 26, INK, bold=True)
+        clock = f"{time_s:.3f} s" if np.isfinite(time_s) else ""
+        x += 24 + write_words(panel, (x + 24, y), clock, 24, INK)
+        write_words(panel, (x + 24, y), str(points["phase"].iloc[row]), 22, (90, 90, 90))
+        y += 42
+        for name, value in row_words(self.result, row, self.words):
+            write_words(panel, (pad, y), name, size, (90, 90, 90))
+            write_words(panel, (pad + 210, y), value, size + 2, INK, bold=name == "force")
+            y += line
+        flags = ", ".join(flag_words(str(points["flags"].iloc[row])))
+        if flags:
+            write_words(panel, (pad, y + 4), flags, size, WARN, bold=True)
+
+    def _progress_on(self, panel: Picture, corner: NDArray[np.int_], row: int) -> None:
+        past = self.curve_xy[: row + 1] + corner
+        good = past[np.isfinite(past).all(axis=1)]
+        if len(good) == 0:
+            return
+        fixed = np.rint(good * 16).astype(np.int32)
+        blue = rgb("#0072B2")
+        cv2.polylines(panel, [fixed], False, blue, 2, cv2.LINE_AA, 4)
+        if np.isfinite(past[-1]).all():
+            x, y = (int(v) for v in fixed[-1])
+            cv2.circle(panel, (x, y), 8 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
+            cv2.circle(panel, (x, y), 6 * 16, rgb("#D55E00"), -1, cv2.LINE_AA, 4)
+
+
+def film_of(result: Result, movie: Movie) -> Film:
+    """Prepare the film of a result: sizes, grey levels, and the curve's axes."""
+    wide, high = movie.info.width_px, movie.info.height_px
+    scale = min(FRAME_BOX[0] / wide, FRAME_BOX[1] / high)
+    size = (round(wide * scale) // 2 * 2, round(high * scale) // 2 * 2)
+    beside = wide / high < WIDE
+    words = measured_columns(result)
+    if beside:
+        panel_size = (PANEL_WIDTH, size[1])
+        curve_size = (PANEL_WIDTH, max(260, min(480, size[1] - 110 - 30 * len(words))))
+    else:
+        panel_size = (size[0], max(380, 120 + 30 * len(words)))
+        curve_size = (size[0] - 480, panel_size[1])
+    curve, curve_xy = _curve(result, *curve_size)
+    frames = result.points["frame"].tolist()
+    return Film(
+        result,
+        marks_of(result, movie),
+        levels_of(movie, frames),
+        size,
+        beside,
+        panel_size,
+        curve,
+        curve_xy,
+        words,
+    )
+
+
+def _curve(result: Result, width: int, height: int) -> tuple[Picture, FloatArray]:
+    panel = main_panel(result)
+    empty = np.full((len(result.points), 2), np.nan)
+    if panel is None:
+        return np.full((height, width, 3), 255, dtype=np.uint8), empty
+    dpi = 160
+    with journal_style():
+        figure = new_figure(width / dpi * 25.4, height / dpi * 25.4)
+        figure.set_dpi(dpi)
+        axes = figure.add_subplot()
+        x, y = column(result, panel.x), column(result, panel.ys[0])
+        axes.plot(x, y, color="#C8C8C8", lw=1.0)
+        axes.set_xlabel(panel.x_label)
+        axes.set_ylabel(panel.y_label)
+        figure.canvas.draw()
+        drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
+        places = axes.transData.transform(np.column_stack([x, y]))
+    places[:, 1] = drawn.shape[0] - places[:, 1]
+    return np.ascontiguousarray(drawn[:height, :width]), places - 0.5
+
+
+def frames_per_second(count: int) -> int:
+    """Return a playable rate: long movies at 25 frames a second, short ones over 5 s or so."""
+    return int(min(25, max(2, round(count / 6))))
+
+
+def write_overlay(
+    result: Result,
+    movie: Movie,
+    path: str | os.PathLike[str],
+    progress: Progress | None = None,
+) -> None:
+    """Write the film as H.264 in an MP4 that every browser and slide program plays.
+
+    Parameters
+    ----------
+    result : Result
+    movie : Movie
+    path : path
+    progress : callable, optional
+        Called as ``progress("overlay", done, total)``.
+    """
+    film = film_of(result, movie)
+    total = len(result.points)
+    with replacing(Path(path)) as part:
+        pictures = _pictures(film, movie)
+        for done in encode(pictures, part, frames_per_second(total)):
+            if progress is not None:
+                progress("overlay", done, total)
+
+
+def _pictures(film: Film, movie: Movie) -> Iterator[Picture]:
+    frames = film.result.points["frame"].tolist()
+    for row, frame in enumerate(movie.select(frames)):
+        yield film.paint(row, frame)
+
+
+def encode(pictures: Iterator[Picture], path: Path, fps: int) -> Iterator[int]:
+    """Encode pictures and yield how many are done; one thread, so that the bytes stay the same."""
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = None
+        for done, picture in enumerate(pictures, start=1):
+            if stream is None:
+                stream = _stream(container, picture, fps)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
+            yield done
+        if stream is not None:
+            container.mux(stream.encode())
+
+
+def _stream(container: av.container.OutputContainer, picture: Picture, fps: int) -> av.VideoStream:
+    stream = container.add_stream("libx264", rate=Fraction(fps))
+    stream.height, stream.width = picture.shape[:2]
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.thread_count = 1
+    stream.codec_context.gop_size = fps
+    stream.options = {"crf": CRF, "preset": "veryfast", "profile": "high"}
+    return stream

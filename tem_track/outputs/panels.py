@@ -1,0 +1,89 @@
+"""Which curves a result has: the same list for figures, overlay and report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tem_track.analysis import Result
+from tem_track.outputs.style import label
+from tem_track.records import FloatArray
+
+__all__ = ["Panel", "column", "has", "main_panel", "panels_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One plot: columns of the points against another.
+
+    Attributes
+    ----------
+    key : str
+    x : str
+        Column of the abscissa.
+    ys : tuple of str
+        Columns of the ordinate, one or several of the same unit.
+    y_label : str
+    """
+
+    key: str
+    x: str
+    ys: tuple[str, ...]
+    y_label: str
+
+    @property
+    def x_label(self) -> str:
+        """The abscissa's label."""
+        return label(self.x)
+
+
+_DIAMETERS = ("diameter_mid_nm", "diameter_max_nm", "diameter_min_nm", "diameter_tip_nm")
+
+_MECHANICS = (
+    Panel("force_deformation", "deformation_nm", ("force_nN",), "force (nN)"),
+    Panel("stress_strain", "strain_eng", ("stress_MPa",), "stress (MPa)"),
+    Panel("force_time", "time_s", ("force_nN",), "force (nN)"),
+    Panel("length_time", "time_s", ("length_nm",), "length (nm)"),
+    Panel("diameter_time", "time_s", _DIAMETERS, "diameter (nm)"),
+)
+
+_GROWTH = (
+    Panel("length_time", "time_s", ("length_nm",), "length (nm)"),
+    Panel("diameter_time", "time_s", ("diameter_mean_nm", "diameter_mid_nm"), "diameter (nm)"),
+    Panel("shell_time", "time_s", ("shell_nm",), "shell (nm)"),
+    Panel("potential_time", "time_s", ("potential_V",), "potential (V)"),
+    Panel("current_time", "time_s", ("current_A",), "current (A)"),
+)
+
+
+def panels_of(result: Result) -> tuple[Panel, ...]:
+    """Return the panels that have at least two points, the most telling one first."""
+    wanted = _GROWTH if result.experiment.mode == "growth" else _MECHANICS
+    clock = "time_s" if has(result, "time_s") else "frame"
+    found = []
+    for panel in wanted:
+        x = clock if panel.x == "time_s" else panel.x
+        ys = tuple(y for y in panel.ys if has(result, y))
+        if ys and has(result, x):
+            found.append(Panel(panel.key, x, ys, panel.y_label))
+    return tuple(found)
+
+
+def main_panel(result: Result) -> Panel | None:
+    """Return the panel that a film of the test shows, None where nothing was measured."""
+    panels = panels_of(result)
+    return panels[0] if panels else None
+
+
+def has(result: Result, name: str) -> bool:
+    """Return whether a column holds at least two numbers."""
+    return bool(np.isfinite(column(result, name)).sum() >= 2)
+
+
+def column(result: Result, name: str) -> FloatArray:
+    """Return a column of the points, NaN where the table has none of that name."""
+    if name not in result.points.columns:
+        return np.full(len(result.points), np.nan)
+    values: FloatArray = result.points[name].to_numpy(dtype=float)
+    return values

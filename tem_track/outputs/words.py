@@ -1,0 +1,121 @@
+"""Numbers in words: for the panel beside the film, for tables, for the report."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tem_track.analysis import Result
+
+__all__ = ["row_words", "summary_rows", "value_words"]
+
+
+def value_words(value: float | None, u: float | None = None, unit: str = "") -> str:
+    """Return a value with its standard uncertainty, rounded to what the uncertainty supports.
+
+    >>> value_words(1234.5678, 12.3, "nN")
+    '1235 ± 12 nN'
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    tail = f" {unit}" if unit else ""
+    if u is None or not math.isfinite(u) or u <= 0:
+        return f"{value:.4g}{tail}" if abs(value) < 1e4 else f"{value:.0f}{tail}"
+    digits = 1 - math.floor(math.log10(u))
+    if digits <= 0:
+        return f"{round(value, digits):.0f} ± {round(u, digits):.0f}{tail}"
+    return f"{value:.{digits}f} ± {u:.{digits}f}{tail}"
+
+
+_ROW = (
+    ("force_nN", "force", "nN", 1.0),
+    ("deflection_nm", "deflection", "nm", 1.0),
+    ("length_nm", "length", "nm", 1.0),
+    ("deformation_nm", "deformation", "nm", 1.0),
+    ("strain_eng", "strain", "%", 100.0),
+    ("stress_MPa", "stress", "MPa", 1.0),
+    ("diameter_mid_nm", "diameter, middle", "nm", 1.0),
+    ("diameter_mean_nm", "diameter, mean", "nm", 1.0),
+    ("diameter_tip_nm", "diameter, contact", "nm", 1.0),
+    ("shell_nm", "shell", "nm", 1.0),
+    ("potential_V", "potential", "V", 1.0),
+    ("current_A", "current", "A", 1.0),
+)
+
+
+def row_words(result: Result, row: int, columns: frozenset[str]) -> list[tuple[str, str]]:
+    """Return (name, value) of one row for those of the columns that the movie has."""
+    found = []
+    for column, name, unit, factor in _ROW:
+        if column not in columns:
+            continue
+        value = float(result.points[column].iloc[row]) * factor
+        u_column = f"u_{column}"
+        u = float(result.points[u_column].iloc[row]) * factor if u_column in result.points else None
+        found.append((name, value_words(value, u, unit)))
+    return found
+
+
+def measured_columns(result: Result) -> frozenset[str]:
+    """Return the columns of `row_words` that hold a number anywhere."""
+    names = (name for name, *_ in _ROW if name in result.points.columns)
+    return frozenset(name for name in names if result.points[name].notna().any())
+
+
+def summary_rows(result: Result) -> list[tuple[str, str]]:
+    """Return the summary as (name, value) in words, for a terminal or a page."""
+    s = result.summary
+    rows: list[tuple[str, str]] = [("frames", f"{s.get('n_frames')}, {s.get('n_lost')} lost")]
+    rows += [
+        (name, text)
+        for name, text in (
+            ("largest force", _with_frame(s, "max_force_nN", "nN", "max_force_frame")),
+            ("critical stress", _with_u(s, "critical_stress_MPa", "MPa")),
+            ("  before bending", _plain(s, "critical_stress_unbent_MPa", "MPa")),
+            ("Young's modulus", _with_u(s, "youngs_modulus_GPa", "GPa")),
+            ("initial length", _plain(s, "initial_length_nm", "nm")),
+            ("initial diameter", _plain(s, "initial_diameter_nm", "nm")),
+            ("aspect ratio", _plain(s, "aspect_ratio", "")),
+            ("strain rate", _plain(s, "strain_rate_per_s", "1/s")),
+            ("growth rate", _plain(s, "growth_rate_nm_per_s", "nm/s")),
+            ("contact", _frame(s, "contact_frame")),
+            ("first bend", _frame(s, "bending_frame")),
+            ("fracture", _frame(s, "fracture_frame")),
+            ("nucleation", _frame(s, "nucleation_frame")),
+        )
+        if text
+    ]
+    return rows + _bracket(s)
+
+
+def _bracket(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    by_model = summary.get("critical_stress_by_area_model_MPa") or {}
+    used = summary.get("area_model")
+    return [
+        (
+            f"  on area '{name}'",
+            value_words(value, unit="MPa") + ("  (used)" if name == used else ""),
+        )
+        for name, value in by_model.items()
+        if value is not None
+    ]
+
+
+def _plain(summary: dict[str, Any], key: str, unit: str) -> str:
+    value = summary.get(key)
+    return "" if value is None else value_words(float(value), unit=unit)
+
+
+def _with_u(summary: dict[str, Any], key: str, unit: str) -> str:
+    value, u = summary.get(key), summary.get(f"u_{key}")
+    return "" if value is None else value_words(value, u, unit)
+
+
+def _with_frame(summary: dict[str, Any], key: str, unit: str, frame: str) -> str:
+    value = _with_u(summary, key, unit)
+    at = summary.get(frame)
+    return f"{value} at frame {at}" if value and at is not None else value
+
+
+def _frame(summary: dict[str, Any], key: str) -> str:
+    return "" if summary.get(key) is None else f"frame {summary[key]}"

@@ -1,0 +1,7 @@
+"""What opens in a browser."""
+
+from __future__ import annotations
+
+from tem_track.pages.report import write_report
+
+__all__ = ["write_report"]
