@@ -128,13 +128,14 @@ def fit_edges(
     t_first : float
         Position of the first column; columns are one pixel apart.
     start : array, shape (n, 2)
-        Edges to start from, within three pixels.
+        Where the darkness reaches half of the middle's.
     table : EdgeTable
 
     Returns
     -------
     Edges
     """
+    start = _from_half_level(start, table)
     window = _Window.cut(bands, t_first, start)
     edge = start.ravel().astype(np.float64).copy()
     for _ in range(5):
@@ -145,7 +146,7 @@ def fit_edges(
         if np.nanmax(np.abs(step), initial=0.0) < 0.003:
             break
     shape = start.shape
-    good = fit.good & (np.abs(step) < 0.3) & (np.abs(edge - window.start) < 6.0)
+    good = fit.good & (np.abs(step) < 0.3) & (np.abs(edge - window.start) < 8.0)
     return Edges(
         s_px,
         edge.reshape(shape),
@@ -154,6 +155,15 @@ def fit_edges(
         fit.contrast.reshape(shape),
         good.reshape(shape),
     )
+
+
+def _from_half_level(start: FloatArray, table: EdgeTable) -> FloatArray:
+    """Move half-level edges outwards by the depth at which the model reaches half its darkness."""
+    radius = np.maximum(start[:, 1] - start[:, 0], 1.5) / 2
+    value = table.value[table.rung(np.nan_to_num(radius, nan=1.0))]
+    depth = U_LOW_PX + U_STEP_PX * np.argmax(value > 0.5 * value.max(axis=1)[:, None], axis=1)
+    outwards = np.clip(depth, 0.0, 0.5 * radius)
+    return np.column_stack([start[:, 0] - outwards, start[:, 1] + outwards])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,6 +245,7 @@ class _Window:
 def _look_up(
     depth: FloatArray, radius: FloatArray, table: EdgeTable
 ) -> tuple[FloatArray, FloatArray]:
+    depth = np.nan_to_num(depth, nan=U_LOW_PX)
     position = (np.clip(depth, U_LOW_PX, U_HIGH_PX - 2 * U_STEP_PX) - U_LOW_PX) / U_STEP_PX
     index = position.astype(np.intp)
     part = position - index

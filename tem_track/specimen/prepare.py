@@ -21,6 +21,7 @@ from tem_track.specimen.model import (
     end_profile,
     grid_for,
 )
+from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.profile import Profile, tabulate
 from tem_track.specimen.shapes import SHAPES
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
@@ -165,7 +166,8 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     width, middle = _first_look(model, kept[0])
     model = replace(model, table=tabulate(model.table.profile, 2.0, 0.9 * width))
     model = _learn_tip_face(model, kept, width, middle)
-    return _learn_base_face(model, kept, width, middle)
+    model = _learn_base_face(model, kept, width, middle)
+    return learn_profile(model, [(k.crop, k.tip, k.base) for k in kept])
 
 
 def _reference_strip(model: SpecimenModel, item: Sampled) -> Strip:

@@ -1,0 +1,163 @@
+"""The profile model chosen by the data: fits to the average look of an edge over a whole sample.
+
+Edges of many bands of many frames are laid on one another, sorted by the body's radius. Noise and
+texture average out; what stays is the physics that all frames share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from tem_track.records import FloatArray
+from tem_track.specimen.profile import EDGE_MODELS, EdgeModel, Profile, darkness
+
+__all__ = ["Ensemble", "choose_profile", "gather"]
+
+BIN_PX = 0.5
+LOW_PX, HIGH_PX = -14.0, 40.0
+_GRID_PX = 0.125
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ensemble:
+    """Mean relative brightness against depth behind the edge, in classes of radius.
+
+    Attributes
+    ----------
+    u_px : array, shape (m,)
+    radius_px : array, shape (k,)
+    value, weight : array, shape (k, m)
+    """
+
+    u_px: FloatArray
+    radius_px: FloatArray
+    value: FloatArray
+    weight: FloatArray
+
+
+def gather(
+    depth_px: FloatArray, brightness: FloatArray, radius_px: FloatArray, classes: int = 3
+) -> Ensemble:
+    """Average samples (depth, relative brightness, radius) in bins.
+
+    Parameters
+    ----------
+    depth_px, brightness : array, shape (n, m)
+        One row an edge.
+    radius_px : array, shape (n,)
+    classes : int
+        Number of classes of equal population.
+    """
+    edges = np.arange(LOW_PX, HIGH_PX + BIN_PX, BIN_PX)
+    order = np.argsort(radius_px, kind="stable")
+    groups = [g for g in np.array_split(order, classes) if len(g)]
+    value, weight = [], []
+    for group in groups:
+        radius = float(np.median(radius_px[group]))
+        u, y = depth_px[group].ravel(), brightness[group].ravel()
+        use = np.isfinite(y) & (u >= LOW_PX) & (u < min(HIGH_PX, radius))
+        index = ((u[use] - LOW_PX) / BIN_PX).astype(np.intp)
+        count = np.bincount(index, minlength=len(edges) - 1).astype(np.float64)
+        total = np.bincount(index, weights=y[use], minlength=len(edges) - 1)
+        value.append(total / np.maximum(count, 1))
+        weight.append(count / max(count.max(), 1.0))
+    middle = edges[:-1] + BIN_PX / 2
+    radii = np.array([np.median(radius_px[g]) for g in groups])
+    return Ensemble(middle, radii, np.asarray(value), np.asarray(weight))
+
+
+_FREE: dict[EdgeModel, tuple[str, ...]] = {
+    "opaque": ("mu_per_px", "blur_px", "fringe", "fringe_px"),
+    "round": ("mu_per_px", "blur_px", "fringe", "fringe_px"),
+    "shell": ("mu_per_px", "blur_px", "fringe", "fringe_px", "shell_px", "shell_ratio"),
+}
+_BOUNDS = {
+    "mu_per_px": (1e-5, 3.0),
+    "blur_px": (0.4, 4.0),
+    "fringe": (0.0, 0.4),
+    "fringe_px": (1.0, 6.0),
+    "shell_px": (1.0, 40.0),
+    "shell_ratio": (0.02, 20.0),
+}
+
+
+def choose_profile(
+    ensemble: Ensemble, start: Profile, kinds: tuple[EdgeModel, ...] = EDGE_MODELS
+) -> tuple[Profile, float, dict[str, float]]:
+    """Fit every profile model to an ensemble and take the best by the Bayesian criterion.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+    start : Profile
+        Where the fits start.
+    kinds : tuple of str
+        The models in question.
+
+    Returns
+    -------
+    profile : Profile
+    shift_px : float
+        How far behind the edges that were used the model's edge lies.
+    scores : dict
+        The criterion of each model; smaller is better.
+    """
+    fits = {}
+    for kind in kinds:
+        for first in _starts(kind, start, ensemble):
+            fit = _fit(ensemble, first)
+            if kind not in fits or fit[2] < fits[kind][2]:
+                fits[kind] = fit
+    best = min(fits, key=lambda k: fits[k][2])
+    return fits[best][0], fits[best][1], {k: v[2] for k, v in fits.items()}
+
+
+def _starts(kind: EdgeModel, start: Profile, ensemble: Ensemble) -> list[Profile]:
+    if kind == "opaque":
+        inner = float(np.min(np.where(ensemble.weight > 0, ensemble.value, 1.0)))
+        return [replace(start, model=kind, mu_per_px=max(-np.log(max(inner, 0.01)), 0.05))]
+    if kind == "round":
+        return [replace(start, model=kind)]
+    mu = start.mu_per_px
+    return [
+        replace(start, model=kind, shell_px=w, shell_ratio=q, mu_per_px=mu)
+        for w, q in ((4.0, 0.6), (8.0, 0.7), (4.0, 2.0), (15.0, 1.5))
+    ]
+
+
+def _fit(ensemble: Ensemble, start: Profile) -> tuple[Profile, float, float]:
+    names = _FREE[start.model]
+    low = np.array([_BOUNDS[n][0] for n in names] + [-8.0] + [0.9] * len(ensemble.radius_px))
+    high = np.array([_BOUNDS[n][1] for n in names] + [8.0] + [1.1] * len(ensemble.radius_px))
+    first = np.array([getattr(start, n) for n in names] + [0.0] + [1.0] * len(ensemble.radius_px))
+    first = np.clip(first, low + 1e-9, high - 1e-9)
+    scale = np.maximum(np.abs(first), 0.05)
+    scale[0] = max(float(first[0]), 1e-4)
+
+    def residual(x: FloatArray) -> FloatArray:
+        return _residual(x, ensemble, start, names)
+
+    fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60)
+    profile = replace(start, **dict(zip(names, map(float, fit.x), strict=False)))
+    n = int((ensemble.weight > 0.05).sum())
+    score = n * float(np.log(2 * fit.cost / n + 1e-9)) + 3 * len(first) * float(np.log(n))
+    return profile, float(fit.x[len(names)]), score
+
+
+def _residual(
+    x: FloatArray, ensemble: Ensemble, start: Profile, names: tuple[str, ...]
+) -> FloatArray:
+    profile = replace(start, **dict(zip(names, map(float, x), strict=False)))
+    shift, gains = float(x[len(names)]), x[len(names) + 1 :]
+    grid = np.arange(LOW_PX - 8, HIGH_PX + 8, _GRID_PX)
+    out = []
+    for radius, value, weight, gain in zip(
+        ensemble.radius_px, ensemble.value, ensemble.weight, gains, strict=True
+    ):
+        model = darkness(grid, float(radius) + shift, profile)
+        expected = gain * (1.0 - np.interp(ensemble.u_px + shift, grid, model))
+        out.append(np.where(weight > 0.05, (value - expected) * np.sqrt(weight), 0.0))
+    return np.concatenate(out)
