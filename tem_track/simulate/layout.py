@@ -124,7 +124,7 @@ def tip_solid(
     beyond = np.clip(np.abs(w) - flat_px, 0, None)
     ragged = wander(rng, w.size, 0.8 * rough, 5 * zoom + 1) * np.clip(beyond / (6 * zoom), 0, 1)
     face = beyond**2 / (60 * zoom) + ragged
-    pattern = blotches(rng, reach, reach, zoom)
+    pattern = blotches(rng, 420 * max(zoom, 0.4), 420 * max(zoom, 0.4), zoom)
     return Solid(
         face, low, high, float(w[0]), float(p[0]),
         depth=rng.uniform(1.9, 2.3), rim=0.55, ramp_px=26 * zoom,
@@ -148,7 +148,7 @@ def base_solid(
     beyond = np.clip(np.abs(w) - flat_px, 0, None)
     ragged = wander(rng, w.size, 2.0 * rough, 9 * zoom + 1) * np.clip(beyond / (10 * zoom), 0, 1)
     face = beyond**1.5 / (14 * math.sqrt(zoom)) + ragged
-    pattern = blotches(rng, reach, reach, zoom)
+    pattern = blotches(rng, 420 * max(zoom, 0.4), 420 * max(zoom, 0.4), zoom)
     return Solid(
         face, low, high, float(w[0]), float(p[0]),
         depth=rng.uniform(1.5, 1.9), rim=0.6, ramp_px=30 * zoom,

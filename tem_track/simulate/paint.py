@@ -2,6 +2,7 @@
 
 Every object is an optical depth; depths add and the beam falls as exp(-depth). Edges are averaged
 over the pixel: analytically across an edge, on a 4 x 4 grid of sub-pixels where one is near.
+Each object is evaluated on a list of points: first the pixels' centres, then the sub-pixels.
 
 Coordinates: `u` runs along the loading axis from the base to the tip, `v` across it to the right
 (when the axis points up), both in pixels from the tip's initial apex. A block (tip, base, bar) has
@@ -80,181 +81,196 @@ class View(NamedTuple):
     film_y: float
 
 
-@numba.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+def compiled(function: Any) -> Any:
+    """Compile a function of numbers and arrays; the result is kept on disk."""
+    return numba.njit(cache=True)(function)
+
+
+@compiled
 def _clamp(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _line(table: NDArray[Any], position: float) -> float:
-    position = _clamp(position, 0.0, table.size - 1.001)
+@compiled
+def _between(position: float, size: int) -> tuple[int, float]:
+    """Index below a position in a table, and the share of the next entry."""
+    position = min(max(position, 0.0), size - 1.001)
     i = int(position)
-    f = position - i
-    return float(table[i] * (1 - f) + table[i + 1] * f)
+    return i, position - i
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _lattice(pattern: NDArray[Any], a: float, b: float) -> float:
-    a *= PER_PX
-    b *= PER_PX
-    i = int(np.floor(a))
-    j = int(np.floor(b))
-    f = a - i
-    g = b - j
-    n, m = pattern.shape
-    i %= n
-    j %= m
-    k = i + 1 if i + 1 < n else 0
-    c = j + 1 if j + 1 < m else 0
-    upper = pattern[i, j] * (1 - g) + pattern[i, c] * g
-    lower = pattern[k, j] * (1 - g) + pattern[k, c] * g
-    return float(upper * (1 - f) + lower * f)
+@compiled
+def _cell(position: float, size: int) -> tuple[int, int, float]:
+    """The same in a periodic table: both indices and the share of the second."""
+    whole = np.floor(position)
+    i = int(whole) % size
+    k = i + 1 if i + 1 < size else 0
+    return i, k, position - whole
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _block(block: Block, x: float, y: float, half: float) -> tuple[float, bool]:
-    dx = x - block.x0
-    dy = y - block.y0
-    p = dx * block.px + dy * block.py
-    w = dx * block.wx + dy * block.wy
-    soft = max(half, block.soft_px)
-    reach = soft + _NEAR_PX
-    if p < -12.0 - reach:
-        return 0.0, False
-    low = w - _line(block.low, p - block.first_p)
-    high = _line(block.high, p - block.first_p) - w
-    if low < -reach or high < -reach:
-        return 0.0, False
-    front = p - _line(block.face, w - block.first_w)
-    if front < -reach:
-        return 0.0, False
-    inside = min(front, min(low, high))
-    cover = _clamp(front / (2 * soft) + 0.5, 0, 1)
-    cover *= _clamp(low / (2 * soft) + 0.5, 0, 1) * _clamp(high / (2 * soft) + 0.5, 0, 1)
-    near = inside < reach
-    if cover <= 0:
-        return 0.0, near
-    thick = 1.0 - (1.0 - block.rim) * np.exp(-max(inside, 0.0) / block.ramp_px)
-    depth = block.depth * thick
-    if block.pattern_share != 0:
-        depth *= max(1 + block.pattern_share * _lattice(block.pattern, p, w), 0.1)
-    return cover * depth, near
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _circle_area(d: float, r: float) -> float:
-    """Integral of the chord's half from 0 to d."""
-    d = _clamp(d, -r, r)
+    """Integral of a circle's half chord from 0 to d."""
+    d = min(max(d, -r), r)
     return 0.5 * (d * np.sqrt(max(r * r - d * d, 0.0)) + r * r * np.arcsin(d / r))
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _hexagon_area(d: float, r: float) -> float:
-    """Integral of a hexagon's half depth (flat for |d| < r / 2) from 0 to d, of a circle's peak."""
-    a = _clamp(abs(d), 0.0, r)
+    """The same for a hexagon as high as the circle: flat for |d| < r / 2, then falling to 0."""
+    a = min(abs(d), r)
     flat = min(a, r / 2)
     rest = a - flat
     total = r * flat + rest * r - rest * rest
     return total if d > 0 else -total
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _chord(r2: float, d: float, half: float, facet: float) -> float:
     """Mean thickness over [d - half, d + half] of a section of half width sqrt(r2)."""
     if r2 <= 0:
         return 0.0
     r = np.sqrt(r2)
+    if abs(d) + half < 0.9 * r and facet == 0:
+        return 2 * np.sqrt(r2 - d * d)
     if abs(d) - half >= r:
         return 0.0
-    width = 2 * half
     total = (1 - facet) * (_circle_area(d + half, r) - _circle_area(d - half, r))
     if facet > 0:
         total += facet * (_hexagon_area(d + half, r) - _hexagon_area(d - half, r))
-    return 2 * total / width
+    return total / half
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _body(bodies: Bodies, b: int, u: float, v: float, half: float) -> tuple[float, bool]:
-    u0 = bodies.u0[b]
-    u1 = bodies.u1[b]
-    cover = _clamp((u - u0) / (2 * half) + 0.5, 0, 1) * _clamp((u1 - u) / (2 * half) + 0.5, 0, 1)
-    end = min(u - u0, u1 - u)
-    if end < -_NEAR_PX:
-        return 0.0, False
-    n = bodies.r2.shape[1]
-    s = _clamp((u - u0) / (u1 - u0) * (n - 1), 0.0, n - 1.001)
-    i = int(s)
-    f = s - i
-    r2 = bodies.r2[b, i] * (1 - f) + bodies.r2[b, i + 1] * f
-    c2 = bodies.c2[b, i] * (1 - f) + bodies.c2[b, i + 1] * f
-    d = v - bodies.mid[b, i] * (1 - f) - bodies.mid[b, i + 1] * f
-    side = np.sqrt(max(r2, 0.0)) - abs(d)
-    if side < -_NEAR_PX:
-        return 0.0, False
-    near = end < _NEAR_PX or side < 2 * _NEAR_PX
-    if c2 > 0:
-        near = near or abs(np.sqrt(c2) - abs(d)) < _NEAR_PX
-    if cover <= 0 or r2 <= 0:
-        return 0.0, near
-    outer = _chord(r2, d, half, bodies.facet[b]) * bodies.ellipticity[b]
-    core = _chord(c2, d, half, bodies.facet[b]) * bodies.ellipticity[b] if c2 > 0 else 0.0
-    depth = bodies.mu_shell[b] * (outer - core) + bodies.mu_core[b] * core
-    z = bodies.material[b, i] * (1 - f) + bodies.material[b, i + 1] * f
-    if bodies.pattern_share != 0:
-        depth *= 1 + bodies.pattern_share * _lattice(bodies.pattern, z, d)
-    for k in range(bodies.bands.shape[0]):
-        r = np.sqrt(r2)
-        across = d / r
-        g = z - bodies.bands[k, 0] - (bodies.bands[k, 1] + bodies.bands[k, 2] * across) * d
-        g /= bodies.bands[k, 3]
-        if abs(g) < 4:
-            depth += bodies.bands[k, 4] * np.exp(-g * g) * core / (2 * r)
-    return cover * depth, near
+@compiled
+def _add_block(
+    xs: NDArray[Any], ys: NDArray[Any], half: float, block: Block,
+    depth: NDArray[Any], near: NDArray[Any],
+) -> None:  # fmt: skip
+    face, low_line, high_line, pattern = block.face, block.low, block.high, block.pattern
+    soft = max(half, block.soft_px)
+    reach = soft + _NEAR_PX
+    for n in range(xs.size):
+        dx = xs[n] - block.x0
+        dy = ys[n] - block.y0
+        p = dx * block.px + dy * block.py
+        if p < -12.0 - reach:
+            continue
+        w = dx * block.wx + dy * block.wy
+        i, f = _between(p - block.first_p, low_line.size)
+        low = w - (low_line[i] * (1 - f) + low_line[i + 1] * f)
+        high = high_line[i] * (1 - f) + high_line[i + 1] * f - w
+        if low < -reach or high < -reach:
+            continue
+        i, f = _between(w - block.first_w, face.size)
+        front = p - (face[i] * (1 - f) + face[i + 1] * f)
+        if front < -reach:
+            continue
+        inside = min(front, min(low, high))
+        if inside < reach:
+            near[n] = True
+        cover = _clamp(front / (2 * soft) + 0.5, 0.0, 1.0)
+        cover *= _clamp(low / (2 * soft) + 0.5, 0.0, 1.0)
+        cover *= _clamp(high / (2 * soft) + 0.5, 0.0, 1.0)
+        thick = 1.0 - (1.0 - block.rim) * np.exp(-max(inside, 0.0) / block.ramp_px)
+        if block.pattern_share != 0:
+            a, b, f = _cell(p * PER_PX, pattern.shape[0])
+            c, d, g = _cell(w * PER_PX, pattern.shape[1])
+            upper = pattern[a, c] * (1 - g) + pattern[a, d] * g
+            lower = pattern[b, c] * (1 - g) + pattern[b, d] * g
+            thick *= max(1 + block.pattern_share * (upper * (1 - f) + lower * f), 0.1)
+        depth[n] += cover * block.depth * thick
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _depth(
-    x: float, y: float, half: float, tip: Block, base: Block, bar: Block, bodies: Bodies, view: View
-) -> tuple[float, bool]:
-    total, near = _block(bar, x, y, half)
-    depth, close = _block(tip, x, y, half)
-    total += depth
-    near = near or close
-    depth, close = _block(base, x, y, half)
-    total += depth
-    near = near or close
-    dx = x - view.x0
-    dy = y - view.y0
-    u = dx * view.along_x + dy * view.along_y
-    v = dx * view.across_x + dy * view.across_y
+@compiled
+def _add_bodies(
+    xs: NDArray[Any], ys: NDArray[Any], half: float, bodies: Bodies, view: View,
+    depth: NDArray[Any], near: NDArray[Any],
+) -> None:  # fmt: skip
+    pattern, bands = bodies.pattern, bodies.bands
+    stations = bodies.r2.shape[1]
     for b in range(bodies.u0.size):
-        depth, close = _body(bodies, b, u, v, half)
-        total += depth
-        near = near or close
-    if view.film > 0:
-        share = 1 + 0.5 * _lattice(view.pattern, y - view.film_y, x - view.film_x)
-        total += view.film * share
-    return total, near
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def transmission(
-    out: NDArray[Any], tip: Block, base: Block, bar: Block, bodies: Bodies, view: View
-) -> None:
-    """Fill `out` (float32, rows x columns) with the share of the beam that arrives."""
-    rows, columns = out.shape
-    small = 0.5 / _SUB
-    for y in range(rows):
-        for x in range(columns):
-            depth, near = _depth(float(x), float(y), 0.5, tip, base, bar, bodies, view)
-            if not near:
-                out[y, x] = np.exp(-depth)
+        u0, u1 = bodies.u0[b], bodies.u1[b]
+        r2s, c2s, mids, material = bodies.r2[b], bodies.c2[b], bodies.mid[b], bodies.material[b]
+        mu_shell, mu_core = bodies.mu_shell[b], bodies.mu_core[b]
+        deep, facet = bodies.ellipticity[b], bodies.facet[b]
+        for n in range(xs.size):
+            dx = xs[n] - view.x0
+            dy = ys[n] - view.y0
+            u = dx * view.along_x + dy * view.along_y
+            end = min(u - u0, u1 - u)
+            if end < -_NEAR_PX:
                 continue
-            total = 0.0
-            for j in range(_SUB):
-                for i in range(_SUB):
-                    sx = x - 0.5 + (2 * i + 1) * small
-                    sy = y - 0.5 + (2 * j + 1) * small
-                    depth, _ = _depth(sx, sy, small, tip, base, bar, bodies, view)
-                    total += np.exp(-depth)
-            out[y, x] = total / (_SUB * _SUB)
+            i, f = _between((u - u0) / (u1 - u0) * (stations - 1), stations)
+            r2 = r2s[i] * (1 - f) + r2s[i + 1] * f
+            d = dx * view.across_x + dy * view.across_y - mids[i] * (1 - f) - mids[i + 1] * f
+            side = np.sqrt(max(r2, 0.0)) - abs(d)
+            if side < -_NEAR_PX:
+                continue
+            c2 = c2s[i] * (1 - f) + c2s[i + 1] * f
+            close = end < _NEAR_PX or side < 2 * _NEAR_PX
+            if close or (c2 > 0 and abs(np.sqrt(c2) - abs(d)) < _NEAR_PX):
+                near[n] = True
+            cover = _clamp((u - u0) / (2 * half) + 0.5, 0.0, 1.0)
+            cover *= _clamp((u1 - u) / (2 * half) + 0.5, 0.0, 1.0)
+            if cover <= 0 or r2 <= 0:
+                continue
+            outer = _chord(r2, d, half, facet) * deep
+            core = _chord(c2, d, half, facet) * deep
+            here = mu_shell * (outer - core) + mu_core * core
+            z = material[i] * (1 - f) + material[i + 1] * f
+            if bodies.pattern_share != 0:
+                p, q, f = _cell(z * PER_PX, pattern.shape[0])
+                s, t, g = _cell(d * PER_PX, pattern.shape[1])
+                upper = pattern[p, s] * (1 - g) + pattern[p, t] * g
+                lower = pattern[q, s] * (1 - g) + pattern[q, t] * g
+                here *= 1 + bodies.pattern_share * (upper * (1 - f) + lower * f)
+            for k in range(bands.shape[0]):
+                r = np.sqrt(r2)
+                g = z - bands[k, 0] - (bands[k, 1] + bands[k, 2] * d / r) * d
+                g /= bands[k, 3]
+                if abs(g) < 4:
+                    here += bands[k, 4] * np.exp(-g * g) * core / (2 * r)
+            depth[n] += cover * here
+
+
+@compiled
+def _add_film(xs: NDArray[Any], ys: NDArray[Any], view: View, depth: NDArray[Any]) -> None:
+    pattern = view.pattern
+    for n in range(xs.size):
+        a, b, f = _cell((ys[n] - view.film_y) * PER_PX, pattern.shape[0])
+        c, d, g = _cell((xs[n] - view.film_x) * PER_PX, pattern.shape[1])
+        upper = pattern[a, c] * (1 - g) + pattern[a, d] * g
+        lower = pattern[b, c] * (1 - g) + pattern[b, d] * g
+        depth[n] += view.film * (1 + 0.5 * (upper * (1 - f) + lower * f))
+
+
+def _depths(
+    xs: NDArray[Any], ys: NDArray[Any], half: float, blocks: tuple[Block, ...],
+    bodies: Bodies, view: View,
+) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
+    """Optical depth at each point, averaged over +-half, and whether an edge is near."""
+    depth = np.zeros(xs.size)
+    near = np.zeros(xs.size, dtype=np.bool_)
+    for block in blocks:
+        _add_block(xs, ys, half, block, depth, near)
+    _add_bodies(xs, ys, half, bodies, view, depth, near)
+    if view.film > 0:
+        _add_film(xs, ys, view, depth)
+    return depth, near
+
+
+def transmission(
+    shape: tuple[int, int], blocks: tuple[Block, ...], bodies: Bodies, view: View
+) -> NDArray[np.float32]:
+    """Return the share of the beam that arrives in each pixel, float32, shape (rows, columns)."""
+    rows, columns = shape
+    ys, xs = (grid.ravel() for grid in np.mgrid[:rows, :columns].astype(np.float64))
+    depth, near = _depths(xs, ys, 0.5, blocks, bodies, view)
+    share = np.exp(-depth.astype(np.float32))
+    small = (2 * np.arange(_SUB) + 1) / (2 * _SUB) - 0.5
+    across, down = (grid.ravel() for grid in np.meshgrid(small, small))
+    fine_x = (xs[near][:, None] + across).ravel()
+    fine_y = (ys[near][:, None] + down).ravel()
+    fine, _ = _depths(fine_x, fine_y, 0.5 / _SUB, blocks, bodies, view)
+    share[near] = np.exp(-fine).reshape(-1, _SUB * _SUB).mean(axis=1)
+    return share.reshape(shape)

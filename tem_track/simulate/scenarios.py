@@ -30,6 +30,8 @@ class Scenario:
         Radius at the base and at the tip over the mid radius.
     bend_share : float
         Share of later deformation that becomes bow.
+    rate_exponent, hardening : float
+        How steeply the flow rate follows the stress, and the hardening over the strength.
     material : str
     """
 
@@ -46,6 +48,8 @@ class Scenario:
     final_strain: float = 0.12
     ends: tuple[float, float] = (1.0, 1.0)
     bend_share: float = 0.0
+    rate_exponent: float = 20.0
+    hardening: float = 0.35
     material: str = "Na"
 
 
@@ -121,7 +125,9 @@ _ALL = (
         diameter_nm=(220.0, 300.0),
         shell_nm=(4.0, 8.0),
         stiffness_N_per_m=3.0,
-        final_strain=0.16,
+        final_strain=0.3,
+        rate_exponent=9.0,
+        hardening=0.12,
     ),
     Scenario(
         "approach",

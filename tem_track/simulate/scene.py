@@ -92,14 +92,12 @@ class Scene:
         """Return the share of the beam that frame i lets through, without camera and noise."""
         shot = int(self.shots.source[i])
         moment = self.story.moment(shot)
-        clean = np.empty(self.layout.shape_px, dtype=np.float32)
         bodies = pack_bodies(
             moment.bodies, self.patterns["specimen"], self.physics.specimen_texture,
             self._bands(shot),
         )  # fmt: skip
-        tip, base, bar = self._blocks(shot, moment)
-        transmission(clean, tip, base, bar, bodies, self._view(shot))
-        return clean
+        blocks = self._blocks(shot, moment)
+        return transmission(self.layout.shape_px, blocks, bodies, self._view(shot))
 
     def truth(self, i: int) -> dict[str, Any]:
         """Return what is true of frame i: a record with one value per column of truth.csv."""
@@ -259,7 +257,9 @@ def build_scene(
         "base": base_solid(rng, layout, physics, 1.15 * flat),
         "bar": bar_solid(rng, layout, physics),
     }
-    other = tip_solid(np.random.default_rng([seed, 13]), layout, physics, flat)
+    other = solids["tip"]
+    if accidents.tip_contrast_change:
+        other = tip_solid(np.random.default_rng([seed, 13]), layout, physics, flat)
     patterns = {
         "film": grain(rng, *layout.shape_px, 2.2),
         "specimen": _specimen_pattern(rng, layout),

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.fft import next_fast_len
+from scipy.ndimage import gaussian_filter1d
 
 __all__ = ["PER_PX", "Floats", "blotches", "grain", "wander"]
 
@@ -21,8 +22,11 @@ def grain(
     rng: Generator, height_px: float, width_px: float, sigma_px: float
 ) -> NDArray[np.float32]:
     """Return a periodic Gaussian noise pattern of unit rms, PER_PX samples a pixel."""
-    shape = (int(height_px * PER_PX) + 8, int(width_px * PER_PX) + 8)
-    noise = gaussian_filter(rng.standard_normal(shape), sigma_px * PER_PX, mode="wrap")
+    rows, columns = (next_fast_len(int(n * PER_PX) + 8, real=True) for n in (height_px, width_px))
+    down = np.exp(-2 * (np.pi * sigma_px * PER_PX * np.fft.fftfreq(rows)) ** 2)
+    across = np.exp(-2 * (np.pi * sigma_px * PER_PX * np.fft.rfftfreq(columns)) ** 2)
+    waves = np.fft.rfft2(rng.standard_normal((rows, columns)))
+    noise = np.fft.irfft2(waves * down[:, None] * across, s=(rows, columns))
     unit: NDArray[Any] = (noise - noise.mean()) / noise.std()
     return unit.astype(np.float32)
 
