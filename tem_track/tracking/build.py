@@ -110,7 +110,7 @@ def _draft(image: Image, ref: Reference, target: Target) -> Look:
     state.variance = np.full((h, w), single_frame_variance(grey))
     state.mask = np.ones((h, w), bool)
     state.n_frames = 1
-    return state.look(Limits(1.0, math.inf, 1.0, (0.05, 20.0), 0.3))
+    return state.look(Limits(1.0, math.inf, 1.0, gain=(0.05, 20.0), seen=0.3))
 
 
 def _collect(image: Image, looks: list[Look], crops: list[list[Crop]]) -> None:
@@ -301,7 +301,11 @@ def _good(fits: list[Fit | None]) -> list[int]:
     centre = float(np.median(chi2))
     spread = 1.4826 * float(np.median(np.abs(chi2 - centre)))
     most = centre + max(5 * spread, 0.3 * centre)
-    return [k for k, value in zip(known, chi2, strict=True) if value <= most]
+    return [
+        k
+        for k, value in zip(known, chi2, strict=True)
+        if value <= most or fits[k].misfit(centre) < 0.1  # type: ignore[union-attr]
+    ]
 
 
 def _average(

@@ -27,6 +27,8 @@ class Limits:
         Largest that is still believed.
     likeness : float
         Typical squared correlation with the template.
+    misfit_most : float
+        Share of the template's energy that may differ, whatever the noise.
     gain : (float, float)
         Smallest and largest contrast against the template.
     seen : float
@@ -36,6 +38,7 @@ class Limits:
     chi2: float
     chi2_most: float
     likeness: float
+    misfit_most: float = 0.2
     gain: tuple[float, float] = (0.3, 3.0)
     seen: float = 0.5
 
@@ -170,7 +173,8 @@ def _why_lost(fit: Fit | None, look: Look) -> str:
         return "out of view"
     if not limits.gain[0] < fit.gain < limits.gain[1]:
         return "contrast is gone"
-    if not fit.chi2 / max(fit.gain, 1.0) <= limits.chi2_most:
+    misfit = fit.misfit(limits.chi2)
+    if not (fit.chi2 / max(fit.gain, 1.0) <= limits.chi2_most or misfit <= limits.misfit_most):
         return "does not look like the template"
     return ""
 
@@ -201,7 +205,7 @@ def _covariance(fit: Fit, look: Look) -> FloatArray:
     scale = max(fit.chi2 / look.limits.chi2, 0.5) / fit.gain**2
     covariance = look.covariance
     if fit.seen < 1:
-        change = np.linalg.pinv(fit.information) @ look.information
+        change = np.linalg.inv(fit.information) @ look.information
         share = float(np.trace(fit.information[:2, :2]) / np.trace(look.information[:2, :2]))
         covariance = share * change @ covariance @ change.T
     covariance = scale * covariance[:2, :2]

@@ -164,9 +164,3 @@ def truth(path: list[Motion]) -> dict[str, np.ndarray]:
     camera = np.array([m.camera for m in path])
     tip = camera + np.array([m.stage for m in path]) + np.array([m.tip for m in path])
     return {"bar": camera, "tip": tip}
-
-
-__all__ = [name for name in dir() if not name.startswith("_")] and [
-    "BAR_BOX", "HEIGHT", "TIP_BOX", "TIP_POINT", "WIDTH", "Blobs", "Motion", "Scene", "jpeg",
-    "motions", "render", "replace", "sample", "targets", "truth",
-]  # fmt: skip
