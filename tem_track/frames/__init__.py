@@ -5,5 +5,6 @@ from __future__ import annotations
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Movie
 from tem_track.frames.opening import open_movie
+from tem_track.frames.report import MovieReport, inspect, sha256
 
-__all__ = ["Movie", "MovieInfo", "open_movie"]
+__all__ = ["Movie", "MovieInfo", "MovieReport", "inspect", "open_movie", "sha256"]

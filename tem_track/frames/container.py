@@ -15,6 +15,7 @@ __all__ = ["Video"]
 _OPTIONS = {
     "format_whitelist": "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,asf",
     "protocol_whitelist": "file",
+    "fflags": "+ignidx",
     "max_pixels": str(2**26),
 }
 _STRICT = "crccheck+bitstream+buffer+explode"

@@ -87,6 +87,17 @@ class Movie:
             self._times_s = self._clock()
         return self._times_s
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What only counting the frames has shown, such as where a file is cut."""
+        note = getattr(self._source, "end_note", "")
+        return (note,) if note else ()
+
+    @property
+    def has_given_clock(self) -> bool:
+        """Whether the times come from a given frame interval instead of the file."""
+        return self._frame_interval_s is not None
+
     def frames(self, first: int = 0, last: int = -1, step: int = 1) -> Iterator[Frame]:
         """Return the frames from `first` to `last`, decoded ahead in a thread.
 
@@ -121,6 +132,9 @@ class Movie:
         blank.setflags(write=False)
         for number, (image, note) in zip(numbers, self._source.read(numbers), strict=True):
             time_s = float(self.times_s[number])
+            if image is not None and (image.shape, image.dtype) != (blank.shape, blank.dtype):
+                note = f"is {image.shape[1]}x{image.shape[0]} px of {image.dtype}"
+                image = None
             if image is None:
                 yield Frame(number, time_s, blank, ok=False, note=note)
             else:
@@ -133,7 +147,7 @@ class Movie:
 
     def _clock(self) -> FloatArray:
         if self._frame_interval_s is not None:
-            return np.arange(len(self)) * self._frame_interval_s
+            return np.arange(len(self), dtype=np.float64) * self._frame_interval_s
         return self._source.times_s()
 
     def _position(self, index: int) -> int:

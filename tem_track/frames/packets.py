@@ -128,5 +128,4 @@ def _times_s(stamps: NDArray[np.int64], time_base_s: float) -> FloatArray:
     if _NONE in stamps:
         return np.full(len(stamps), np.nan)
     rising = np.sort(stamps)
-    times: FloatArray = (rising - rising[:1]) * time_base_s
-    return times
+    return (rising - rising[:1]).astype(np.float64) * time_base_s

@@ -75,7 +75,7 @@ def grey_of_rgb(rgb: NDArray[Any]) -> Image:
         are equal the grey value is theirs, exactly.
     """
     if np.issubdtype(rgb.dtype, np.floating):
-        return (rgb @ np.array([0.299, 0.587, 0.114])).astype(np.float32)
+        return np.asarray(rgb @ np.array([0.299, 0.587, 0.114]), np.float32)
     grey: Image = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
     return grey
 
@@ -99,12 +99,12 @@ def _rgb555(frame: av.VideoFrame) -> Image:
 
 
 def _palette(frame: av.VideoFrame) -> Image:
-    memory = np.frombuffer(frame.planes[1], np.uint8).reshape(-1, 4)[:256]
+    memory = np.frombuffer(memoryview(frame.planes[1]), np.uint8).reshape(-1, 4)[:256]
     lookup = grey_of_rgb(memory[np.newaxis, :, 2::-1])[0]
     indices = _view(frame, 0, "u1")
     if np.array_equal(lookup, np.arange(256)):
         return indices
-    return lookup[indices]
+    return np.asarray(lookup[indices])
 
 
 def _luma(frame: av.VideoFrame) -> Image:

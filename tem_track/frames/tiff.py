@@ -1,53 +1,256 @@
-"""TIFF stacks: plain, ImageJ hyperstacks, BigTIFF."""
+"""TIFF stacks: plain, ImageJ hyperstacks, BigTIFF; 8, 16 and 32 bit."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import math
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from tem_track.errors import MovieError
 from tem_track.frames.arrays import as_image, depth_of
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Picture
-from tem_track.records import FloatArray
+from tem_track.frames.pixels import grey_of_rgb
+from tem_track.frames.units import common_scale_nm_per_px, length_nm, time_interval_s
+from tem_track.records import FloatArray, Image
 
-__all__ = ["TiffSource"]
+__all__ = ["TiffSource", "read_tiff_image"]
+
+_DAMAGE = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    NotImplementedError,
+    OverflowError,
+    ZeroDivisionError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+)
+_LARGEST_PX = 2**28
+
+
+@contextlib.contextmanager
+def opened_tiff(path: Path) -> Iterator[Any]:
+    """Open a TIFF without letting tifffile write to the log; its complaints become ours."""
+    log = logging.getLogger("tifffile")
+    before = log.disabled
+    log.disabled = True
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            yield tiff
+    except MovieError:
+        raise
+    except _DAMAGE as error:
+        raise MovieError(
+            f"{path.name}: cannot be read as TIFF ({_one_line(error)}); save it again with ImageJ"
+        ) from error
+    finally:
+        log.disabled = before
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 class TiffSource:
     """Frames of a TIFF stack."""
 
+    path: Path | None
+
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with tifffile.TiffFile(path) as tiff:
-                series = tiff.series[0]
-                self._count = len(series.pages)
-                page = series.pages[0]
-                self.info = MovieInfo(
-                    format="tiff",
-                    codec=page.compression.name.lower(),
-                    width_px=page.imagewidth,
-                    height_px=page.imagelength,
-                    bit_depth=depth_of(series.dtype),
-                    grey="grey as stored",
-                )
-        except (tifffile.TiffFileError, OSError, ValueError) as error:
-            raise MovieError(f"{path.name}: cannot be read as TIFF ({error})") from error
+        self.path = self._file = path
+        with opened_tiff(path) as tiff:
+            series = _only_series(path, tiff)
+            self._shape, promised = _frame_shape(path, series)
+            self._stored = np.dtype(tiff.byteorder + series.dtype.char)
+            self._offset = _contiguous_offset(series)
+            self._count = min(promised, self._held(series))
+            if self._count < 1:
+                raise MovieError(f"{path.name}: is cut before its first image ends; copy it again")
+            self._lookup = _lookup(series.keyframe)
+            self.info = _info(path, tiff, series, promised, self._count)
+
+    def _held(self, series: Any) -> int:
+        """Return how many images the file has the bytes for."""
+        size = self._file.stat().st_size
+        if self._offset is not None:
+            return int((size - self._offset) // (math.prod(self._shape) * self._stored.itemsize))
+        ends = [_end(page) for page in series.pages]
+        while ends and ends[-1] > size:
+            ends.pop()
+        return len(ends)
 
     def count(self) -> int:
-        """Return the number of pages."""
+        """Return the number of images that the file really holds."""
         return self._count
 
     def times_s(self) -> FloatArray:
-        """Return NaN: no clock."""
-        return np.full(self._count, np.nan)
+        """Return the times by ImageJ's frame interval; NaN where there is none."""
+        interval_s = self.info.frame_interval_s
+        return np.arange(self._count, dtype=np.float64) * (
+            math.nan if interval_s is None else interval_s
+        )
 
     def read(self, indices: Sequence[int]) -> Iterator[Picture]:
         """Yield the pictures of rising frame numbers."""
-        with tifffile.TiffFile(self.path) as tiff:
+        if self._offset is not None:
+            stack = np.memmap(
+                self._file, self._stored, "r", self._offset, (self._count, *self._shape)
+            )
             for index in indices:
-                yield as_image(tiff.series[0].asarray(key=index)), ""
+                yield self._picture(np.array(stack[index]))
+            return
+        with opened_tiff(self._file) as tiff:
+            pages = tiff.series[0].pages
+            for index in indices:
+                try:
+                    values = pages[index].asarray()
+                except _DAMAGE as error:
+                    yield None, f"cannot be decoded ({_one_line(error)})"
+                else:
+                    yield self._picture(values)
+
+    def _picture(self, values: NDArray[Any]) -> Picture:
+        return grey_of_page(values, self._shape, self._lookup), ""
+
+
+def read_tiff_image(path: Path) -> Image:
+    """Return the only image of a TIFF file."""
+    source = TiffSource(path)
+    if source.count() != 1:
+        raise MovieError(f"{path.name}: holds {source.count()} images; a folder takes one a file")
+    image, note = next(iter(source.read([0])))
+    if image is None:
+        raise MovieError(f"{path.name}: {note}")
+    return image
+
+
+def grey_of_page(
+    values: NDArray[Any], shape: tuple[int, ...], lookup: NDArray[Any] | None
+) -> Image:
+    """Return the grey values of a page's stored pixels, by its palette where it has one."""
+    values = values.reshape(shape)
+    if lookup is not None:
+        return np.asarray(lookup[values])
+    if values.ndim == 3 and shape[0] in (3, 4) and shape[2] not in (3, 4):
+        values = np.moveaxis(values, 0, -1)
+    return as_image(values)
+
+
+def _only_series(path: Path, tiff: Any) -> Any:
+    series = [s for s in tiff.series if not s.keyframe.is_reduced]
+    shapes = {s.keyframe.shape for s in series}
+    if len(shapes) > 1:
+        sizes = ", ".join(sorted("x".join(map(str, shape[1::-1])) for shape in shapes))
+        raise MovieError(f"{path.name}: holds images of different sizes ({sizes} px); crop them")
+    if len(series) != 1:
+        raise MovieError(
+            f"{path.name}: holds {len(series)} series of images; save one as a stack of its own"
+        )
+    return series[0]
+
+
+def _frame_shape(path: Path, series: Any) -> tuple[tuple[int, ...], int]:
+    """Return the stored shape of one frame, and the number of frames."""
+    frame_axes = len(series.keyframe.shape)
+    shape = tuple(int(n) for n in series.keyframe.shape)
+    if frame_axes == 3 and not {3, 4} & {shape[0], shape[2]}:
+        raise MovieError(f"{path.name}: {min(shape)} channels are no grey or colour; split them")
+    leading = dict(zip(series.axes, series.shape, strict=False))
+    stacks = {a: n for a, n in leading.items() if a not in "YXS" and n > 1}
+    if len(stacks) > 1:
+        found = " and ".join(f"{n} along {axis}" for axis, n in stacks.items())
+        raise MovieError(f"{path.name}: holds {found}; keep one of them, the frames")
+    if math.prod(shape) > _LARGEST_PX:
+        raise MovieError(f"{path.name}: images of {shape} pixels are too large; crop them")
+    return shape, math.prod(stacks.values())
+
+
+def _contiguous_offset(series: Any) -> int | None:
+    """Return where uncompressed pixels of all frames begin, if they lie in one run."""
+    offset = series.dataoffset
+    return None if offset is None else int(offset)
+
+
+def _end(page: Any) -> int:
+    """Return the place in the file where a page's last pixels end."""
+    if page is None:
+        return 0
+    pairs = zip(page.dataoffsets, page.databytecounts, strict=False)
+    return max((int(offset + count) for offset, count in pairs), default=2**63 - 1)
+
+
+def _lookup(page: Any) -> NDArray[Any] | None:
+    """Return the grey value of each stored value, where the page has a palette or is inverted."""
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
+        colours = (page.colormap.T[np.newaxis] >> 8).astype(np.uint8)
+        return np.asarray(grey_of_rgb(colours)[0])
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and page.dtype == np.uint8:
+        return np.arange(255, -1, -1, dtype=np.uint8)
+    return None
+
+
+def _grey(page: Any) -> str:
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        return "palette"
+    if len(page.shape) == 3:
+        return "0.299 R + 0.587 G + 0.114 B"
+    return "grey as stored"
+
+
+def _info(path: Path, tiff: Any, series: Any, promised: int, count: int) -> MovieInfo:
+    page = series.keyframe
+    scale, warnings = _scale(path, tiff, page)
+    if count < promised:
+        warnings += (f"the file is cut: {count} of {promised} images are there",)
+    palette = page.photometric == tifffile.PHOTOMETRIC.PALETTE
+    return MovieInfo(
+        format="bigtiff" if tiff.is_bigtiff else "tiff",
+        codec="" if page.compression == 1 else page.compression.name.lower(),
+        width_px=int(page.imagewidth),
+        height_px=int(page.imagelength),
+        bit_depth=8 if palette else depth_of(series.dtype),
+        grey=_grey(page),
+        header_frames=promised,
+        frame_interval_s=_interval(tiff),
+        scale_nm_per_px=scale,
+        warnings=warnings,
+    )
+
+
+def _scale(path: Path, tiff: Any, page: Any) -> tuple[float | None, tuple[str, ...]]:
+    """Return the scale that ImageJ has written; other programs' resolution is for printing."""
+    meta = tiff.imagej_metadata or {}
+    sizes = []
+    for name in ("XResolution", "YResolution"):
+        tag = page.tags.get(name)
+        above, below = tag.value if tag is not None else (0, 1)
+        sizes.append(length_nm(below / above, str(meta.get("unit", ""))) if above else None)
+    return common_scale_nm_per_px(path.name, sizes[0], sizes[1])
+
+
+def _interval(tiff: Any) -> float | None:
+    meta = tiff.imagej_metadata or {}
+    unit = str(meta.get("tunit", "s"))
+    with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
+        if "finterval" in meta:
+            return time_interval_s(float(meta["finterval"]), unit)
+        if "fps" in meta:
+            return time_interval_s(1 / float(meta["fps"]), "s")
+    return None

@@ -23,8 +23,10 @@ __all__ = ["VideoSource"]
 class VideoSource:
     """Frames of a video file."""
 
+    path: Path | None
+
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = self._file = path
         with contextlib.closing(Video(path)) as video:
             self.info = _info(video)
         self._table: PacketTable | None = None
@@ -37,11 +39,11 @@ class VideoSource:
     def table(self) -> PacketTable:
         """The list of packets, read once when it is first needed."""
         if self._table is None:
-            with contextlib.closing(Video(self.path)) as video:
+            with contextlib.closing(Video(self._file)) as video:
                 table = scan(video)
             if not len(table.order):
                 raise MovieError(
-                    f"{self.path.name}: holds no frames; the recording was never finished"
+                    f"{self._file.name}: holds no frames; the recording was never finished"
                 )
             self._table = table if table.ordered else self._in_order_of_output(table)
         return self._table
@@ -49,6 +51,11 @@ class VideoSource:
     def count(self) -> int:
         """Return the number of packets that are frames."""
         return len(self.table.order)
+
+    @property
+    def end_note(self) -> str:
+        """Why the movie ends early; empty where it does not."""
+        return self.table.end_note
 
     def times_s(self) -> FloatArray:
         """Return the times by the container's time stamps."""
@@ -58,7 +65,7 @@ class VideoSource:
         """Yield the pictures of rising frame numbers."""
         decoder, self._idle = self._idle, None
         if decoder is None:
-            decoder = Decoder(Video(self.path), self.table)
+            decoder = Decoder(Video(self._file), self.table)
         try:
             for index in indices:
                 yield decoder.picture(index)
@@ -66,7 +73,7 @@ class VideoSource:
             self._idle = decoder
 
     def _in_order_of_output(self, table: PacketTable) -> PacketTable:
-        with contextlib.closing(Decoder(Video(self.path), table)) as decoder:
+        with contextlib.closing(Decoder(Video(self._file), table)) as decoder:
             order = decoder.order_of_output()
         return replace(table, order=order, rank=ranks(order, len(table.rank)), ordered=True)
 

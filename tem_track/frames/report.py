@@ -1,0 +1,284 @@
+"""What a movie file really holds: every frame is decoded once."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.frames.movie import Movie
+from tem_track.records import Box, FloatArray, Frame, Image
+
+__all__ = ["MovieReport", "inspect", "sha256"]
+
+_BLOCK_BYTES = 1 << 20
+_REGULAR = 0.02
+"""Frame intervals that differ by less than this fraction, or by one tick, are regular."""
+_PLAYER_RATES = (7.0, 10.0, 15.0, 24.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 50.0, 60.0)
+_FASTEST_PER_S = 1000.0
+_MOST_STILL = 0.5
+_LEAST_OVERLAY_PX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class MovieReport:
+    """What the header says, and what decoding every frame has found.
+
+    Attributes
+    ----------
+    path : str
+        Empty for an array.
+    format, codec, width_px, height_px, bit_depth, grey
+        As in `MovieInfo`.
+    header_frames : int or None
+    header_interval_s : float or None
+        What the header promises.
+    frames : int
+        Frames that are there, bad ones included.
+    bad_frames, duplicates : tuple of int
+        Frames that cannot be decoded; frames that repeat the good one before them exactly.
+    grey_lowest, grey_highest : float
+        Grey values used, over all good frames; NaN where there is none.
+    interval_s : float
+        Median time from frame to frame; NaN where the file has no clock.
+    times_regular : bool or None
+        Whether all intervals are alike; None where there is no clock.
+    duration_s : float
+        Time of the last frame.
+    overlay_box : Box or None
+        A burnt-in overlay that stays still over all frames.
+    scale_nm_per_px : float or None
+        Scale from the file's tags.
+    warnings : tuple of str
+    """
+
+    path: str
+    format: str
+    codec: str
+    width_px: int
+    height_px: int
+    bit_depth: int
+    grey: str
+    header_frames: int | None
+    header_interval_s: float | None
+    frames: int
+    bad_frames: tuple[int, ...]
+    duplicates: tuple[int, ...]
+    grey_lowest: float
+    grey_highest: float
+    interval_s: float
+    times_regular: bool | None
+    duration_s: float
+    overlay_box: Box | None
+    scale_nm_per_px: float | None
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON: NaN becomes None, the box a list of four numbers."""
+        plain = asdict(self)
+        plain["overlay_box"] = list(self.overlay_box.as_tuple()) if self.overlay_box else None
+        for name, value in plain.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                plain[name] = None
+            elif isinstance(value, tuple):
+                plain[name] = list(value)
+        return plain
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what a person reads: pairs of a name and its value."""
+        return [
+            ("file", self.path or "array"),
+            ("format", " ".join(part for part in (self.format, self.codec) if part)),
+            ("size", f"{self.width_px} x {self.height_px} px, {self.bit_depth} bit, {self.grey}"),
+            ("frames", _frames_text(self)),
+            ("bad frames", _numbers(self.bad_frames)),
+            ("duplicates", _numbers(self.duplicates)),
+            ("grey used", f"{self.grey_lowest:g} to {self.grey_highest:g}"),
+            ("time", _time_text(self)),
+            ("scale", f"{self.scale_nm_per_px:g} nm/px" if self.scale_nm_per_px else "not given"),
+            ("overlay", _box_text(self.overlay_box)),
+            *(("warning", warning) for warning in self.warnings),
+        ]
+
+
+def _frames_text(report: MovieReport) -> str:
+    if report.header_frames is None:
+        return f"{report.frames} decoded; the header gives no number"
+    return f"{report.frames} decoded; the header says {report.header_frames}"
+
+
+def _numbers(frames: tuple[int, ...]) -> str:
+    if not frames:
+        return "none"
+    shown = ", ".join(str(n) for n in frames[:12])
+    return f"{len(frames)}: {shown}" + (", ..." if len(frames) > 12 else "")
+
+
+def _time_text(report: MovieReport) -> str:
+    if report.times_regular is None:
+        return "no clock in the file"
+    how = "regular" if report.times_regular else "irregular"
+    return f"every {report.interval_s:g} s ({how}), {report.duration_s:g} s in all"
+
+
+def _box_text(box: Box | None) -> str:
+    return "none found" if box is None else "[" + ", ".join(f"{v:g}" for v in box.as_tuple()) + "]"
+
+
+class _Survey:
+    """What is gathered frame by frame, in memory that does not grow with the movie."""
+
+    def __init__(self) -> None:
+        self.bad: list[int] = []
+        self.duplicates: list[int] = []
+        self.lowest, self.highest = math.inf, -math.inf
+        self._first: Image | None = None
+        self._before: Image | None = None
+        self.changed: NDArray[np.bool_] | None = None
+        self.different = 0
+
+    def add(self, frame: Frame) -> None:
+        """Take one frame into account."""
+        if not frame.ok:
+            self.bad.append(frame.index)
+            return
+        image = frame.image
+        self.lowest = min(self.lowest, float(image.min()))
+        self.highest = max(self.highest, float(image.max()))
+        if self._before is not None and np.array_equal(image, self._before):
+            self.duplicates.append(frame.index)
+        else:
+            self._compare(image)
+        self._before = image
+
+    def _compare(self, image: Image) -> None:
+        if self._first is None or self.changed is None:
+            self._first = image
+            self.changed = np.zeros(image.shape, bool)
+            return
+        self.changed |= image != self._first
+        self.different += 1
+
+
+def inspect(movie: Movie) -> MovieReport:
+    """Decode every frame once and report what the file really holds."""
+    survey = _Survey()
+    for frame in movie:
+        survey.add(frame)
+    info, times_s = movie.info, movie.times_s
+    interval_s, regular = _clock(times_s)
+    none_good = survey.lowest > survey.highest
+    return MovieReport(
+        path=str(movie.path) if movie.path is not None else "",
+        format=info.format,
+        codec=info.codec,
+        width_px=info.width_px,
+        height_px=info.height_px,
+        bit_depth=info.bit_depth,
+        grey=info.grey,
+        header_frames=info.header_frames,
+        header_interval_s=info.header_interval_s,
+        frames=len(movie),
+        bad_frames=tuple(survey.bad),
+        duplicates=tuple(survey.duplicates),
+        grey_lowest=math.nan if none_good else survey.lowest,
+        grey_highest=math.nan if none_good else survey.highest,
+        interval_s=interval_s,
+        times_regular=regular,
+        duration_s=float(times_s[-1] - times_s[0]),
+        overlay_box=_overlay(survey),
+        scale_nm_per_px=info.scale_nm_per_px,
+        warnings=_warnings(movie, survey, interval_s, regular),
+    )
+
+
+def _clock(times_s: FloatArray) -> tuple[float, bool | None]:
+    """Return the median interval and whether all are alike."""
+    if len(times_s) < 2 or not np.all(np.isfinite(times_s)):
+        return math.nan, None
+    steps = np.diff(times_s)
+    median = float(np.median(steps))
+    tolerance_s = max(_REGULAR * median, 0.0011)  # Matroska rounds to whole milliseconds
+    return median, bool(np.all(np.abs(steps - median) <= tolerance_s))
+
+
+def _overlay(survey: _Survey) -> Box | None:
+    """Return the box around the pixels that never change, where few enough never do.
+
+    Camera noise moves every pixel of a picture sooner or later; what is drawn into the frames
+    afterwards stays as it is. A movie without noise has no such evidence.
+    """
+    if survey.changed is None or survey.different < 2:
+        return None
+    still = ~survey.changed
+    if not _LEAST_OVERLAY_PX <= still.sum() <= _MOST_STILL * still.size:
+        return None
+    return _largest_group(still)
+
+
+def _largest_group(still: NDArray[np.bool_]) -> Box | None:
+    """Return the box of the largest group of still pixels, gaps of a letter's width closed."""
+    mask = still.astype(np.uint8)
+    core = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    joined = cv2.morphologyEx(core, cv2.MORPH_CLOSE, np.ones((9, 17), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    if count < 2:
+        return None
+    x, y, width, height, area = max(stats[1:].tolist(), key=lambda row: row[4])
+    if area < _LEAST_OVERLAY_PX:
+        return None
+    return Box(x, y, width, height)
+
+
+def _warnings(
+    movie: Movie, survey: _Survey, interval_s: float, regular: bool | None
+) -> tuple[str, ...]:
+    found = list(movie.info.warnings) + list(movie.notes)
+    promised = movie.info.header_frames
+    if promised is not None and promised != len(movie):
+        found.append(f"the header promises {promised} frames, {len(movie)} are there")
+    if survey.bad:
+        found.append(f"{len(survey.bad)} frames cannot be decoded")
+    found += _clock_warnings(interval_s, regular, movie.has_given_clock)
+    return tuple(dict.fromkeys(found))
+
+
+def _clock_warnings(interval_s: float, regular: bool | None, given: bool) -> list[str]:
+    mend = "give calibration.frame_interval_s"
+    if regular is None:
+        return [f"the file has no clock; {mend}"]
+    if given:
+        return []
+    if interval_s <= 0 or 1 / interval_s > _FASTEST_PER_S:
+        return [f"{interval_s:g} s from frame to frame is implausible; {mend}"]
+    if not regular:
+        return ["the frames' times are irregular"]
+    rate = 1 / interval_s
+    if any(abs(rate / usual - 1) < 1e-3 for usual in _PLAYER_RATES):
+        return [f"{rate:.4g} frames/s is what programs write by default; of a time lapse, {mend}"]
+    return []
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a movie file; of a folder, over its files' names and contents."""
+    target = Path(path)
+    digest = hashlib.sha256()
+    if not target.is_dir():
+        _feed(digest, target)
+        return digest.hexdigest()
+    for file in sorted(f for f in target.iterdir() if f.is_file()):
+        digest.update(file.name.encode() + b"\0")
+        _feed(digest, file)
+    return digest.hexdigest()
+
+
+def _feed(digest: Any, file: Path) -> None:
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
