@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from tem_track.frames import Movie
     from tem_track.specimen import SpecimenModel
 
-__all__ = ["Plan", "Result", "analyse", "evaluate", "observe", "prepare", "tabulate"]
+__all__ = [
+    "Plan",
+    "Result",
+    "analyse",
+    "calculate",
+    "evaluate",
+    "observe",
+    "prepare",
+    "tabulate",
+]
 
 Measurement = Mapping[str, NDArray[Any]]
 Progress = Callable[[str, int, int], None]
@@ -490,17 +499,31 @@ def result_of(observations: Sequence[Observation], plan: Plan) -> Result:
         for o in observations
         if o.outline is not None and len(o.outline.midline_px)
     }
-    evaluation = evaluate(table, plan.experiment, plan.axis)
+    points, summary = calculate(table, plan.experiment, plan.axis, plan.warnings)
+    return Result(points, summary, pd.DataFrame(table), outlines, plan.experiment, plan.axis)
+
+
+def calculate(
+    measurement: Measurement, experiment: Experiment, axis: Axis, warnings: Sequence[str] = ()
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Calculate points and summary from a table of pixels, without the movie.
+
+    Parameters
+    ----------
+    measurement : mapping of arrays
+        What `tabulate` returns or ``measurement.csv`` holds.
+    experiment : Experiment
+    axis : Axis
+    warnings : sequence of str
+        What the measuring itself warned of; kept apart in the summary, so that it survives.
+    """
+    import pandas as pd
+
+    evaluation = evaluate(measurement, experiment, axis)
     summary = dict(evaluation.summary)
-    summary["warnings"] = [*plan.warnings, *summary.get("warnings", [])]
-    return Result(
-        points=pd.DataFrame(evaluation.points),
-        summary=summary,
-        measurement=pd.DataFrame(table),
-        outlines=outlines,
-        experiment=plan.experiment,
-        axis=plan.axis,
-    )
+    summary["warnings"] = [*warnings, *summary.get("warnings", [])]
+    summary["measurement_warnings"] = list(warnings)
+    return pd.DataFrame(evaluation.points), summary
 
 
 def evaluate(measurement: Measurement, experiment: Experiment, axis: Axis) -> mechanics.Evaluation:

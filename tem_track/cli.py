@@ -50,6 +50,14 @@ class Codec(StrEnum):
     tiff16 = "tiff16"
 
 
+class ExportFormat(StrEnum):
+    """Other programs' tables."""
+
+    origin = "origin"
+    excel = "excel"
+    csv_semicolon = "csv-semicolon"
+
+
 ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", show_default=False)]
 ResultsFolder = Annotated[Path, typer.Argument(metavar="RESULTS", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -274,6 +282,71 @@ def recalculate(
     else:
         _print_rows(summary_rows(result), title=str(results))
     _warn(result.summary["warnings"])
+
+
+@app.command()
+def report(
+    results: ResultsFolder,
+    frames: Annotated[
+        str, typer.Option(metavar="0,15,40,...", help="Frames of the montage, by hand.")
+    ] = "",
+) -> None:
+    """Draw pictures and report again from stored results and the movie."""
+    from tem_track.run import redraw
+
+    with _progress(quiet=False) as progress:
+        redraw(results, progress=progress, frames=_whole_numbers(frames, "--frames"))
+    print(results / "report.html")
+
+
+def _whole_numbers(text: str, option: str) -> list[int] | None:
+    try:
+        return [int(part) for part in text.split(",")] if text else None
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a list of frame numbers such as 0,15,40", param_hint=option
+        ) from None
+
+
+@app.command()
+def export(
+    results: ResultsFolder,
+    format: Annotated[ExportFormat, typer.Option("--format", "-f", help="For which program.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE")] = None,
+) -> None:
+    """Write the points as another program likes them."""
+    from tem_track.outputs import export as write
+    from tem_track.outputs import read_results
+
+    print(write(read_results(results), format.value, output, folder=results))
+
+
+@app.command()
+def table(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Ends in .csv, .md or .xlsx.")
+    ] = Path("table.csv"),
+) -> None:
+    """Write one row a specimen, as in the paper's Table 1."""
+    from tem_track.outputs import read_results, write_table
+
+    write_table([(folder, read_results(folder)) for folder in results], output)
+    print(output)
+
+
+@app.command()
+def plot(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Ends in .png, .pdf or .svg.")
+    ] = Path("curves.png"),
+) -> None:
+    """Draw several specimens' curves on one figure."""
+    from tem_track.outputs import read_results, write_plot
+
+    write_plot([(folder, read_results(folder)) for folder in results], output)
+    print(output)
 
 
 # --------------------------------------------------------------------------- movies with a truth

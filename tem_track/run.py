@@ -6,17 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from tem_track.analysis import Progress, Result, analyse
+from tem_track.analysis import Progress, Result, analyse, calculate
 from tem_track.config import Experiment, load_experiment
 from tem_track.errors import ResultsBusyError, ResultsError
-from tem_track.frames import open_movie
+from tem_track.frames import Movie, open_movie
 
-__all__ = ["Outcome", "default_folder", "hold", "run"]
+__all__ = ["Outcome", "default_folder", "hold", "recalculate", "redraw", "run"]
 
 PROVENANCE = "provenance.json"
 
@@ -80,9 +80,7 @@ def run(
     started = datetime.now(UTC)
     experiment = load_experiment(experiment_path)
     folder = folder if folder is not None else default_folder(experiment_path)
-    movie = open_movie(
-        experiment.movie_path, frame_interval_s=experiment.calibration.frame_interval_s
-    )
+    movie = _movie_of(experiment)
     with _only_if_new(folder), hold(folder):
         result = analyse(movie, experiment, progress=progress)
         _write(result, movie, folder, progress, draw)
@@ -95,7 +93,7 @@ def run(
     return Outcome(result, folder, lost, lost <= experiment.quality.max_lost_fraction)
 
 
-def _write(result: Result, movie: object, folder: Path, progress: Progress, draw: bool) -> None:
+def _write(result: Result, movie: Movie, folder: Path, progress: Progress, draw: bool) -> None:
     from tem_track import outputs, pages
 
     (folder / PROVENANCE).unlink(missing_ok=True)
@@ -103,6 +101,87 @@ def _write(result: Result, movie: object, folder: Path, progress: Progress, draw
     if draw:
         outputs.write_pictures(result, movie, folder, progress=progress)
         pages.write_report(result, movie, folder / "report.html", progress=progress)
+
+
+def recalculate(folder: Path, config: Path | None = None, *, command: str = "") -> Result:
+    """Calculate the mechanics again from the stored pixels, and write the tables.
+
+    Parameters
+    ----------
+    folder : Path
+        A results folder.
+    config : Path, optional
+        An experiment file with another calibration, cantilever, area model, material, zero or
+        quality gate. Its boxes are not looked at: what was measured stays.
+    command : str
+        How it was asked for, kept in the provenance.
+
+    Raises
+    ------
+    ResultsError, ConfigError, ResultsBusyError
+    """
+    from tem_track import outputs
+
+    stored = outputs.read_results(folder)
+    given = stored.experiment if config is None else load_experiment(config)
+    experiment = _with_mechanics_of(stored.experiment, given)
+    table = {str(name): stored.measurement[name].to_numpy() for name in stored.measurement}
+    interval = experiment.calibration.frame_interval_s
+    if interval is not None:
+        table["time_s"] = table["frame"] * interval
+    warnings = stored.summary.get("measurement_warnings", [])
+    points, summary = calculate(table, experiment, stored.axis, warnings)
+    result = replace(
+        stored,
+        points=points,
+        summary=summary,
+        measurement=stored.measurement.assign(time_s=table["time_s"]),
+        experiment=experiment,
+    )
+    with hold(folder):
+        outputs.write_tables(result, folder)
+        outputs.note_recalculation(folder / PROVENANCE, command=command)
+    return result
+
+
+def _with_mechanics_of(measured: Experiment, given: Experiment) -> Experiment:
+    """Return the measured experiment with everything of another that needs no new measurement."""
+    specimen = measured.specimen
+    if specimen is not None and given.specimen is not None:
+        kept = ("area_model", "material", "growth_direction", "section")
+        specimen = specimen.model_copy(update={k: getattr(given.specimen, k) for k in kept})
+    frames = measured.frames.model_copy(update={"zero": given.frames.zero})
+    changed = {
+        "calibration": given.calibration,
+        "cantilever": given.cantilever,
+        "quality": given.quality,
+        "specimen": specimen,
+        "frames": frames,
+    }
+    return measured.model_copy(update=changed)
+
+
+def redraw(folder: Path, *, progress: Progress, frames: list[int] | None = None) -> Result:
+    """Draw pictures and report of a results folder again.
+
+    Raises
+    ------
+    ResultsError, ConfigError, MovieError, ResultsBusyError
+    """
+    from tem_track import outputs, pages
+
+    result = outputs.read_results(folder)
+    movie = _movie_of(result.experiment)
+    with hold(folder):
+        outputs.write_pictures(result, movie, folder, progress=progress, frames=frames)
+        pages.write_report(result, movie, folder / "report.html", progress=progress)
+    return result
+
+
+def _movie_of(experiment: Experiment) -> Movie:
+    return open_movie(
+        experiment.movie_path, frame_interval_s=experiment.calibration.frame_interval_s
+    )
 
 
 def _lost_fraction(result: Result) -> float:

