@@ -35,9 +35,7 @@ def fringed(picture: Picture, physics: Physics) -> Picture:
     return np.maximum(added, np.float32(0))
 
 
-def expose(
-    picture: Picture, physics: Physics, gain: float, rng: np.random.Generator
-) -> Picture:
+def expose(picture: Picture, physics: Physics, gain: float, rng: np.random.Generator) -> Picture:
     """Return what the detector counts, over the counts of vacuum."""
     picture = fringed(picture, physics) * np.float32(gain)
     if not physics.correlated_noise:
@@ -122,5 +120,3 @@ def _text(grey: NDArray[Any], text: str, at: tuple[int, int], size: float) -> No
 def _round_length(nm: float) -> float:
     power = 10 ** np.floor(np.log10(nm))
     return float(max(step for step in (1, 2, 5) if step * power <= nm) * power)
-
-

@@ -16,7 +16,16 @@ from tem_track.simulate.paint import Block
 from tem_track.simulate.settings import Physics, Setup
 from tem_track.simulate.textures import Floats, blotches, wander
 
-__all__ = ["Layout", "Solid", "arrange", "base_solid", "bar_solid", "draw_box", "place", "tip_solid"]
+__all__ = [
+    "Layout",
+    "Solid",
+    "arrange",
+    "base_solid",
+    "bar_solid",
+    "draw_box",
+    "place",
+    "tip_solid",
+]
 
 _TURN = {"up": 0.0, "right": 90.0, "down": 180.0, "left": -90.0}
 _REACH = 900  # px (at zoom 1) over which contours are kept
@@ -106,9 +115,7 @@ def _corner(
     return max(corners, key=lambda corner: clear(*corner))
 
 
-def tip_solid(
-    rng: np.random.Generator, layout: Layout, physics: Physics, flat_px: float
-) -> Solid:
+def tip_solid(rng: np.random.Generator, layout: Layout, physics: Physics, flat_px: float) -> Solid:
     """Return a blunt pyramid whose apex is flat over +-flat_px."""
     zoom = layout.zoom
     reach = int(_REACH * max(zoom, 0.4)) + 40
@@ -132,9 +139,7 @@ def tip_solid(
     )  # fmt: skip
 
 
-def base_solid(
-    rng: np.random.Generator, layout: Layout, physics: Physics, flat_px: float
-) -> Solid:
+def base_solid(rng: np.random.Generator, layout: Layout, physics: Physics, flat_px: float) -> Solid:
     """Return a mound whose top is flat over +-flat_px and that fills the picture's end."""
     zoom = layout.zoom
     reach = int(_REACH * max(zoom, 0.4)) + 40

@@ -194,7 +194,9 @@ class Loaded:
         ):
             radius = _at_stations(edges, radii, z)
             drawn = 0.8 * float(radii.min())
-            tapered = radius * np.sqrt(np.clip(free / drawn, 0, 1) * (2 - np.clip(free / drawn, 0, 1)))
+            tapered = radius * np.sqrt(
+                np.clip(free / drawn, 0, 1) * (2 - np.clip(free / drawn, 0, 1))
+            )
             core = np.clip(tapered - self.part.shell_nm, 0, None)
             mid = self._midline(0, float(edges[-1]))
             mid = np.interp(z / edges[-1], s, mid)

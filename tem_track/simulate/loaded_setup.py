@@ -58,7 +58,12 @@ def plan_loaded(
     times = np.arange(moments) * setup.frame_interval_s
     sign = 1 if scenario.mode == "compression" else -1
     programme = Programme(
-        times, actuator, gap, sign, stiffness, setup.sink_in_nm_per_uN  # type: ignore[arg-type]
+        times,
+        actuator,
+        gap,
+        sign,
+        stiffness,
+        setup.sink_in_nm_per_uN,  # type: ignore[arg-type]
     )
     weak = rng.uniform(0.36, 0.64)
     programme, history = _paced(scenario, part, material, programme, weak)
@@ -181,9 +186,7 @@ def _programme(
     return tuple(names[i] for i in phase), np.asarray(position)
 
 
-def _final_phases(
-    phases: tuple[str, ...], history: History, scenario: Scenario
-) -> tuple[str, ...]:
+def _final_phases(phases: tuple[str, ...], history: History, scenario: Scenario) -> tuple[str, ...]:
     """Put the borders where load begins and ends."""
     if scenario.mode == "tension" or not scenario.loaded:
         return phases
@@ -237,7 +240,9 @@ def _run(
     hold = np.ones(_SLICES)
     if scenario.mode == "compression" and scenario.shape == "rod":
         reach = 0.32 * diameter
-        hold = hold + 0.3 * (np.exp(-((z / reach) ** 2)) + np.exp(-(((part.length_nm - z) / reach) ** 2)))
+        hold = hold + 0.3 * (
+            np.exp(-((z / reach) ** 2)) + np.exp(-(((part.length_nm - z) / reach) ** 2))
+        )
     if scenario.mode == "tension":
         off = (z - weak * part.length_nm) / (0.35 * diameter)
         hold = hold - 0.06 * np.exp(-(off**2))
@@ -297,4 +302,3 @@ def _with_events(story: Loaded) -> Loaded:
     contact = 0 if story.programme.sign < 0 else story.constants["contact_moment"]
     events = {"bending_moment": bent, "contact_moment": contact}
     return replace(story, constants=story.constants | events)
-

@@ -116,9 +116,7 @@ def load_column(column: Column, material: Material, programme: Programme) -> His
             column, material, programme, strain, programme.actuator_nm[i], broken is not None
         )
     worst = int(np.argmax(strain)) if broken is not None else -1
-    return History(
-        force, deformation, gap, kept, np.full(frames, np.nan), broken, worst
-    )
+    return History(force, deformation, gap, kept, np.full(frames, np.nan), broken, worst)
 
 
 def _balance(
@@ -164,9 +162,7 @@ def _flow(
     return strain
 
 
-def _rate(
-    column: Column, material: Material, sign: int, strain: Floats, force: float
-) -> Floats:
+def _rate(column: Column, material: Material, sign: int, strain: Floats, force: float) -> Floats:
     if force == 0:
         return np.zeros_like(strain)
     area = column.area_nm2 * np.exp(sign * strain)
@@ -252,4 +248,3 @@ def _residual(sphere: _Sphere, largest: float) -> tuple[float, float]:
     slope = sphere.modulus_GPa * np.sqrt(sphere.contact2(largest))
     elastic = 1.5 * sphere.load(largest) / max(float(slope), 1e-12)
     return max(largest - elastic, 0.0), 1.5
-

@@ -186,8 +186,10 @@ def _add_bodies(
     xs: NDArray[Any], ys: NDArray[Any], half: float, bodies: Bodies, view: View,
     depth: NDArray[Any], near: NDArray[Any],
 ) -> None:  # fmt: skip
+    """Where bodies overlap, the thickest counts: they grow into each other, not through."""
     pattern, bands = bodies.pattern, bodies.bands
     stations = bodies.r2.shape[1]
+    thickest = np.zeros(xs.size)
     for b in range(bodies.u0.size):
         u0, u1 = bodies.u0[b], bodies.u1[b]
         r2s, c2s, mids, material = bodies.r2[b], bodies.c2[b], bodies.mid[b], bodies.material[b]
@@ -230,7 +232,9 @@ def _add_bodies(
                 g /= bands[k, 3]
                 if abs(g) < 4:
                     here += bands[k, 4] * np.exp(-g * g) * core / (2 * r)
-            depth[n] += cover * here
+            thickest[n] = max(thickest[n], cover * here)
+    for n in range(xs.size):
+        depth[n] += thickest[n]
 
 
 @compiled

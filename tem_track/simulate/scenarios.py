@@ -130,6 +130,30 @@ _ALL = (
         hardening=0.12,
     ),
     Scenario(
+        "growth",
+        "a ball nucleates and becomes a rod with a thickening shell",
+        "growth",
+        "rod",
+    ),
+    Scenario(
+        "growth_potential",
+        "growth under potential steps: one way when high, all ways when low",
+        "growth",
+        "rod",
+    ),
+    Scenario(
+        "growth_two_bodies",
+        "two bodies nucleate apart, grow, touch and merge",
+        "growth",
+        "particle",
+    ),
+    Scenario(
+        "growth_nanotube",
+        "a nanotube swells from 20 to 28 nm, then a ball nucleates on it and grows",
+        "growth",
+        "rod",
+    ),
+    Scenario(
         "approach",
         "the counter electrode brings a nanorod near the tip and never touches it",
         "compression",
@@ -159,5 +183,7 @@ def find_scenario(name: str) -> Scenario:
     """
     key = name.strip().lower().replace("-", "_")
     if key not in SCENARIOS:
-        raise ConfigError(f"simulate: there is no scenario '{name}'; there are {', '.join(SCENARIOS)}")
+        raise ConfigError(
+            f"simulate: there is no scenario '{name}'; there are {', '.join(SCENARIOS)}"
+        )
     return SCENARIOS[key]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from tem_track.records import Box
 from tem_track.simulate.camera import beam, burn_label, expose, to_grey
+from tem_track.simulate.growing_setup import growth_interval_s, plan_growing
 from tem_track.simulate.layout import (
     Layout,
     Solid,
@@ -109,11 +112,25 @@ class Scene:
             row |= self._target_truth(name, shot, moment)
         row["tip_minus_bar_px"] = self._apart(shot, moment)
         row |= moment.truth
+        row |= self._ends(shot, moment)
         row["length_px"] = row.get("length_nm", np.nan) / self.setup.scale_nm_per_px
         row["occluded"] = bool(self.shots.occluded[shot])
         row["overexposed"] = bool(self.shots.overexposed[shot])
         row["duplicate"] = bool(i and self.shots.source[i] == self.shots.source[i - 1])
         return row
+
+    def _ends(self, shot: int, moment: Moment) -> dict[str, float]:
+        """Picture positions of the root and the end of what grows."""
+        ends: dict[str, float] = {}
+        move = self.shots.camera_px[shot] + self.shots.stage_px[shot]
+        for prefix in ("", "body1_", "body2_"):
+            for name in ("root", "end"):
+                u = moment.truth.get(f"{prefix}{name}_u_px")
+                if u is not None:
+                    x, y = self.layout.picture(u, moment.truth[f"{prefix}offset_px"])
+                    ends[f"{prefix}{name}_x_px"] = x + float(move[0])
+                    ends[f"{prefix}{name}_y_px"] = y + float(move[1])
+        return ends
 
     def _target_truth(self, name: str, shot: int, moment: Moment) -> dict[str, Any]:
         now = self._point(name, shot, moment)
@@ -164,9 +181,7 @@ class Scene:
     def _blocks(self, shot: int, moment: Moment) -> tuple[Block, Block, Block]:
         (ax, ay), (cx, cy) = self.layout.axis.along, self.layout.axis.across
         x, y, turned = self._target_place("tip", shot, moment)
-        tip = place(
-            self._tip(shot), (x, y), _turn((ax, ay), turned), _turn((cx, cy), turned)
-        )
+        tip = place(self._tip(shot), (x, y), _turn((ax, ay), turned), _turn((cx, cy), turned))
         x, y, turned = self._target_place("base", shot, moment)
         base = place(
             self.solids["base"], (x, y), _turn((-ax, -ay), turned), _turn((cx, cy), turned)
@@ -221,9 +236,7 @@ class Scene:
         return (not self.layout.bar_right, not self.layout.bar_top)
 
 
-def build_scene(
-    name: str, *, seed: int = 0, frames: int = 120, **settings: Any
-) -> Scene:
+def build_scene(name: str, *, seed: int = 0, frames: int = 120, **settings: Any) -> Scene:
     """Return the scene of a scenario.
 
     Parameters
@@ -245,16 +258,18 @@ def build_scene(
     """
     setup, physics, accidents = split_settings(settings)
     scenario = find_scenario(name)
-    if scenario.name == "drift" and "camera_drift_px" not in settings:
-        accidents = _wandering(accidents)
+    if "camera_drift_px" not in settings:
+        accidents = replace(accidents, camera_drift_px=_wander_px(scenario))
     rng = np.random.default_rng([seed, 11])
     shots = take_shots(np.random.default_rng([seed, 12]), accidents, frames)
     moments = int(shots.gain.size)
-    layout, story = plan_loaded(scenario, setup, physics, accidents, rng, moments)
-    flat = _flat_px(story, shots)
+    setup = _timed(scenario, setup, frames)
+    layout, story = _plan(scenario, setup, physics, accidents, rng, moments)
+    wide = _half_width_px(story, shots)
+    flat = min(wide, 84 * layout.zoom)
     solids = {
         "tip": tip_solid(rng, layout, physics, flat),
-        "base": base_solid(rng, layout, physics, 1.15 * flat),
+        "base": base_solid(rng, layout, physics, 1.15 * wide),
         "bar": bar_solid(rng, layout, physics),
     }
     other = solids["tip"]
@@ -270,6 +285,31 @@ def build_scene(
         solids, other, patterns, bands, {}, {}, {},
     )  # fmt: skip
     return _finish(unboxed, np.random.default_rng([seed, 14]))
+
+
+def _wander_px(scenario: Scenario) -> float:
+    """How far the picture wanders where nothing else is said."""
+    return 14.0 if scenario.name == "drift" else 8.0 if scenario.mode == "growth" else 0.0
+
+
+def _timed(scenario: Scenario, setup: Setup, frames: int) -> Setup:
+    if not math.isnan(setup.frame_interval_s):
+        return setup
+    interval = growth_interval_s(frames) if scenario.mode == "growth" else 0.1
+    return replace(setup, frame_interval_s=interval)
+
+
+def _plan(
+    scenario: Scenario,
+    setup: Setup,
+    physics: Physics,
+    accidents: Accidents,
+    rng: np.random.Generator,
+    moments: int,
+) -> tuple[Layout, Story]:
+    if scenario.mode == "growth":
+        return plan_growing(scenario, setup, physics, rng, moments)
+    return plan_loaded(scenario, setup, physics, accidents, rng, moments)
 
 
 def _finish(scene: Scene, rng: np.random.Generator) -> Scene:
@@ -290,9 +330,7 @@ def _finish(scene: Scene, rng: np.random.Generator) -> Scene:
     )  # fmt: skip
 
 
-def _boxes(
-    scene: Scene, shot: int, moment: Moment, rng: np.random.Generator
-) -> dict[str, Box]:
+def _boxes(scene: Scene, shot: int, moment: Moment, rng: np.random.Generator) -> dict[str, Box]:
     layout, zoom = scene.layout, scene.layout.zoom
     move = scene.shots.camera_px[shot] + scene.shots.stage_px[shot]
 
@@ -300,7 +338,8 @@ def _boxes(
         places = [layout.picture(u, v) for u in (u0, u1) for v in (-half, half)]
         return [(x + float(move[0]), y + float(move[1])) for x, y in places]
 
-    flat = _flat_px(scene.story, scene.shots)
+    wide = _half_width_px(scene.story, scene.shots)
+    flat = min(wide, 84 * layout.zoom)
     tip, base = moment.tip_u_px, moment.base_u_px
     rows, columns = layout.shape_px
     reach_x, reach_y = layout.bar_px
@@ -310,8 +349,8 @@ def _boxes(
     return {
         "bar": draw_box(rng, layout, [(edge_x, edge_y), far]),
         "tip": draw_box(rng, layout, corners(tip, tip + TIP_BOX_PX * zoom, 1.3 * flat + 30 * zoom)),
-        "specimen": draw_box(rng, layout, corners(base, tip, flat + 16 * zoom)),
-        "base": draw_box(rng, layout, corners(base, base - 110 * zoom, flat + 60 * zoom)),
+        "specimen": draw_box(rng, layout, corners(base, tip, wide + 16 * zoom)),
+        "base": draw_box(rng, layout, corners(base, base - 110 * zoom, wide + 60 * zoom)),
     }
 
 
@@ -323,18 +362,22 @@ def _facing_side(box: Box, along: tuple[float, float]) -> tuple[float, float]:
     return (box.x_px if along[0] > 0 else box.x_px + box.width_px - 1, y)
 
 
-def _flat_px(story: Story, shots: Shots) -> float:
-    """Half width that the specimen ever needs at its ends."""
-    seen = (story.moment(k) for k in (0, int(0.75 * (shots.gain.size - 1))))
-    widths = [float(b.radius_px.max()) for moment in seen for b in moment.bodies]
-    return max(widths, default=60.0)
+def _half_width_px(story: Story, shots: Shots) -> float:
+    """Largest distance of the specimen's sides from the axis, at rest, at three quarters and at the end."""
+    last = shots.gain.size - 1
+    seen = (story.moment(k) for k in (0, int(0.75 * last), last))
+    return max(
+        float(np.max(body.radius_px + np.abs(body.mid_px)))
+        for moment in seen
+        for body in moment.bodies
+    )
 
 
 def _constants(
     scene: Scene, boxes: dict[str, Box], points: dict[str, tuple[float, float]]
 ) -> dict[str, Any]:
     known = dict(scene.story.constants)
-    for name in ("contact", "fracture", "bending", "max_force", "nucleation", "merge"):
+    for name in ("contact", "fracture", "bending", "max_force", "nucleation", "touch", "merge"):
         if f"{name}_moment" in known:
             known[f"{name}_frame"] = scene.shots.frame_of(known.pop(f"{name}_moment"))
     setup = scene.setup
@@ -377,15 +420,7 @@ def _draw_bands(rng: np.random.Generator, setup: Setup) -> Floats:
     )
 
 
-def _wandering(accidents: Accidents) -> Accidents:
-    from dataclasses import replace
-
-    return replace(accidents, camera_drift_px=14.0)
-
-
 def _with_pattern(solid: Solid, pattern: Floats) -> Solid:
-    from dataclasses import replace
-
     return replace(solid, pattern=pattern)
 
 
@@ -401,5 +436,7 @@ def _curtain(
     """Return the transmission of a dark object that hangs over a point (x, y)."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     reach = shape[0] * rng.uniform(0.22, 0.3)
-    far = np.hypot(x - at[0], y - at[1]) - reach * (1 + 0.1 * np.cos(3 * np.arctan2(y - at[1], x - at[0])))
+    far = np.hypot(x - at[0], y - at[1]) - reach * (
+        1 + 0.1 * np.cos(3 * np.arctan2(y - at[1], x - at[0]))
+    )
     return np.asarray(0.05 + 0.95 / (1 + np.exp(-far / 3)), dtype=np.float32)

@@ -150,6 +150,7 @@ class Setup:
         Height and width of the frames, as (rows, columns), before a sideways orientation swaps them.
     scale_nm_per_px : float
     frame_interval_s : float
+        NaN: the scenario's own, 0.1 s under load, 750 s over the frames in growth.
     stiffness_N_per_m : float
         NaN: the scenario's own.
     length_nm, diameter_nm, shell_nm : float
@@ -168,11 +169,15 @@ class Setup:
     bits : {8, 16}
     label : bool
         Burnt-in scale bar and time stamp.
+    shell_law : {'parabolic', 'linear', 'logarithmic'}
+        How the surface layer thickens in growth.
+    grows_at : {'root', 'tip'}
+        Where a growing body adds material.
     """
 
     shape_px: tuple[int, int] = (768, 640)
     scale_nm_per_px: float = 2.0
-    frame_interval_s: float = 0.1
+    frame_interval_s: float = float("nan")
     stiffness_N_per_m: float = float("nan")
     length_nm: float = float("nan")
     diameter_nm: float = float("nan")
@@ -186,6 +191,8 @@ class Setup:
     polarity: Literal["dark", "bright"] = "dark"
     bits: int = 8
     label: bool = True
+    shell_law: Literal["parabolic", "linear", "logarithmic"] = "parabolic"
+    grows_at: Literal["root", "tip"] = "root"
 
 
 T = TypeVar("T", Accidents, Physics, Setup)

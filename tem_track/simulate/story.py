@@ -10,7 +10,15 @@ import numpy as np
 from tem_track.simulate.paint import Bodies
 from tem_track.simulate.textures import Floats
 
-__all__ = ["STATIONS", "BodyState", "Moment", "Story", "empty_bodies", "pack_bodies", "profile_truth"]
+__all__ = [
+    "STATIONS",
+    "BodyState",
+    "Moment",
+    "Story",
+    "empty_bodies",
+    "pack_bodies",
+    "profile_truth",
+]
 
 STATIONS = 401
 
@@ -107,7 +115,9 @@ def _signed_square(core: Floats) -> Floats:
     return np.asarray(np.sign(core) * core**2, dtype=np.float64)
 
 
-def profile_truth(radius: Floats, mid: Floats, length: float, scale_nm_per_px: float) -> dict[str, float]:
+def profile_truth(
+    radius: Floats, mid: Floats, length: float, scale_nm_per_px: float
+) -> dict[str, float]:
     """Return the diameters, the bow and the volume of a profile whose stations run base to tip."""
     s = np.linspace(0, 1, radius.size)
     width = 2 * radius * scale_nm_per_px

@@ -73,8 +73,8 @@ def write_simulated(
     """
     if codec not in CODECS:
         raise ConfigError(f"simulate: there is no codec '{codec}'; there are {', '.join(CODECS)}")
-    if scene.setup.bits == 16 and codec == "mjpeg":
-        raise ConfigError("simulate: mjpeg holds 8 bits; take codec ffv1 or tiff16 for 16")
+    if scene.setup.bits == 16 and codec in ("mjpeg", "raw"):
+        raise ConfigError(f"simulate: {codec} holds 8 bits; take codec ffv1 or tiff16 for 16")
     output.mkdir(parents=True, exist_ok=True)
     movie = output / (scene.name + (".tif" if codec == "tiff16" else ".avi"))
     write_movie(scene, movie, codec=codec, quality=quality, progress=progress)
@@ -102,9 +102,7 @@ def write_movie(
         _write_video(scene, path, codec, quality, progress)
 
 
-def _write_tiff(
-    scene: Scene, path: Path, progress: Callable[[int, int], None] | None
-) -> None:
+def _write_tiff(scene: Scene, path: Path, progress: Callable[[int, int], None] | None) -> None:
     import tifffile
 
     with tifffile.TiffWriter(path) as stack:
@@ -125,12 +123,12 @@ def _write_video(
 ) -> None:
     import av
 
-    rate = Fraction(1 / scene.setup.frame_interval_s).limit_denominator(100000)
+    rate = Fraction(file_rate_fps(scene)).limit_denominator(100000)
     deep = scene.setup.bits == 16
     name, pixels = {
         "mjpeg": ("mjpeg", "yuvj420p"),
         "ffv1": ("ffv1", "gray16le" if deep else "gray"),
-        "raw": ("rawvideo", "gray16le" if deep else "gray"),
+        "raw": ("rawvideo", "gray"),
     }[codec]
     rows, columns = scene.layout.shape_px
     if codec == "mjpeg" and (rows % 2 or columns % 2):
@@ -149,6 +147,12 @@ def _write_video(
             if progress:
                 progress(i + 1, len(scene))
         container.mux(stream.encode())
+
+
+def file_rate_fps(scene: Scene) -> float:
+    """Return the rate in the file: slow recordings are played faster than they were taken."""
+    rate = 1 / scene.setup.frame_interval_s
+    return rate if rate >= 1 else 10.0
 
 
 def _video_frame(av: Any, grey: Any, pixels: str) -> Any:
@@ -180,7 +184,7 @@ def _cell(value: Any) -> Any:
 def _truth(scene: Scene) -> dict[str, Any]:
     return {
         "conventions": CONVENTIONS,
-        "constants": scene.constants,
+        "constants": scene.constants | {"file_rate_fps": file_rate_fps(scene)},
         "setup": asdict(scene.setup),
         "physics": asdict(scene.physics),
         "accidents": asdict(scene.accidents),
@@ -195,7 +199,9 @@ def _write_log(scene: Scene, output: Path) -> Path | None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table)
-        writer.writerows([f"{value:.9g}" for value in row] for row in zip(*table.values(), strict=True))
+        writer.writerows(
+            [f"{value:.9g}" for value in row] for row in zip(*table.values(), strict=True)
+        )
     return path
 
 
