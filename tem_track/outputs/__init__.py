@@ -35,6 +35,8 @@ def write_pictures(
     write_curves(result, [folder / f"curves.{kind}" for kind in ("png", "pdf", "svg")])
     write_montage(result, movie, [folder / f"montage.{kind}" for kind in ("png", "pdf")])
     write_overlay(result, movie, folder / "overlay.mp4", progress)
+
+
 # NOTE FROM THE LEAD (remove when done): cli.py and run.py now call, besides what is here,
 #   write_pictures(result, movie, folder, *, progress, frames=None)   frames: the montage's, by hand
 #   note_recalculation(provenance_path, *, command)                   adds a dated entry to provenance.json

@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tem_track.analysis import Result
-from tem_track.outputs.figures import draw_panel, journal_style, new_figure, save_figure
+from tem_track.outputs.figures import (
+    draw_panel,
+    journal_style,
+    modulus_line,
+    new_figure,
+    save_figure,
+)
 from tem_track.outputs.files import replacing
-from tem_track.outputs.panels import Panel, column, panels_of
+from tem_track.outputs.panels import Panel, panels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,20 +74,8 @@ def _empty_figure() -> Figure:
 
 def _draw_modulus(axes: Axes, result: Result, panel: Panel) -> None:
     """Draw the modulus' line over its window, where the summary names one."""
-    modulus = result.summary.get("youngs_modulus_GPa")
-    window = result.summary.get("modulus_window_frames")
-    if panel.key != "stress_strain" or modulus is None or not window:
+    line = modulus_line(result) if panel.key == "stress_strain" else None
+    if line is None:
         return
-    frames = result.points["frame"].to_numpy()
-    x, y = column(result, panel.x), column(result, panel.ys[0])
-    rows = (frames >= window[0]) & (frames <= window[1]) & np.isfinite(x) & np.isfinite(y)
-    if rows.sum() < 2:
-        return
-    slope = 1000.0 * float(modulus)
-    centre_x, centre_y = float(x[rows].mean()), float(y[rows].mean())
-    ends = np.array([x[rows].min(), x[rows].max()])
-    axes.axvspan(*ends, color="#E69F00", alpha=0.15, lw=0)
-    span = ends + np.array([-0.2, 0.2]) * np.ptp(ends)
-    axes.plot(
-        span, centre_y + slope * (span - centre_x), "-", color="#E69F00", lw=1.2, label="modulus"
-    )
+    axes.axvspan(*line[0], color="#E69F00", alpha=0.15, lw=0)
+    axes.plot(*line, "-", color="#E69F00", lw=1.2, label="modulus")

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["EVENTS", "draw_panel", "events_of", "journal_style", "new_figure", "save_figure"]
+__all__ = [
+    "EVENTS",
+    "draw_panel",
+    "events_of",
+    "journal_style",
+    "modulus_line",
+    "new_figure",
+    "save_figure",
+]
 
 SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
@@ -168,3 +176,20 @@ def _draw_events(axes: Axes, result: Result, panel: Panel) -> None:
                 label=name,
                 zorder=5,
             )
+
+
+def modulus_line(result: Result) -> tuple[list[float], list[float]] | None:
+    """Return the ends (strains, stresses in MPa) of the modulus' line over its window."""
+    modulus = result.summary.get("youngs_modulus_GPa")
+    window = result.summary.get("modulus_window_frames")
+    if modulus is None or not window:
+        return None
+    frames = result.points["frame"].to_numpy()
+    x, y = column(result, "strain_eng"), column(result, "stress_MPa")
+    rows = (frames >= window[0]) & (frames <= window[1]) & np.isfinite(x) & np.isfinite(y)
+    if rows.sum() < 2:
+        return None
+    low, high = float(x[rows].min()), float(x[rows].max())
+    middle = float(x[rows].mean()), float(y[rows].mean())
+    ends = [middle[1] + 1000.0 * float(modulus) * (end - middle[0]) for end in (low, high)]
+    return [low, high], ends

@@ -229,5 +229,5 @@ def _cut(point: FloatArray, direction: FloatArray, size_px: tuple[int, int]) -> 
         low, high = max(low, ends[0]), min(high, ends[1])
     if not low < high:
         return None
-    ends: FloatArray = np.array([point + low * direction, point + high * direction])
-    return ends
+    cut: FloatArray = np.array([point + low * direction, point + high * direction])
+    return cut

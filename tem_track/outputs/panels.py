@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,12 +25,14 @@ class Panel:
     ys : tuple of str
         Columns of the ordinate, one or several of the same unit.
     y_label : str
+    title : str
     """
 
     key: str
     x: str
     ys: tuple[str, ...]
     y_label: str
+    title: str = ""
 
     @property
     def x_label(self) -> str:
@@ -41,19 +43,27 @@ class Panel:
 _DIAMETERS = ("diameter_mid_nm", "diameter_max_nm", "diameter_min_nm", "diameter_tip_nm")
 
 _MECHANICS = (
-    Panel("force_deformation", "deformation_nm", ("force_nN",), "force (nN)"),
-    Panel("stress_strain", "strain_eng", ("stress_MPa",), "stress (MPa)"),
-    Panel("force_time", "time_s", ("force_nN",), "force (nN)"),
-    Panel("length_time", "time_s", ("length_nm",), "length (nm)"),
-    Panel("diameter_time", "time_s", _DIAMETERS, "diameter (nm)"),
+    Panel(
+        "force_deformation", "deformation_nm", ("force_nN",), "force (nN)", "Force and deformation"
+    ),
+    Panel("stress_strain", "strain_eng", ("stress_MPa",), "stress (MPa)", "Stress and strain"),
+    Panel("force_time", "time_s", ("force_nN",), "force (nN)", "Force"),
+    Panel("length_time", "time_s", ("length_nm",), "length (nm)", "Length"),
+    Panel("diameter_time", "time_s", _DIAMETERS, "diameter (nm)", "Diameters"),
 )
 
 _GROWTH = (
-    Panel("length_time", "time_s", ("length_nm",), "length (nm)"),
-    Panel("diameter_time", "time_s", ("diameter_mean_nm", "diameter_mid_nm"), "diameter (nm)"),
-    Panel("shell_time", "time_s", ("shell_nm",), "shell (nm)"),
-    Panel("potential_time", "time_s", ("potential_V",), "potential (V)"),
-    Panel("current_time", "time_s", ("current_A",), "current (A)"),
+    Panel("length_time", "time_s", ("length_nm",), "length (nm)", "Length"),
+    Panel(
+        "diameter_time",
+        "time_s",
+        ("diameter_mean_nm", "diameter_mid_nm"),
+        "diameter (nm)",
+        "Diameters",
+    ),
+    Panel("shell_time", "time_s", ("shell_nm",), "shell (nm)", "Shell"),
+    Panel("potential_time", "time_s", ("potential_V",), "potential (V)", "Potential"),
+    Panel("current_time", "time_s", ("current_A",), "current (A)", "Current"),
 )
 
 
@@ -66,7 +76,7 @@ def panels_of(result: Result) -> tuple[Panel, ...]:
         x = clock if panel.x == "time_s" else panel.x
         ys = tuple(y for y in panel.ys if has(result, y))
         if ys and has(result, x):
-            found.append(Panel(panel.key, x, ys, panel.y_label))
+            found.append(replace(panel, x=x, ys=ys))
     return tuple(found)
 
 

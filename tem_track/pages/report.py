@@ -1,20 +1,43 @@
-"""The report: one file, offline, that can be mailed."""
+"""The report: one file, offline, that can be mailed; a point shows its frame."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import os
-from html import escape
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from tem_track.analysis import Progress, Result
+from tem_track.config import experiment_to_toml
 from tem_track.outputs import summary_rows
+from tem_track.outputs.canvas import nice_length_nm
+from tem_track.outputs.figures import events_of
 from tem_track.outputs.files import write_text
+from tem_track.outputs.provenance import sha256_of
+from tem_track.outputs.style import PHASE_COLOURS
+from tem_track.outputs.words import value_words
+from tem_track.pages.data import page_data
+from tem_track.pages.flagged import worst_first
+from tem_track.pages.methods import methods_paragraph
+from tem_track.pages.stills import Stills, make_stills
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["write_report"]
+__all__ = ["assemble", "content_policy", "own_text", "safe_json", "write_report"]
+
+HERE = Path(__file__).parent
+LISTED = 150
+BAR_LENGTH = 180
 
 
 def write_report(
@@ -23,12 +46,210 @@ def write_report(
     path: str | os.PathLike[str],
     progress: Progress | None = None,
 ) -> None:
-    """Write the report."""
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>"
-        for name, text in summary_rows(result)
+    """Write the report.
+
+    Parameters
+    ----------
+    result : Result
+    movie : Movie
+        The movie that the result was measured in; its pictures go into the report.
+    path : path
+    progress : callable, optional
+        Called as ``progress("report", done, total)``.
+    """
+    frames = [int(frame) for frame in result.points["frame"]]
+    events = [row for row, _, _ in events_of(result)]
+    worst = worst_first(result)
+    keep = [*events, *(item["row"] for item in worst[:LISTED])]
+    stills = make_stills(movie, frames, keep=keep[:300], progress=progress)
+    write_text(Path(path), _page(result, movie, stills, worst, Path(path).parent))
+
+
+def _page(
+    result: Result, movie: Movie, stills: Stills, worst: list[dict[str, Any]], folder: Path
+) -> str:
+    specimen = result.experiment.specimen
+    material = f"{specimen.material} {specimen.growth_direction}".strip() if specimen else ""
+    shape = specimen.shape.replace("_", " ") if specimen else "no specimen"
+    return assemble(
+        "report.html.j2",
+        styles=("page.css", "report.css"),
+        scripts=("page.js", "plot.js", "report.js"),
+        title=Path(result.experiment.movie).name,
+        subtitle=" · ".join(filter(None, (result.experiment.mode, shape, material))),
+        key_numbers=_key_numbers(result),
+        warnings=[str(w) for w in result.summary.get("warnings") or []],
+        frame_width=movie.info.width_px,
+        frame_height=movie.info.height_px,
+        still_width=stills.width_px,
+        still_height=stills.height_px,
+        scale_bar=_scale_bar(result, movie),
+        last_row=len(result.points) - 1,
+        phases=_phases(result),
+        summary=summary_rows(result),
+        area_models=_area_models(result),
+        budget=_budget(result),
+        worst=worst[:LISTED],
+        worst_left_off=max(0, len(worst) - LISTED),
+        provenance=_provenance(result, movie),
+        stills_note=_stills_note(stills, len(result.points)),
+        methods=methods_paragraph(result),
+        experiment=experiment_to_toml(result.experiment, folder),
+        data=safe_json(page_data(result, movie, stills)),
+        stills=safe_json(stills.sources),
     )
-    write_text(
-        Path(path),
-        f"<!doctype html><meta charset=utf-8><title>tem_track</title><table>{rows}</table>\n",
+
+
+# --------------------------------------------------------------------------- one file, no network
+
+
+def assemble(template: str, *, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> str:
+    """Fill a page's template with its own styles and scripts inlined under a strict policy."""
+    style, script = own_text(styles), own_text(scripts)
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined
     )
+    return environment.get_template(template).render(
+        policy=content_policy(style, script), style=Markup(style), script=Markup(script), **values
+    )
+
+
+def own_text(names: Sequence[str]) -> str:
+    """Return the page's own files as one text."""
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+def content_policy(style: str, script: str) -> str:
+    """Return the content policy: nothing but this very style and script, and inline pictures."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}';"
+        f" script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def safe_json(data: Any) -> Markup:
+    """Return data as JSON in which nothing can end the script element that holds it."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for mark in "<>&\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return Markup(text)
+
+
+# --------------------------------------------------------------------------- parts of the page
+
+
+def _key_numbers(result: Result) -> list[tuple[str, str]]:
+    s = result.summary
+    found = [
+        ("largest force", s.get("max_force_nN"), s.get("u_max_force_nN"), "nN"),
+        ("critical stress", s.get("critical_stress_MPa"), s.get("u_critical_stress_MPa"), "MPa"),
+        ("Young's modulus", s.get("youngs_modulus_GPa"), s.get("u_youngs_modulus_GPa"), "GPa"),
+        ("growth rate", s.get("growth_rate_nm_per_s"), s.get("u_growth_rate_nm_per_s"), "nm/s"),
+        ("initial length", s.get("initial_length_nm"), None, "nm"),
+        ("initial diameter", s.get("initial_diameter_nm"), None, "nm"),
+    ]
+    return [(name, value_words(v, u, unit)) for name, v, u, unit in found if v is not None]
+
+
+def _scale_bar(result: Result, movie: Movie) -> dict[str, float | str]:
+    scale = result.experiment.calibration.scale_nm_per_px
+    width, height = movie.info.width_px, movie.info.height_px
+    length_nm = nice_length_nm(0.25 * width * scale)
+    length, size = length_nm / scale, min(width, height) / 26
+    text = f"{length_nm / 1000:g} µm" if length_nm >= 1000 else f"{length_nm:g} nm"
+    plate = max(length, 4.5 * size) + size
+    left = 0.6 * size
+    return {
+        "text": text,
+        "size": round(size, 2),
+        "plate_x": round(left, 2),
+        "plate_y": round(height - 2.9 * size, 2),
+        "plate_width": round(plate, 2),
+        "plate_height": round(2.3 * size, 2),
+        "x": round(left + (plate - length) / 2, 2),
+        "y": round(height - 1.25 * size, 2),
+        "length": round(length, 2),
+        "thick": round(size / 4, 2),
+        "text_x": round(left + plate / 2, 2),
+        "text_y": round(height - 1.6 * size, 2),
+    }
+
+
+def _phases(result: Result) -> list[tuple[str, str]]:
+    seen = set(result.points["phase"])
+    return [(phase, colour) for phase, colour in PHASE_COLOURS.items() if phase in seen]
+
+
+def _bars(values: Mapping[str, float], unit: str, used: str | None) -> list[dict[str, Any]]:
+    top = max((abs(v) for v in values.values()), default=0.0) or 1.0
+    return [
+        {
+            "name": name,
+            "text": value_words(value, unit=unit),
+            "length": round(BAR_LENGTH * abs(value) / top, 1),
+            "used": name == used,
+        }
+        for name, value in values.items()
+    ]
+
+
+def _area_models(result: Result) -> list[dict[str, Any]]:
+    by_model = result.summary.get("critical_stress_by_area_model_MPa") or {}
+    numbers = {str(k): float(v) for k, v in by_model.items() if v is not None}
+    return _bars(numbers, "MPa", result.summary.get("area_model"))
+
+
+def _budget(result: Result) -> list[dict[str, Any]]:
+    budget = result.summary.get("uncertainty_budget") or {}
+    numbers = {
+        str(k): 100 * float(v)
+        for k, v in budget.items()
+        if isinstance(v, int | float) and np.isfinite(v) and v > 0
+    }
+    if not numbers:
+        return []
+    numbers["all together"] = float(np.hypot.reduce(list(numbers.values())))
+    return _bars(numbers, "%", "all together")
+
+
+def _provenance(result: Result, movie: Movie) -> list[tuple[str, str]]:
+    e, info = result.experiment, movie.info
+    c, lever = e.calibration, e.cantilever
+    rows = [("pixel size", value_words(c.scale_nm_per_px, c.u_scale_nm_per_px, "nm"))]
+    if lever is not None:
+        k = value_words(lever.stiffness_N_per_m, lever.u_stiffness_N_per_m, "N/m")
+        rows.append(("stiffness", k))
+        if lever.tilt_deg:
+            rows.append(("cantilever tilt", f"{lever.tilt_deg:g}°"))
+    angle = value_words(result.axis.angle_deg, result.axis.u_angle_deg)
+    rows += [
+        ("loading axis", f"{angle}° from straight up, clockwise"),
+        ("movie", str(movie.path.name if movie.path else "array")),
+        ("frames", f"{len(movie)}, {info.width_px} × {info.height_px} px, {info.bit_depth} bit"),
+        ("file", f"{info.format} {info.codec}".strip()),
+    ]
+    if movie.path is not None:
+        rows.append(("SHA-256", sha256_of(movie.path)))
+    rows += [
+        ("tem_track", metadata.version("tem-track")),
+        ("Python", platform.python_version()),
+        ("libraries", ", ".join(f"{n} {metadata.version(n)}" for n in ("numpy", "scipy", "av"))),
+    ]
+    return rows
+
+
+def _stills_note(stills: Stills, count: int) -> str:
+    note = f"Pictures: {stills.width_px} × {stills.height_px} px"
+    if stills.recipe.sigma_px:
+        note += f", smoothed by {stills.recipe.sigma_px:g} px to keep the file small"
+    if len(stills.rows) < count:
+        note += (
+            f"; {len(stills.rows)} of {count} frames have their picture, the others show the"
+            " nearest one and say so. All points are here"
+        )
+    return note + ". Measurements were made on the movie itself, not on these pictures."

@@ -1,0 +1,143 @@
+"""What the report's script knows: columns, panels, events, and the marks of every still."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tem_track.analysis import Result
+from tem_track.outputs.figures import SERIES_COLOURS, events_of, modulus_line
+from tem_track.outputs.marks import Mark, Marks, marks_of
+from tem_track.outputs.overlay import frames_per_second
+from tem_track.outputs.panels import Panel, column, has, panels_of
+from tem_track.outputs.style import COLOURS, PHASE_COLOURS, flag_words, label
+from tem_track.pages.flagged import problem_rows
+from tem_track.pages.stills import Stills, nearest
+from tem_track.records import FloatArray
+
+if TYPE_CHECKING:
+    from tem_track.frames import Movie
+
+__all__ = ["page_data"]
+
+STATIONS = 33
+
+READOUT = (
+    ("force_nN", "force", "nN"),
+    ("deflection_nm", "deflection", "nm"),
+    ("deformation_nm", "deformation", "nm"),
+    ("strain_eng", "engineering strain", ""),
+    ("stress_MPa", "stress", "MPa"),
+    ("length_nm", "length", "nm"),
+    ("diameter_mid_nm", "diameter, middle", "nm"),
+    ("diameter_tip_nm", "diameter at the tip", "nm"),
+    ("diameter_mean_nm", "diameter, mean", "nm"),
+    ("shell_nm", "shell", "nm"),
+    ("bend_ratio", "bend ratio", ""),
+    ("closure_nm", "closure", "nm"),
+    ("tip_score", "tip's match", ""),
+    ("bar_score", "bar's match", ""),
+    ("potential_V", "potential", "V"),
+    ("current_A", "current", "A"),
+)
+
+
+def page_data(result: Result, movie: Movie, stills: Stills) -> dict[str, Any]:
+    """Return plain data, ready for JSON."""
+    panels, points = panels_of(result), result.points
+    readout = [item for item in READOUT if has(result, item[0])]
+    times = column(result, "time_s")
+    return {
+        "frame": [int(frame) for frame in points["frame"]],
+        "time_text": [f"{t:.3f} s" if math.isfinite(t) else "" for t in times],
+        "phase": [str(phase) for phase in points["phase"]],
+        "flag_words": [", ".join(flag_words(str(flags))) for flags in points["flags"]],
+        "columns": _columns(result, panels, [name for name, _, _ in readout]),
+        "panels": [_panel(panel) for panel in panels],
+        "readout": [{"name": n, "label": text, "unit": unit} for n, text, unit in readout],
+        "events": [{"row": row, "name": name} for row, name, _ in events_of(result)],
+        "flagged": problem_rows(result),
+        "rows_of_phase": _rows_of_phase(result),
+        "modulus": _modulus(result),
+        "phase_colours": PHASE_COLOURS,
+        "series_colours": SERIES_COLOURS,
+        "colours": COLOURS,
+        "still_of": nearest(stills.rows, len(points)),
+        "stills": _stills(marks_of(result, movie), stills),
+        "frames_per_second": frames_per_second(len(points)),
+        "first_row": _first_row(result),
+    }
+
+
+def _columns(result: Result, panels: tuple[Panel, ...], more: list[str]) -> dict[str, Any]:
+    names = {*more, *(panel.x for panel in panels), *(y for panel in panels for y in panel.ys)}
+    names |= {f"u_{name}" for name in names if has(result, f"u_{name}")}
+    return {name: _numbers(column(result, name)) for name in sorted(names)}
+
+
+def _numbers(values: FloatArray) -> list[float | int | None]:
+    return [_number(float(value)) for value in values]
+
+
+def _number(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    short = float(f"{value:.6g}")
+    return int(short) if short.is_integer() and abs(short) < 1e15 else short
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    return {
+        "key": panel.key,
+        "x": panel.x,
+        "ys": list(panel.ys),
+        "x_label": panel.x_label,
+        "y_label": panel.y_label,
+        "title": panel.title,
+        "names": [label(y).rsplit(" (", 1)[0] for y in panel.ys],
+    }
+
+
+def _rows_of_phase(result: Result) -> dict[str, list[int]]:
+    phases = result.points["phase"].astype(str).to_numpy()
+    return {str(phase): np.flatnonzero(phases == phase).tolist() for phase in np.unique(phases)}
+
+
+def _modulus(result: Result) -> dict[str, Any] | None:
+    line = modulus_line(result)
+    return None if line is None else {"x": line[0], "y": line[1]}
+
+
+def _first_row(result: Result) -> int:
+    events = {name: row for row, name, _ in events_of(result)}
+    return events.get("largest force", 0)
+
+
+# --------------------------------------------------------------------------- marks
+
+
+def _stills(marks: Marks, stills: Stills) -> list[dict[str, Any]]:
+    frames = marks.columns["frame"]
+    return [
+        {"frame": int(frames[row]), "marks": [_mark(mark) for mark in marks.at(row)]}
+        for row in stills.rows
+    ]
+
+
+def _mark(mark: Mark) -> list[Any]:
+    points = mark.points_px
+    if mark.role == "axis" and len(points) > STATIONS:
+        points = points[_spread(len(points), STATIONS)]
+    elif mark.role == "outline" and len(points) > 2 * STATIONS:
+        points = points[_spread(len(points), 2 * STATIONS)]
+    return [mark.role, int(mark.closed), " ".join(f"{x:.4g},{y:.4g}" for x, y in points)]
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Return numbers spread over both halves of a list alike, the ends and corners included."""
+    half = count // 2
+    first = np.linspace(0, half - 1, most // 2).round().astype(int)
+    second = np.linspace(half, count - 1, most - most // 2).round().astype(int)
+    return [*first.tolist(), *second.tolist()]

@@ -1,0 +1,360 @@
+// One plot in SVG: points by phase, uncertainty, events, a cursor; wheel zooms, dragging moves.
+
+const MARGIN = { left: 62, right: 14, top: 12, bottom: 42 };
+
+function niceStep(span, count) {
+  const raw = span / count;
+  const decade = 10 ** Math.floor(Math.log10(raw));
+  return [1, 2, 5, 10].map((s) => s * decade).find((s) => s >= raw * 0.999);
+}
+
+function ticksOf([low, high], count) {
+  const step = niceStep(high - low, count);
+  const ticks = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i += 1) {
+    ticks.push(i * step);
+  }
+  return { ticks, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
+}
+
+function tickText(value, digits) {
+  const size = Math.abs(value);
+  if (size >= 1e6 || (size > 0 && size < 1e-4)) return value.toExponential(1);
+  return value.toFixed(Math.min(digits, 6)).replace("-", "\u2212");
+}
+
+function rangeOf(columns) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const column of columns) {
+    for (const value of column) {
+      if (value === null) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+  }
+  if (!(low <= high)) return [0, 1];
+  const pad = (high - low) * 0.05 || Math.abs(high) * 0.05 || 1;
+  return [low - pad, high + pad];
+}
+
+class Plot {
+  constructor(host, panel, data, choose) {
+    this.panel = panel;
+    this.data = data;
+    this.choose = choose;
+    this.x = data.columns[panel.x];
+    this.series = panel.ys.map((name) => data.columns[name]);
+    this.row = 0;
+    this.build(host);
+    this.reset();
+    this.listen();
+    new ResizeObserver(() => this.render()).observe(this.root);
+  }
+
+  build(host) {
+    this.figure = addHtml(host, "figure", { class: "plot" });
+    const head = addHtml(this.figure, "figcaption");
+    addHtml(head, "span", { class: "plot-name" }, this.panel.title);
+    this.value = addHtml(head, "span", { class: "plot-value" });
+    this.back = addHtml(head, "button", { type: "button", class: "small", hidden: "" }, "whole curve");
+    this.root = addSvg(this.figure, "svg", {
+      tabindex: "0",
+      role: "img",
+      "aria-label": `${this.panel.title}. Arrow keys step through the frames, plus and minus zoom, 0 shows all.`,
+      "data-panel": this.panel.key,
+    });
+    if (this.panel.ys.length > 1) this.buildLegend();
+  }
+
+  buildLegend() {
+    const legend = addHtml(this.figure, "div", { class: "legend" });
+    this.panel.names.forEach((name, i) => {
+      const item = addHtml(legend, "span");
+      const key = addSvg(item, "svg", { width: 18, height: 8 });
+      addSvg(key, "line", {
+        x1: 0, x2: 18, y1: 4, y2: 4, "stroke-width": 2.5, stroke: this.data.series_colours[i],
+      });
+      item.append(` ${name}`);
+    });
+  }
+
+  reset() {
+    this.x_range = rangeOf([this.x]);
+    this.y_range = rangeOf(this.series);
+    this.back.hidden = true;
+    this.render();
+  }
+
+  get box() {
+    const { left, right, top, bottom } = MARGIN;
+    return { left, top, width: this.width - left - right, height: this.height - top - bottom };
+  }
+
+  toX(value) {
+    const { left, width } = this.box;
+    return left + ((value - this.x_range[0]) / (this.x_range[1] - this.x_range[0])) * width;
+  }
+
+  toY(value) {
+    const { top, height } = this.box;
+    return top + (1 - (value - this.y_range[0]) / (this.y_range[1] - this.y_range[0])) * height;
+  }
+
+  render() {
+    this.width = Math.max(220, this.root.clientWidth);
+    this.height = Math.max(160, this.root.clientHeight);
+    setAttributes(this.root, { viewBox: `0 0 ${this.width} ${this.height}` });
+    this.root.replaceChildren();
+    this.drawAxes();
+    const clip = `clip-${this.panel.key}`;
+    const { left, top, width, height } = this.box;
+    const clipPath = addSvg(addSvg(this.root, "defs"), "clipPath", { id: clip });
+    addSvg(clipPath, "rect", { x: left, y: top, width, height });
+    this.area = addSvg(this.root, "g", { "clip-path": `url(#${clip})` });
+    this.series.forEach((column, i) => this.drawSeries(column, i));
+    this.drawModulus();
+    this.drawFlags();
+    this.drawEvents();
+    this.cursor = addSvg(this.area, "g", { class: "cursor" });
+    this.drawCursor();
+  }
+
+  drawAxes() {
+    const { left, top, width, height } = this.box;
+    addSvg(this.root, "rect", { x: left, y: top, width, height, class: "frame" });
+    const across = ticksOf(this.x_range, Math.max(2, width / 80));
+    for (const tick of across.ticks) {
+      const x = this.toX(tick);
+      addSvg(this.root, "path", { d: `M${x} ${top}V${top + height}`, class: "grid" });
+      const text = tickText(tick, across.digits);
+      addSvg(this.root, "text", { x, y: top + height + 16, class: "tick middle" }, text);
+    }
+    const up = ticksOf(this.y_range, Math.max(2, height / 45));
+    for (const tick of up.ticks) {
+      const y = this.toY(tick);
+      addSvg(this.root, "path", { d: `M${left} ${y}H${left + width}`, class: "grid" });
+      addSvg(this.root, "text", { x: left - 6, y: y + 4, class: "tick end" }, tickText(tick, up.digits));
+    }
+    const x_label = { x: left + width / 2, y: top + height + 35, class: "label middle" };
+    addSvg(this.root, "text", x_label, this.panel.x_label);
+    const turn = `translate(14 ${top + height / 2}) rotate(-90)`;
+    addSvg(this.root, "text", { transform: turn, class: "label middle" }, this.panel.y_label);
+  }
+
+  // Rows whose point is there, as [row, x, y] in pixels.
+  *placed(column, rows = null) {
+    const count = rows ? rows.length : column.length;
+    for (let i = 0; i < count; i += 1) {
+      const row = rows ? rows[i] : i;
+      if (this.x[row] === null || column[row] === null) continue;
+      yield [row, this.toX(this.x[row]), this.toY(column[row])];
+    }
+  }
+
+  drawSeries(column, i) {
+    const name = this.panel.ys[i];
+    const colour = this.data.series_colours[i];
+    this.drawUncertainty(column, this.data.columns[`u_${name}`], colour);
+    let path = "";
+    let last = -2;
+    for (const [row, x, y] of this.placed(column)) {
+      path += `${row === last + 1 ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+      last = row;
+    }
+    const single = this.series.length === 1;
+    addSvg(this.area, "path", { d: path, class: "line", stroke: single ? "#aaa" : colour });
+    if (single) this.drawPhases(column);
+    else addSvg(this.area, "path", { d: this.dots(column), class: "dots fine", stroke: colour });
+  }
+
+  dots(column, rows = null) {
+    let path = "";
+    for (const [, x, y] of this.placed(column, rows)) path += `M${x.toFixed(1)} ${y.toFixed(1)}h0`;
+    return path;
+  }
+
+  drawPhases(column) {
+    for (const [phase, rows] of Object.entries(this.data.rows_of_phase)) {
+      const stroke = this.data.phase_colours[phase] || "#777";
+      addSvg(this.area, "path", { d: this.dots(column, rows), class: "dots", stroke });
+    }
+  }
+
+  drawUncertainty(column, u_column, colour) {
+    if (!u_column) return;
+    if (this.panel.x === "time_s" || this.panel.x === "frame") {
+      this.drawBand(column, u_column, colour);
+      return;
+    }
+    const u_x = this.data.columns[`u_${this.panel.x}`];
+    let path = "";
+    for (const [row, x, y] of this.placed(column)) {
+      const reach = this.toY(0) - this.toY(2 * (u_column[row] || 0));
+      path += `M${x.toFixed(1)} ${(y - reach).toFixed(1)}v${(2 * reach).toFixed(1)}`;
+      const side = u_x ? this.toX(2 * (u_x[row] || 0)) - this.toX(0) : 0;
+      if (side) path += `M${(x - side).toFixed(1)} ${y.toFixed(1)}h${(2 * side).toFixed(1)}`;
+    }
+    addSvg(this.area, "path", { d: path, class: "bars" });
+  }
+
+  drawBand(column, u_column, colour) {
+    let path = "";
+    let run = [];
+    const close = () => {
+      if (run.length > 1) {
+        const upper = run.map(([x, y, r]) => `${x.toFixed(1)} ${(y - r).toFixed(1)}`);
+        const lower = run.map(([x, y, r]) => `${x.toFixed(1)} ${(y + r).toFixed(1)}`).reverse();
+        path += `M${upper.join("L")}L${lower.join("L")}Z`;
+      }
+      run = [];
+    };
+    let last = -2;
+    for (const [row, x, y] of this.placed(column)) {
+      if (row !== last + 1 || u_column[row] === null) close();
+      if (u_column[row] !== null) run.push([x, y, this.toY(0) - this.toY(2 * u_column[row])]);
+      last = row;
+    }
+    close();
+    addSvg(this.area, "path", { d: path, class: "band", fill: colour });
+  }
+
+  drawModulus() {
+    const modulus = this.data.modulus;
+    if (!modulus || this.panel.key !== "stress_strain") return;
+    const [x0, x1] = modulus.x.map((v) => this.toX(v));
+    const { top, height } = this.box;
+    addSvg(this.area, "rect", { x: x0, y: top, width: x1 - x0, height, class: "window" });
+    const [y0, y1] = modulus.y.map((v) => this.toY(v));
+    addSvg(this.area, "path", { d: `M${x0} ${y0}L${x1} ${y1}`, class: "modulus" });
+  }
+
+  drawFlags() {
+    const column = this.series[0];
+    for (const [, x, y] of this.placed(column, this.data.flagged)) {
+      addSvg(this.area, "circle", { cx: x, cy: y, r: 5, class: "flagged" });
+    }
+  }
+
+  drawEvents() {
+    const used = [];
+    for (const { row, name } of this.data.events) {
+      for (const [, x, y] of this.placed(this.series[0], [row])) {
+        addSvg(this.area, "path", { d: `M${x} ${y - 6}l6 6l-6 6l-6 -6z`, class: "event" });
+        let at = y - 11;
+        while (used.some(([ux, uy]) => Math.abs(ux - x) < 70 && Math.abs(uy - at) < 13)) at += 13;
+        used.push([x, at]);
+        const side = x > this.width / 2 ? ["end", -9] : ["start", 9];
+        addSvg(this.area, "text", { x: x + side[1], y: at, class: `event-name ${side[0]}` }, name);
+      }
+    }
+  }
+
+  setRow(row) {
+    this.row = row;
+    this.drawCursor();
+  }
+
+  drawCursor() {
+    this.cursor.replaceChildren();
+    const row = this.row;
+    const words = [];
+    this.series.forEach((column, i) => {
+      for (const [, x, y] of this.placed(column, [row])) {
+        if (i === 0) {
+          const { left, top, width, height } = this.box;
+          const d = `M${x} ${top}V${top + height}M${left} ${y}H${left + width}`;
+          addSvg(this.cursor, "path", { d, class: "hair" });
+        }
+        const fill = this.series.length > 1 ? this.data.series_colours[i] : "#D55E00";
+        addSvg(this.cursor, "circle", { cx: x, cy: y, r: 6, fill });
+        words.push(this.data.format(column[row]));
+      }
+    });
+    this.value.textContent = words.length ? words.join(" / ") : "\u2013";
+  }
+
+  nearest(px, py) {
+    let best = null;
+    let least = Infinity;
+    for (const column of this.series) {
+      for (const [row, x, y] of this.placed(column)) {
+        const distance = (x - px) ** 2 + (y - py) ** 2;
+        if (distance < least) [best, least] = [row, distance];
+      }
+    }
+    return best;
+  }
+
+  place(event) {
+    const rect = this.root.getBoundingClientRect();
+    return [event.clientX - rect.left, event.clientY - rect.top];
+  }
+
+  listen() {
+    const root = this.root;
+    root.addEventListener("pointerdown", (event) => {
+      this.drag = { at: this.place(event), x: this.x_range, y: this.y_range, moved: false };
+      root.setPointerCapture(event.pointerId);
+    });
+    root.addEventListener("pointerup", (event) => {
+      if (this.drag && !this.drag.moved) this.pick(event);
+      this.drag = null;
+    });
+    root.addEventListener("pointercancel", () => (this.drag = null));
+    root.addEventListener("pointermove", (event) => (this.drag ? this.pan(event) : this.pick(event)));
+    root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    root.addEventListener("dblclick", () => this.reset());
+    root.addEventListener("keydown", (event) => this.key(event));
+    this.back.addEventListener("click", () => this.reset());
+  }
+
+  pick(event) {
+    const row = this.nearest(...this.place(event));
+    if (row !== null) this.choose(row);
+  }
+
+  pan(event) {
+    const [px, py] = this.place(event);
+    const [dx, dy] = [px - this.drag.at[0], py - this.drag.at[1]];
+    if (Math.hypot(dx, dy) > 4) this.drag.moved = true;
+    if (!this.drag.moved) return;
+    const { width, height } = this.box;
+    const across = (dx / width) * (this.drag.x[1] - this.drag.x[0]);
+    const up = (dy / height) * (this.drag.y[1] - this.drag.y[0]);
+    this.x_range = this.drag.x.map((v) => v - across);
+    this.y_range = this.drag.y.map((v) => v + up);
+    this.changed();
+  }
+
+  wheel(event) {
+    event.preventDefault();
+    this.zoom(Math.exp(event.deltaY * 0.0015), ...this.place(event));
+  }
+
+  zoom(factor, px, py) {
+    const { left, top, width, height } = this.box;
+    const scale = ([low, high], share) => {
+      const fixed = low + (high - low) * share;
+      return [fixed + (low - fixed) * factor, fixed + (high - fixed) * factor];
+    };
+    this.x_range = scale(this.x_range, (px - left) / width);
+    this.y_range = scale(this.y_range, 1 - (py - top) / height);
+    this.changed();
+  }
+
+  changed() {
+    this.back.hidden = false;
+    this.render();
+  }
+
+  key(event) {
+    const { left, top, width, height } = this.box;
+    const middle = [left + width / 2, top + height / 2];
+    if (event.key === "+" || event.key === "=") this.zoom(0.8, ...middle);
+    else if (event.key === "-") this.zoom(1.25, ...middle);
+    else if (event.key === "0") this.reset();
+    else return;
+    event.preventDefault();
+  }
+}
