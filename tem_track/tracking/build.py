@@ -23,6 +23,10 @@ __all__ = ["build_trackers"]
 
 ROUNDS = 5
 BLOCK_PX = 16
+POOL_PX = 3.0
+OWN_MOTION_PX = 0.4
+ODD_EXCESS = 0.25
+SLOPE_NOISE = 1.4
 WEAK_INFORMATION = 1.0
 """Below this many px^-2 a direction counts as not fixed by the target."""
 
@@ -162,8 +166,12 @@ class _State:
         inner = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
         square = sum(moved(coef, 0, 0, 3, s)[inner].astype(float) ** 2 for s in "xy")
         strength = cv2.GaussianBlur(np.asarray(square), (0, 0), 1.5)
-        noise = 2 * 0.33 * self.variance / self.n_frames
+        noise = 2 * SLOPE_NOISE * self.variance / self.n_frames
         return np.clip(1 - noise / np.maximum(strength, 1e-12), 0, 1)
+
+    def _noise_information(self, pattern: Pattern) -> float:
+        """Return what the noise of the template's slopes adds to the information."""
+        return float((pattern.slope_weight * self.variance).sum()) * SLOPE_NOISE / self.n_frames
 
     def look(self, limits: Limits) -> Look:
         """Return the look that the present template gives."""
@@ -173,7 +181,10 @@ class _State:
         rough = _rough_pattern(coarse.template, self.mask, coarse.factor)
         information = _information(pattern, self.point_px, self.turns)
         free = _free_direction(information)
-        covariance = _covariance(information, free, self.meat)
+        blurred = information[:2, :2] - self._noise_information(pattern) * np.eye(2)
+        true = information.copy()
+        true[:2, :2] = blurred if np.linalg.eigvalsh(blurred)[0] > 0 else information[:2, :2]
+        covariance = _covariance(true, free, information if self.meat is None else self.meat)
         return Look(
             pattern, rough, coarse, self.point_px, self.turns, information, covariance, free,
             self.wander_px, limits,
@@ -228,10 +239,8 @@ def _free_direction(information: FloatArray) -> FloatArray | None:
 
 
 def _covariance(
-    information: FloatArray, free: FloatArray | None, meat: FloatArray | None
+    information: FloatArray, free: FloatArray | None, meat: FloatArray
 ) -> FloatArray:
-    if meat is None or meat.shape != information.shape:
-        meat = information
     if free is not None:
         fixed = np.array([-free[1], free[0]])
         variance = float(fixed @ meat[:2, :2] @ fixed) / (
@@ -398,26 +407,40 @@ def _learn(state: _State, stack: list[Crop], fits: list[Fit | None], pattern: Pa
     box = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
     seen = count >= max(2, len(good) // 4)
     by_grey = variance_of_grey(state.template[box], mean_square, seen & state.mask, len(good))
-    excess = _smooth(mean_square / by_grey, seen) * len(good) / (len(good) - 1)
-    state.variance = by_grey * np.clip(excess, 0.5, None)
-    state.mask = seen & (excess < _excess_limit(excess, pattern, state))
+    excess = mean_square * len(good) / (len(good) - 1) / by_grey - 1
+    state.variance = by_grey
+    state.mask = seen & ~_moves_otherwise(excess, seen, by_grey, len(good), pattern, state)
+
+
+def _moves_otherwise(
+    excess: FloatArray,
+    seen: NDArray[np.bool_],
+    variance: FloatArray,
+    n_frames: int,
+    pattern: Pattern,
+    state: _State,
+) -> NDArray[np.bool_]:
+    """Tell the pixels whose residuals mean a motion of their own.
+
+    The excess over noise is put in terms of a displacement: the same excess is harmless on a
+    steep edge, where compression or the fit's own error makes it, and fatal where the template
+    is flat and something else has passed by.
+    """
+    _, slopes = _slopes(pattern, state.point_px, False)
+    steepness = _smooth((slopes**2).sum(axis=0) / variance, seen)
+    noise = _smooth(2 * SLOPE_NOISE * np.ones_like(variance) / n_frames, seen)
+    size = _smooth(excess, seen)
+    pooled = 4 * math.pi * POOL_PX**2
+    sure = size > ODD_EXCESS + 5 * math.sqrt(2 / (n_frames - 1) / pooled)
+    motion2 = size / np.maximum(steepness - noise, 1e-9)
+    return sure & (motion2 > OWN_MOTION_PX**2)
 
 
 def _smooth(values: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
     known = seen.astype(float)
-    top = cv2.GaussianBlur(values * known, (0, 0), 2.0, borderType=cv2.BORDER_REFLECT)
-    low = cv2.GaussianBlur(known, (0, 0), 2.0, borderType=cv2.BORDER_REFLECT)
+    top = cv2.GaussianBlur(values * known, (0, 0), POOL_PX, borderType=cv2.BORDER_REFLECT)
+    low = cv2.GaussianBlur(known, (0, 0), POOL_PX, borderType=cv2.BORDER_REFLECT)
     return np.asarray(top / np.maximum(low, 1e-6))
-
-
-def _excess_limit(excess: FloatArray, pattern: Pattern, state: _State) -> float:
-    """Return the excess above which a pixel is held to move otherwise."""
-    _, slopes = _slopes(pattern, state.point_px, False)
-    weight = (pattern.slope_weight * (slopes**2).sum(axis=0)).ravel()
-    order = np.argsort(excess.ravel())
-    share = np.cumsum(weight[order])
-    typical = float(excess.ravel()[order][np.searchsorted(share, 0.5 * share[-1])])
-    return 4 * max(1.0, typical)
 
 
 def _settle(state: _State, stack: list[Crop], fits: list[Fit | None]) -> Look:
