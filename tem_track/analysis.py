@@ -380,8 +380,7 @@ def _outline(frame: Frame, plan: Plan, tip: Match | None, base: Match | None) ->
 
 def _digest(frame: Frame) -> str:
     """Return a fingerprint: noise makes every eighth row enough to tell two frames apart."""
-    rows = np.ascontiguousarray(frame.image[::8])
-    return hashlib.blake2b(rows, digest_size=8).hexdigest()
+    return hashlib.blake2b(frame.image[::8].tobytes(), digest_size=8).hexdigest()
 
 
 def observe_all(movie: Movie, plan: Plan, *, progress: Progress = _silent) -> Iterator[Observation]:
@@ -411,7 +410,7 @@ def settle(movie: Movie, plan: Plan, observations: Sequence[Observation]) -> lis
         matches = [getattr(o, name) or Match.none() for o in settled]
         for row, match in enumerate(tracking.choose(matches)):
             if match is not matches[row]:
-                settled[row] = replace(settled[row], **{name: match})
+                settled[row] = _with_match(settled[row], name, match)
                 changed.add(row)
     if plan.specimen is None:
         return settled
@@ -420,6 +419,11 @@ def settle(movie: Movie, plan: Plan, observations: Sequence[Observation]) -> lis
         outline = _outline(movie[old.frame], plan, old.tip, old.base)
         settled[row] = replace(old, outline=outline)
     return settled
+
+
+def _with_match(observation: Observation, name: str, match: Match) -> Observation:
+    changed: dict[str, Any] = {name: match}
+    return replace(observation, **changed)
 
 
 # --------------------------------------------------------------------------- rows and columns

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -29,7 +30,7 @@ SOME_FAILED = 7
 INTERRUPTED = 130
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
-"""Typer's own usage error; some releases carry their own click, so it is not imported from there."""
+"""Typer's own usage error; some releases carry a click of their own, so it is taken from Typer."""
 
 app = typer.Typer(
     name="tem-track",
@@ -147,8 +148,13 @@ def _progress(quiet: bool) -> Iterator[Progress]:
         yield lambda stage, done, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description:<20}"),
@@ -219,8 +225,13 @@ def demo(
     from tem_track.simulate import simulate as make
 
     with _progress(as_json) as progress:
-        movie = make("rod_compression", seed=1, output=output, progress=progress)
-    return _run(movie.experiment_path, output / "results", True, as_json)
+        made = make(
+            "rod_compression",
+            seed=1,
+            output=output,
+            progress=lambda done, total: progress("simulate", done, total),
+        )
+    return _run(made.experiment, output / "results", True, as_json)
 
 
 def _run(experiment: Path, output: Path | None, draw: bool, as_json: bool) -> int:
@@ -357,35 +368,47 @@ def simulate(
     scenario: Annotated[str, typer.Argument(help="One of the list that --list prints.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same movie.")] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR")] = Path("simulated"),
-    frames: Annotated[int | None, typer.Option(min=1)] = None,
-    dose: Annotated[float | None, typer.Option(help="Electrons a pixel in vacuum.")] = None,
+    frames: Annotated[int, typer.Option(min=1)] = 120,
+    dose: Annotated[float, typer.Option(help="Electrons a pixel in vacuum.")] = 150.0,
     codec: Annotated[Codec, typer.Option(help="How the movie is stored.")] = Codec.mjpeg,
     accident: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=AMOUNT", help="May be given several times.")
+        list[str] | None,
+        typer.Option("--accident", "--set", metavar="NAME=AMOUNT", help="May be repeated."),
     ] = None,
-    list_all: Annotated[bool, typer.Option("--list", help="List scenarios and accidents.")] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="List scenarios and settings.")] = False,
     as_json: Json = False,
 ) -> None:
     """Draw a movie whose truth is known."""
-    from tem_track.simulate import describe, parse_accidents
+    from tem_track.simulate import SCENARIOS, setting_names
     from tem_track.simulate import simulate as make
 
     if list_all or not scenario:
-        _print_rows(describe())
+        _print_rows([(name, kind.description) for name, kind in SCENARIOS.items()], "Scenarios")
+        _print_rows(setting_names(), "Settings, with --set NAME=AMOUNT")
         return
+    settings = dict(map(_setting, accident or []))
     with _progress(as_json) as progress:
         made = make(
             scenario,
             seed=seed,
             output=output,
             frames=frames,
-            dose_e_per_px=dose,
             codec=codec.value,
-            accidents=parse_accidents(accident or []),
-            progress=progress,
+            progress=lambda done, total: progress("simulate", done, total),
+            **{"dose": dose} | settings,
         )
-    rows = [(name, str(path)) for name, path in made.paths().items()]
+    paths = {name: str(value) for name, value in asdict(made).items() if value is not None}
     if as_json:
-        _print_json(dict(rows))
+        _print_json(paths)
     else:
-        _print_rows(rows)
+        _print_rows(list(paths.items()))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, amount = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is not NAME=AMOUNT", param_hint="--set")
+    try:
+        return name.strip(), json.loads(amount)
+    except ValueError:
+        return name.strip(), amount.strip()
