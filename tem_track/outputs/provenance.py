@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import sys
@@ -12,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tem_track.analysis import Result
+from tem_track.frames import sha256
 from tem_track.outputs.files import write_text
-from tem_track.outputs.tables import json_text
+from tem_track.outputs.tables import json_text, read_json
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["provenance", "sha256_of", "write_provenance"]
+__all__ = ["note_recalculation", "provenance", "write_provenance"]
 
 LIBRARIES = (
     "av",
@@ -60,7 +60,7 @@ def provenance(
         "finished": finished.astimezone(UTC).isoformat(timespec="seconds"),
         "duration_s": round((finished - started).total_seconds(), 3),
         "movie": None if path is None else str(path.resolve()),
-        "movie_sha256": None if path is None else sha256_of(path),
+        "movie_sha256": None if path is None else sha256(path),
         "movie_frames": len(movie),
         "movie_format": f"{movie.info.format} {movie.info.codec}".strip(),
         "python": sys.version.split()[0],
@@ -84,17 +84,23 @@ def write_provenance(
     write_text(Path(path), json_text(data))
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits; of a folder, that of its files' list.
+def note_recalculation(path: str | os.PathLike[str], *, command: str) -> None:
+    """Add to ``provenance.json`` that the mechanics were calculated again, when and how.
 
-    The list is the one that ``sha256sum *`` prints: digest, two spaces, name, in the names' order.
+    Raises
+    ------
+    ResultsError
+        The file is there but cannot be read.
     """
-    if path.is_dir():
-        files = sorted(item for item in path.iterdir() if item.is_file())
-        lines = "".join(f"{sha256_of(item)}  {item.name}\n" for item in files)
-        return hashlib.sha256(lines.encode("utf-8")).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    path = Path(path)
+    data = read_json(path) if path.is_file() else {}
+    entry = {
+        "command": command,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": _version("tem-track"),
+    }
+    data["recalculations"] = [*data.get("recalculations", []), entry]
+    write_text(path, json_text(data))
 
 
 def _version(distribution: str) -> str | None:

@@ -23,7 +23,7 @@ from tem_track.errors import ResultsError
 from tem_track.outputs.files import replacing, write_text
 from tem_track.records import Axis
 
-__all__ = ["csv_text", "json_text", "read_results", "read_table", "write_tables"]
+__all__ = ["csv_text", "json_text", "read_json", "read_results", "read_table", "write_tables"]
 
 WHOLE_COLUMNS = frozenset({"frame"})
 TRUTH_COLUMNS = frozenset({"ok", "duplicate", "broken"})
@@ -65,7 +65,7 @@ def read_results(folder: str | os.PathLike[str]) -> Result:
     outlines, axis = _read_outlines(folder / "outlines.npz")
     return Result(
         points=read_table(folder / "points.csv"),
-        summary=_read_json(folder / "summary.json"),
+        summary=read_json(folder / "summary.json"),
         measurement=read_table(folder / "measurement.csv"),
         outlines=outlines,
         experiment=load_experiment(folder / "experiment.toml"),
@@ -177,13 +177,20 @@ def _typed(name: str, cells: list[str]) -> Any:
         return pd.Series(cells, dtype=object)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises
+    ------
+    ResultsError
+        It cannot be read, or holds something else.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: cannot be read ({error})") from None
     if not isinstance(data, dict):
-        raise ResultsError(f"{path}: does not hold a summary")
+        raise ResultsError(f"{path}: does not hold a JSON object; run the experiment again")
     return data
 
 

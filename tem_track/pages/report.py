@@ -18,11 +18,11 @@ from markupsafe import Markup
 
 from tem_track.analysis import Progress, Result
 from tem_track.config import experiment_to_toml
+from tem_track.frames import sha256
 from tem_track.outputs import summary_rows
 from tem_track.outputs.canvas import nice_length_nm
 from tem_track.outputs.figures import events_of
 from tem_track.outputs.files import write_text
-from tem_track.outputs.provenance import sha256_of
 from tem_track.outputs.style import PHASE_COLOURS
 from tem_track.outputs.words import value_words
 from tem_track.pages.data import page_data
@@ -234,7 +234,7 @@ def _provenance(result: Result, movie: Movie) -> list[tuple[str, str]]:
         ("file", f"{info.format} {info.codec}".strip()),
     ]
     if movie.path is not None:
-        rows.append(("SHA-256", sha256_of(movie.path)))
+        rows.append(("SHA-256", sha256(movie.path)))
     rows += [
         ("tem_track", metadata.version("tem-track")),
         ("Python", platform.python_version()),
