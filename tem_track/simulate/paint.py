@@ -109,6 +109,14 @@ def _cell(position: float, size: int) -> tuple[int, int, float]:
 
 
 @compiled
+def _covered(cover: float, depth: float) -> float:
+    """Depth that lets through what a share `cover` of depth `depth` does beside the open rest."""
+    if cover >= 1:
+        return depth
+    return float(-np.log(1 - cover + cover * np.exp(-depth)))
+
+
+@compiled
 def _circle_area(d: float, r: float) -> float:
     """Integral of a circle's half chord from 0 to d."""
     d = min(max(d, -r), r)
@@ -178,7 +186,7 @@ def _add_block(
             upper = pattern[a, c] * (1 - g) + pattern[a, d] * g
             lower = pattern[b, c] * (1 - g) + pattern[b, d] * g
             thick *= max(1 + block.pattern_share * (upper * (1 - f) + lower * f), 0.1)
-        depth[n] += cover * block.depth * thick
+        depth[n] += _covered(cover, block.depth * thick)
 
 
 @compiled
@@ -232,7 +240,7 @@ def _add_bodies(
                 g /= bands[k, 3]
                 if abs(g) < 4:
                     here += bands[k, 4] * np.exp(-g * g) * core / (2 * r)
-            thickest[n] = max(thickest[n], cover * here)
+            thickest[n] = max(thickest[n], _covered(cover, here))
     for n in range(xs.size):
         depth[n] += thickest[n]
 
