@@ -22,6 +22,8 @@ from tem_track.tracking.tracker import Limits, Look, Tracker
 __all__ = ["build_trackers"]
 
 ROUNDS = 5
+DRAFT_FRAMES = 12
+"""A blur by one pixel takes as much noise off a single frame as averaging this many."""
 BLOCK_PX = 16
 POOL_PX = 3.0
 OWN_MOTION_PX = 0.4
@@ -113,7 +115,7 @@ def _draft(image: Image, ref: Reference, target: Target) -> Look:
     state.template = cv2.GaussianBlur(grey, (0, 0), 1.0)
     state.variance = np.full((h, w), single_frame_variance(grey))
     state.mask = np.ones((h, w), bool)
-    state.n_frames = 1
+    state.n_frames = DRAFT_FRAMES
     return state.look(Limits(1.0, math.inf, 1.0, gain=(0.05, 20.0), seen=0.3))
 
 
@@ -167,7 +169,7 @@ class _State:
         square = sum(moved(coef, 0, 0, 3, s)[inner].astype(float) ** 2 for s in "xy")
         strength = cv2.GaussianBlur(np.asarray(square), (0, 0), 1.5)
         noise = 2 * SLOPE_NOISE * self.variance / self.n_frames
-        return np.clip(1 - noise / np.maximum(strength, 1e-12), 0, 1)
+        return np.clip(1 - noise / np.maximum(strength, 1e-12), 0.02, 1)
 
     def _noise_information(self, pattern: Pattern) -> float:
         """Return what the noise of the template's slopes adds to the information."""
@@ -450,8 +452,8 @@ def _settle(state: _State, stack: list[Crop], fits: list[Fit | None]) -> Look:
     if len(good) >= 2:
         state.meat = _meat(state, stack, fits, good, pattern)
     values = [f for k in good if (f := fits[k])]
-    if not values:
-        return state.look(Limits(1.0, math.inf, 1.0))
+    if len(values) < 2:
+        return state.look(Limits(2.0, math.inf, 1.0))
     chi2 = np.array([f.chi2 / max(f.gain, 1.0) for f in values])
     typical = float(np.median(chi2))
     spread = 1.4826 * float(np.median(np.abs(chi2 - typical)))
