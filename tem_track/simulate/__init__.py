@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tem_track.simulate.scenarios import SCENARIOS, Scenario
-from tem_track.simulate.settings import CODECS, Accidents, Codec, Physics, Setup
+from tem_track.simulate.settings import CODECS, Accidents, Codec, Physics, Setup, setting_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ __all__ = [
     "Scenario",
     "Setup",
     "build_scene",
+    "setting_names",
     "simulate",
 ]
 
@@ -99,7 +100,3 @@ def simulate(
 
     scene = build_scene(name, seed=seed, frames=frames, **settings)
     return write_simulated(scene, Path(output), codec=codec, quality=quality, progress=progress)
-# NOTE FROM THE LEAD (remove when done): the command line wants from here
-#   setting_names() -> list[tuple[str, str]]  every setting of Setup, Physics and Accidents with one line of help,
-#   SCENARIOS[name].description, settings given as plain numbers or texts (checked, ConfigError names the nearest).
-# Blind findings of an independent examiner come to /tmp/examiner/findings.md from about 22:15 on.

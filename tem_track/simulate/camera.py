@@ -88,7 +88,7 @@ def to_grey(
     if levels > 0:
         value = np.float32(0.45) + (value - np.float32(0.4)) * np.float32(levels / (0.8 * 255))
     kind = np.uint8 if bits == 8 else np.uint16
-    return np.clip(np.rint(value * top), 0, top).astype(kind)
+    return np.asarray(np.clip(np.rint(value * top), 0, top), dtype=kind)
 
 
 def burn_label(

@@ -157,7 +157,7 @@ class Growing:
         return held[-1] if held else self.steps[0]
 
     def current_pA(self, t: float) -> float:
-        """Current that the growth of metal carries: Faraday's law."""
+        """Return the current that the growth of metal carries: Faraday's law."""
         early = max(t - 0.5, 0.0)
         volumes = [sum(self.volume(s, now) for s in self.sprouts) for now in (early, t + 0.5)]
         rate = (volumes[1] - volumes[0]) / (t + 0.5 - early)
@@ -265,7 +265,7 @@ class Growing:
         return {"bodies_gap_nm": gap, "touching": bool(gap <= 0), "merged": self.merged(t)}
 
     def gap_nm(self, t: float) -> float:
-        """Least distance between the two bodies' outlines across the axis; negative where they overlap."""
+        """Return the least distance of the two outlines across the axis; negative: overlap."""
         one, two = self.sprouts[:2]
         sizes = [self.size(sprout, t) for sprout in (one, two)]
         if min(size["length_nm"] for size in sizes) <= 0:

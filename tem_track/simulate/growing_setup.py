@@ -12,6 +12,7 @@ from tem_track.simulate.layout import Layout, arrange
 from tem_track.simulate.loaded import Looks
 from tem_track.simulate.scenarios import Scenario
 from tem_track.simulate.settings import Physics, Setup
+from tem_track.simulate.textures import Floats
 
 __all__ = ["GROWTH_SPAN_S", "growth_interval_s", "plan_growing"]
 
@@ -34,7 +35,7 @@ def plan_growing(
     free = (430 + rng.uniform(0, 12)) * zoom * setup.scale_nm_per_px
     layout = arrange(setup, (768 - 84) * zoom - free / setup.scale_nm_per_px, rng)
     interval = setup.frame_interval_s
-    times = np.arange(moments) * interval
+    times: Floats = np.arange(float(moments)) * interval
     start_share = 0.4 if scenario.name == "growth_nanotube" else 0.07
     first = round((start_share + rng.uniform(0, 0.03)) * moments) * interval
     span = min(GROWTH_SPAN_S, float(times[-1]) - first - 2 * interval)

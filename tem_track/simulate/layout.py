@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track.records import Axis, Box
 from tem_track.simulate.paint import Block
@@ -20,8 +22,8 @@ __all__ = [
     "Layout",
     "Solid",
     "arrange",
-    "base_solid",
     "bar_solid",
+    "base_solid",
     "draw_box",
     "place",
     "tip_solid",
@@ -77,7 +79,7 @@ class Solid:
     depth: float
     rim: float
     ramp_px: float
-    pattern: Floats
+    pattern: NDArray[Any]
     pattern_share: float
     soft_px: float
 

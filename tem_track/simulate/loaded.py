@@ -241,7 +241,8 @@ def _at_stations(edges: Floats, radii: Floats, z: Floats) -> Floats:
         (edges[-1] - middle[-1]) / (middle[-1] - middle[-2])
     )
     where = np.concatenate([[0.0], middle, [edges[-1]]])
-    return np.interp(z, where, np.concatenate([[first], radii, [last]]))
+    heights = np.concatenate([[first], radii, [last]])
+    return np.asarray(np.interp(z, where, heights), dtype=np.float64)
 
 
 def _material(edges: Floats, length: float, z: Floats) -> Floats:

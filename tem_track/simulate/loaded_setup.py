@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -55,15 +55,15 @@ def plan_loaded(
     )  # fmt: skip
     peak = _peak_force(scenario, part, material, strain)
     phases, actuator = _programme(scenario, moments, gap, peak / stiffness + strain * length)
-    times = np.arange(moments) * setup.frame_interval_s
-    sign = 1 if scenario.mode == "compression" else -1
+    times: Floats = np.arange(float(moments)) * setup.frame_interval_s
+    sign: Literal[1, -1] = 1 if scenario.mode == "compression" else -1
     programme = Programme(
         times,
         actuator,
         gap,
         sign,
         stiffness,
-        setup.sink_in_nm_per_uN,  # type: ignore[arg-type]
+        setup.sink_in_nm_per_uN,
     )
     weak = rng.uniform(0.36, 0.64)
     programme, history = _paced(scenario, part, material, programme, weak)

@@ -127,7 +127,7 @@ def _balance(
     actuator_nm: float,
     broken: bool,
 ) -> tuple[float, float, float]:
-    """Force, deformation and open gap for a plastic state: everything elastic is linear in force."""
+    """Force, deformation and open gap: in a plastic state all else is linear in force."""
     length = column.length_nm / strain.size * np.exp(-programme.sign * strain)
     area = column.area_nm2 * np.exp(programme.sign * strain)
     plastic = programme.sign * (column.length_nm - float(length.sum()))
@@ -231,7 +231,7 @@ def _series(
         if squeezed <= residual:
             return 0.0
         share = (squeezed - residual) / (largest - residual)
-        return sphere.load(largest) * share**exponent
+        return float(sphere.load(largest) * share**exponent)
 
     if travel <= residual:
         return residual, 0.0

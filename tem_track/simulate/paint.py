@@ -101,7 +101,7 @@ def _between(position: float, size: int) -> tuple[int, float]:
 
 @compiled
 def _cell(position: float, size: int) -> tuple[int, int, float]:
-    """The same in a periodic table: both indices and the share of the second."""
+    """Return the indices around a position in a periodic table, and the second's share."""
     whole = np.floor(position)
     i = int(whole) % size
     k = i + 1 if i + 1 < size else 0
@@ -120,17 +120,17 @@ def _covered(cover: float, depth: float) -> float:
 def _circle_area(d: float, r: float) -> float:
     """Integral of a circle's half chord from 0 to d."""
     d = min(max(d, -r), r)
-    return 0.5 * (d * np.sqrt(max(r * r - d * d, 0.0)) + r * r * np.arcsin(d / r))
+    return float(0.5 * (d * np.sqrt(max(r * r - d * d, 0.0)) + r * r * np.arcsin(d / r)))
 
 
 @compiled
 def _hexagon_area(d: float, r: float) -> float:
-    """The same for a hexagon as high as the circle: flat for |d| < r / 2, then falling to 0."""
+    """Integral of the half chord of a hexagon as high: flat for |d| < r / 2, then falling."""
     a = min(abs(d), r)
     flat = min(a, r / 2)
     rest = a - flat
     total = r * flat + rest * r - rest * rest
-    return total if d > 0 else -total
+    return float(total if d > 0 else -total)
 
 
 @compiled
@@ -140,13 +140,13 @@ def _chord(r2: float, d: float, half: float, facet: float) -> float:
         return 0.0
     r = np.sqrt(r2)
     if abs(d) + half < 0.9 * r and facet == 0:
-        return 2 * np.sqrt(r2 - d * d)
+        return float(2 * np.sqrt(r2 - d * d))
     if abs(d) - half >= r:
         return 0.0
     total = (1 - facet) * (_circle_area(d + half, r) - _circle_area(d - half, r))
     if facet > 0:
         total += facet * (_hexagon_area(d + half, r) - _hexagon_area(d - half, r))
-    return total / half
+    return float(total / half)
 
 
 @compiled

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.errors import ConfigError
 from tem_track.records import Box
 from tem_track.simulate.camera import beam, burn_label, expose, to_grey
 from tem_track.simulate.growing_setup import growth_interval_s, plan_growing
@@ -65,7 +65,7 @@ class Scene:
     shots: Shots
     solids: dict[str, Solid]
     other_tip: Solid
-    patterns: dict[str, Floats]
+    patterns: dict[str, NDArray[Any]]
     bands: Floats
     boxes: dict[str, Box]
     points_px: dict[str, tuple[float, float]]
@@ -81,7 +81,7 @@ class Scene:
         clean = self.transmitted(i)
         if self.shots.occluded[shot]:
             clean *= _curtain(clean.shape, self._spot(shot), rng)
-        clean *= beam(clean.shape, self.physics.illumination)  # type: ignore[arg-type]
+        clean *= beam(clean.shape, self.physics.illumination)
         counted = expose(clean, self.physics, float(self.shots.gain[shot]), rng)
         grey = to_grey(
             counted, self.physics, bits=self.setup.bits,
@@ -256,6 +256,8 @@ def build_scene(name: str, *, seed: int = 0, frames: int = 120, **settings: Any)
     ConfigError
         For an unknown scenario or setting.
     """
+    if frames < 8:
+        raise ConfigError(f"simulate: frames = {frames} is too few; take 8 or more")
     setup, physics, accidents = split_settings(settings)
     scenario = find_scenario(name)
     if "camera_drift_px" not in settings:
@@ -275,7 +277,7 @@ def build_scene(name: str, *, seed: int = 0, frames: int = 120, **settings: Any)
     other = solids["tip"]
     if accidents.tip_contrast_change:
         other = tip_solid(np.random.default_rng([seed, 13]), layout, physics, flat)
-    patterns = {
+    patterns: dict[str, NDArray[Any]] = {
         "film": grain(rng, *layout.shape_px, 2.2),
         "specimen": _specimen_pattern(rng, layout),
     }
@@ -363,7 +365,7 @@ def _facing_side(box: Box, along: tuple[float, float]) -> tuple[float, float]:
 
 
 def _half_width_px(story: Story, shots: Shots) -> float:
-    """Largest distance of the specimen's sides from the axis, at rest, at three quarters and at the end."""
+    """Largest distance of the specimen's sides from the axis, early and late."""
     last = shots.gain.size - 1
     seen = (story.moment(k) for k in (0, int(0.75 * last), last))
     return max(

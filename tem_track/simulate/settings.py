@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import math
+import re
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from tem_track.errors import ConfigError
 
-__all__ = ["CODECS", "Accidents", "Codec", "Orientation", "Physics", "Setup", "split_settings"]
+__all__ = [
+    "CODECS",
+    "Accidents",
+    "Codec",
+    "Orientation",
+    "Physics",
+    "Setup",
+    "setting_names",
+    "split_settings",
+]
 
 Codec = Literal["mjpeg", "ffv1", "raw", "tiff16"]
 CODECS: tuple[Codec, ...] = ("mjpeg", "ffv1", "raw", "tiff16")
@@ -39,13 +52,13 @@ class Accidents:
     duplicated_frames, dropped_frames : int
         Frames that repeat the one before; moments that the recording missed.
     tip_contrast_change : float
-        Share of the tip's inner contrast that becomes another pattern, from the middle of the movie on.
+        Share of the tip's inner contrast that becomes another pattern halfway through.
     tip_rotation_deg : float
-        Rotation of the tip about its apex, in proportion to the deflection, at the largest deflection.
+        Rotation of the tip about its apex at the largest deflection, in proportion to it.
     base_rotation_deg : float
         The same for the counter electrode, over the whole movie.
     bragg_contours : float
-        Depth (in units of optical depth) of dark bands that run through the specimen as it is loaded.
+        Optical depth of dark bands that run through the specimen as it is loaded.
     low_contrast : float
         Number of grey levels that the whole picture spans, for example 18.
     """
@@ -147,7 +160,7 @@ class Setup:
     Attributes
     ----------
     shape_px : (int, int)
-        Height and width of the frames, as (rows, columns), before a sideways orientation swaps them.
+        Height and width of the frames; a sideways orientation swaps them.
     scale_nm_per_px : float
     frame_interval_s : float
         NaN: the scenario's own, 0.1 s under load, 750 s over the frames in growth.
@@ -158,7 +171,7 @@ class Setup:
     modulus_GPa, strength_MPa : float
         NaN: the scenario's own; the strength then fills the room that the frame leaves.
     final_strain : float
-        Deformation over initial length at the largest load that is aimed at; NaN: the scenario's own.
+        Deformation over initial length that is aimed at; NaN: the scenario's own.
     sink_in_nm_per_uN : float
         Compliance of the seats, which shows as closure.
     axis_deg : float
@@ -195,37 +208,121 @@ class Setup:
     grows_at: Literal["root", "tip"] = "root"
 
 
-T = TypeVar("T", Accidents, Physics, Setup)
-
+_RECORDS = (Setup, Physics, Accidents)
 _SHORT = {"dose": "dose_e_per_px", "jitter": "camera_jitter_px", "scale": "scale_nm_per_px"}
+_YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def setting_names() -> list[tuple[str, str]]:
+    """Return every setting of `Setup`, `Physics` and `Accidents` with one line of help."""
+    return [pair for record in _RECORDS for pair in _helped(record)]
 
 
 def split_settings(values: dict[str, Any]) -> tuple[Setup, Physics, Accidents]:
-    """Sort plain keyword arguments into the three records.
+    """Sort keyword arguments, which may be texts, into the three records.
 
     Raises
     ------
     ConfigError
-        For a name that none of them has.
+        For a name that none of them has, or a value that the setting cannot take.
     """
-    named = {_SHORT.get(name, name): value for name, value in values.items()}
-    records = (Setup(), Physics(), Accidents())
-    known = {f.name for record in records for f in fields(record)}
+    named = {_SHORT.get(name, name).replace("-", "_"): value for name, value in values.items()}
+    known = {field.name for record in _RECORDS for field in fields(record)}
     for name in named:
         if name not in known:
-            raise ConfigError(f"simulate: there is no setting '{name}'; there are {_list(known)}")
-    setup, physics, accidents = (_changed(record, named) for record in records)
-    return setup, physics, accidents  # type: ignore[return-value]
+            near = difflib.get_close_matches(name, sorted(known | set(_SHORT)), 1, 0.0)[0]
+            raise ConfigError(f"simulate: there is no setting '{name}'; did you mean '{near}'?")
+    return _filled(Setup, named), _filled(Physics, named), _filled(Accidents, named)
 
 
-def _changed(record: Any, named: dict[str, Any]) -> Any:
-    own = {f.name: named[f.name] for f in fields(record) if f.name in named}
-    for name, value in own.items():
-        like = getattr(record, name)
-        if isinstance(like, int) and not isinstance(like, bool) and not isinstance(value, bool):
-            own[name] = int(value)
-    return replace(record, **own)
+R = TypeVar("R", Setup, Physics, Accidents)
 
 
-def _list(names: set[str]) -> str:
-    return ", ".join(sorted(names))
+def _filled(record: type[R], named: dict[str, Any]) -> R:
+    kinds = get_type_hints(record)
+    own = [field.name for field in fields(record) if field.name in named]
+    filled = record(**{name: _converted(name, named[name], kinds[name]) for name in own})
+    _check(filled)
+    return filled
+
+
+def _converted(name: str, value: Any, kind: Any) -> Any:
+    """Return the value as the field's own type."""
+    try:
+        if get_origin(kind) is Literal:
+            return _one_of(value, get_args(kind))
+        if kind is bool:
+            return _one_of(str(value).lower(), _YES + _NO) in _YES
+        if get_origin(kind) is tuple:
+            rows, columns = value.split("x") if isinstance(value, str) else value
+            return (int(rows), int(columns))
+        if kind is int:
+            return _whole(value)
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"simulate: {name} = {value!r} does not serve: {error}") from None
+
+
+def _one_of(value: Any, choices: tuple[Any, ...]) -> Any:
+    if value not in choices:
+        raise ValueError(f"it must be one of {', '.join(map(str, choices))}")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if float(value) != int(float(value)):
+        raise ValueError("it must be a whole number")
+    return int(float(value))
+
+
+def _check(record: Setup | Physics | Accidents) -> None:
+    """Refuse what cannot be drawn."""
+    for name in _POSITIVE:
+        value = getattr(record, name, 1.0)
+        if not (math.isnan(value) or value > 0):
+            raise ConfigError(f"simulate: {name} = {value:g} does not serve: it must be above 0")
+    for name in _NOT_NEGATIVE:
+        value = getattr(record, name, 0.0)
+        if value < 0 or math.isnan(value):
+            raise ConfigError(f"simulate: {name} = {value:g} does not serve: it must be 0 or more")
+    if isinstance(record, Setup):
+        _check_setup(record)
+
+
+def _check_setup(setup: Setup) -> None:
+    if min(setup.shape_px) < 128:
+        raise ConfigError(f"simulate: shape_px = {setup.shape_px} is too small; take 128 or more")
+    if abs(setup.axis_deg) > 45:
+        raise ConfigError(
+            f"simulate: axis_deg = {setup.axis_deg:g} does not serve: take -45 to 45, "
+            "and orientation for the rest"
+        )
+    if setup.bits not in (8, 16):
+        raise ConfigError(f"simulate: bits = {setup.bits} does not serve: it must be 8 or 16")
+
+
+_POSITIVE = (
+    "scale_nm_per_px", "frame_interval_s", "stiffness_N_per_m", "length_nm", "diameter_nm",
+    "modulus_GPa", "strength_MPa", "final_strain", "dose_e_per_px", "gamma", "ellipticity",
+)  # fmt: skip
+_NOT_NEGATIVE = (
+    "camera_jitter_px", "camera_drift_px", "stage_drift_px", "stage_vibration_px", "flicker",
+    "occluded_frames", "overexposed_frames", "duplicated_frames", "dropped_frames",
+    "tip_contrast_change", "bragg_contours", "low_contrast", "psf_sigma_px", "tail", "film",
+    "read_noise_e", "roughness_px", "facet", "bar_blur_px", "specimen_texture",
+)  # fmt: skip
+
+
+def _helped(record: type[Any]) -> list[tuple[str, str]]:
+    """Read the attributes' help from the record's docstring."""
+    found: list[tuple[str, str]] = []
+    names: list[str] = []
+    for line in inspect.getdoc(record).splitlines():  # type: ignore[union-attr]
+        if match := re.fullmatch(r"(\w+(?:, \w+)*) : (.+)", line):
+            names = match[1].split(", ")
+            found += [(name, match[2]) for name in names]
+        elif line.startswith("    ") and names:
+            for i in range(len(found) - len(names), len(found)):
+                name, text = found[i]
+                found[i] = (name, text + (" " if "; " in text else "; ") + line.strip())
+    return found

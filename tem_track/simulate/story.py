@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track.simulate.paint import Bodies
 from tem_track.simulate.textures import Floats
@@ -78,7 +79,10 @@ class Moment:
 class Story(Protocol):
     """A sequence of moments, with what is true of all of them."""
 
-    constants: dict[str, Any]
+    @property
+    def constants(self) -> dict[str, Any]:
+        """What is true of all moments."""
+        ...
 
     def moment(self, k: int) -> Moment:
         """Return what the stage holds at moment k."""
@@ -86,7 +90,7 @@ class Story(Protocol):
 
 
 def pack_bodies(
-    states: tuple[BodyState, ...], pattern: Floats, share: float, bands: Floats
+    states: tuple[BodyState, ...], pattern: NDArray[Any], share: float, bands: Floats
 ) -> Bodies:
     """Stack the states of several bodies for the painter."""
     if not states:
@@ -102,7 +106,7 @@ def pack_bodies(
     )  # fmt: skip
 
 
-def empty_bodies(pattern: Floats) -> Bodies:
+def empty_bodies(pattern: NDArray[Any]) -> Bodies:
     """Return no body at all."""
     none, table = np.zeros(0), np.zeros((0, STATIONS))
     return Bodies(

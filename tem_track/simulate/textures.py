@@ -40,7 +40,7 @@ def blotches(
     spots = grain(rng, height_px, width_px, max(2.5 * zoom, 1.6))
     particles = np.clip(spots - 1.3, 0, 1.2)
     mixed = 0.55 * coarse + 0.45 * fine + 1.1 * (particles - particles.mean())
-    return (mixed / mixed.std()).astype(np.float32)
+    return np.asarray(mixed / mixed.std(), dtype=np.float32)
 
 
 def wander(rng: Generator, count: int, rms: float, sigma: float) -> Floats:

@@ -83,7 +83,9 @@ def write_simulated(
     log = _write_log(scene, output)
     truth_json.write_text(json.dumps(_truth(scene), indent=1) + "\n", encoding="utf-8")
     experiment = output / "experiment.toml"
-    experiment.write_text(experiment_text(scene, movie.name, log and log.name), encoding="utf-8")
+    experiment.write_text(
+        experiment_text(scene, movie.name, log.name if log else None), encoding="utf-8"
+    )
     return Simulated(movie, truth_csv, truth_json, experiment, len(scene), log)
 
 

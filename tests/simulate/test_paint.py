@@ -7,14 +7,13 @@ import pytest
 from scipy.ndimage import gaussian_filter, shift
 
 from tem_track.simulate import build_scene
-from tem_track.simulate.paint import transmission
+from tem_track.simulate.paint import View, transmission
 from tem_track.simulate.story import STATIONS, BodyState, pack_bodies
-from tem_track.simulate.paint import View
 
-IDEAL = dict(
-    dose_e_per_px=np.inf, gamma=1.0, fringe=0.0, tail=0.0, read_noise_e=0.0, illumination=0.0,
-    label=False, frames=8,
-)  # fmt: skip
+IDEAL = {
+    "dose_e_per_px": np.inf, "gamma": 1.0, "fringe": 0.0, "tail": 0.0, "read_noise_e": 0.0,
+    "illumination": 0.0, "label": False, "frames": 8,
+}  # fmt: skip
 NO_PATTERN = np.zeros((8, 8), dtype=np.float32)
 
 
@@ -43,7 +42,9 @@ def test_a_cylinder_absorbs_what_its_integral_says(radius: float, offset: float)
     x = np.linspace(-radius, radius, 200_001)
     expected = np.trapezoid(1 - np.exp(-2 * mu * np.sqrt(radius**2 - x**2)), x)
     row = dark[60].sum()
-    per_px_of_diameter = np.trapezoid(1 - np.exp(-2 * mu * np.sqrt(radius**2 - x**2)), x) / (2 * radius)
+    per_px_of_diameter = np.trapezoid(1 - np.exp(-2 * mu * np.sqrt(radius**2 - x**2)), x) / (
+        2 * radius
+    )
     assert abs(row - expected) / per_px_of_diameter < 0.02
     middle = (dark[60] * np.arange(80)).sum() / row
     assert abs(middle - (40 + offset)) < 0.005
@@ -96,4 +97,3 @@ def test_everything_moves_by_any_fraction_of_a_pixel(target: str) -> None:
         slope = np.column_stack([across[window].ravel(), down[window].ravel()])
         error = np.linalg.lstsq(slope, left, rcond=None)[0]
         assert np.abs(error).max() < 0.02
-
