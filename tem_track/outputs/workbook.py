@@ -56,7 +56,7 @@ def write_sheets(path: Path, sheets: Mapping[str, Rows]) -> None:
             "Excel files need openpyxl; install it with: pip install 'tem-track[excel]'"
         ) from None
     book = Workbook()
-    book.remove(book.active)
+    book.remove(book.worksheets[0])
     for name, rows in sheets.items():
         sheet = book.create_sheet(name)
         for row in rows:

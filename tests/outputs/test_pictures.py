@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tem_track import outputs
+from tem_track.errors import ConfigError
+from tem_track.outputs.canvas import nice_length_nm, write_words
+from tem_track.outputs.marks import bar_edge_px, marks_of
+from tem_track.outputs.overlay import film_of, frames_per_second
+from tem_track.outputs.story import story_rows
+from tem_track.outputs.style import COLOURS
+from tem_track.records import Box, Reference, Target
+from tests.outputs import made
+
+
+def decoded(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
+    path = tmp_path_factory.mktemp("film") / "overlay.mp4"
+    outputs.write_overlay(made.result(), made.movie(), path)
+    return decoded(path)
+
+
+def drawn_number(number: int, like: np.ndarray) -> float:
+    """How well the words 'frame N' are found in the head of the panel."""
+    words = np.full((44, 240, 3), 255, dtype=np.uint8)
+    width = write_words(words, (6, 22), f"frame {number}", 26, (20, 20, 20), bold=True)
+    template = words[4:40, 2 : int(width) + 16]
+    head = like[:80, 720:]
+    return float(cv2.matchTemplate(head, template, cv2.TM_CCOEFF_NORMED).max())
+
+
+def test_every_frame_of_the_film_is_drawn_on_its_own_frame(film: list[np.ndarray]) -> None:
+    count = 48
+    assert len(film) == count
+    for index, picture in enumerate(film):
+        assert made.read_code(picture[:, :720, 1], 4.5) == index
+        scores = [drawn_number(number, picture) for number in range(count)]
+        assert int(np.argmax(scores)) == index
+
+
+def test_the_tip_is_marked_where_the_points_say(film: list[np.ndarray]) -> None:
+    points = made.result().points
+    colour = np.array([int(COLOURS["tip_point"][i : i + 2], 16) for i in (1, 3, 5)])
+    for index in (0, 12, 20, 30, 47):
+        x, y = (4.5 * (points[f"tip_{c}_px"].iloc[index] + 0.5) - 0.5 for c in "xy")
+        region = film[index][int(y) - 28 : int(y) + 29, int(x) - 28 : int(x) + 29].astype(int)
+        near = np.abs(region - colour).sum(axis=2) < 90
+        upright = np.flatnonzero(near.sum(axis=0) >= 12)
+        level = np.flatnonzero(near[:, 14:20].all(axis=1) | near[:, 37:43].all(axis=1))
+        assert abs(upright.mean() - 28 - (x - int(x))) < 1.5
+        assert abs(level.mean() - 28 - (y - int(y))) < 1.5
+
+
+def test_the_film_plays_everywhere(tmp_path: Path) -> None:
+    outputs.write_overlay(made.result(12), made.movie(12), tmp_path / "o.mp4")
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert stream.codec_context.width % 2 == 0
+        assert stream.codec_context.height % 2 == 0
+        assert stream.average_rate == 2
+    data = (tmp_path / "o.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert frames_per_second(2000) == 25
+
+
+def test_the_film_is_the_same_from_run_to_run(tmp_path: Path) -> None:
+    for name in "ab":
+        outputs.write_overlay(made.result(6), made.movie(6), tmp_path / f"{name}.mp4")
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_pictures_are_the_same_from_run_to_run(tmp_path: Path) -> None:
+    kinds = ("png", "pdf", "svg")
+    for name in "ab":
+        outputs.write_curves(made.result(), [tmp_path / f"{name}.{kind}" for kind in kinds])
+        outputs.write_montage(made.result(), made.movie(), [tmp_path / f"{name}-m.png"])
+    for rest in (*(f".{kind}" for kind in kinds), "-m.png"):
+        assert (tmp_path / f"a{rest}").read_bytes() == (tmp_path / f"b{rest}").read_bytes(), rest
+
+
+@pytest.mark.parametrize("case", ["no specimen", "lost", "one frame", "bad frame", "tension"])
+def test_pictures_are_drawn_of_every_kind_of_result(tmp_path: Path, case: str) -> None:
+    count = 1 if case == "one frame" else 9
+    result = made.result(count, specimen=case != "no specimen")
+    if case == "tension":
+        result = made.result(count, mode="tension")
+    if case == "lost":
+        for name in ("bar_x_px", "tip_x_px", "force_nN", "deflection_nm", "length_nm"):
+            result.points[name] = np.nan
+        result.outlines.clear()
+        result.points["flags"] = "BAR_LOST;TIP_LOST"
+    outputs.write_pictures(result, made.movie(count), tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        "overlay.mp4", "montage.png", "montage.pdf", "curves.png", "curves.pdf", "curves.svg",
+    }  # fmt: skip
+    assert len(decoded(tmp_path / "overlay.mp4")) == count
+
+
+@pytest.mark.parametrize("size", [(512, 512), (1500, 300), (300, 900)])
+def test_a_painted_frame_has_even_sides_and_room_for_words(size: tuple[int, int]) -> None:
+    from tem_track.frames import open_movie
+
+    stack = np.full((3, size[1], size[0]), 128, dtype=np.uint16)
+    movie = open_movie(stack, frame_interval_s=0.1)
+    film = film_of(made.result(3), movie)
+    picture = film.paint(1, movie[1])
+    assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
+    assert min(film.panel_size) >= 300
+    assert max(picture.shape) <= 1920
+
+
+def test_frames_picked_by_hand_must_have_been_measured(tmp_path: Path) -> None:
+    result, movie = made.result(), made.movie()
+    outputs.write_montage(result, movie, [tmp_path / "m.png"], frames=[3, 1, 40])
+    with pytest.raises(ConfigError, match=r"frame 99 was not measured.* 0 to 47"):
+        outputs.write_montage(result, movie, [tmp_path / "n.png"], frames=[99])
+    assert not (tmp_path / "n.png").exists()
+
+
+def test_the_story_holds_events_and_spreads_the_rest() -> None:
+    result = made.result(200)
+    rows = story_rows(result, 12)
+    summary = result.summary
+    assert len(rows) == 12
+    assert {0, 199, summary["contact_frame"], summary["max_force_frame"]} <= set(rows)
+    assert summary["bending_frame"] in rows
+    loading = [row for row in rows if summary["contact_frame"] <= row <= 199]
+    assert max(np.diff(result.points["force_nN"].to_numpy()[loading])) < 60
+
+
+def test_the_bar_line_lies_on_the_edge_that_is_seen() -> None:
+    image = np.full((100, 100), 200.0)
+    image[:37, 40:] = 20
+    bar = Target("bar", (Reference(0, Box(50, 10, 40, 50)),), (69.5, 34.5))
+    assert bar_edge_px(bar, np.array([0.0, -1.0]), image) == pytest.approx(-(36.5 - 34.5), abs=1.0)
+
+
+def test_marks_move_with_what_they_mark() -> None:
+    result, movie = made.result(), made.movie()
+    marks = marks_of(result, movie)
+    early = {mark.role: mark.points_px for mark in marks.at(0)}
+    late = {mark.role: mark.points_px for mark in marks.at(30)}
+    lift = result.points["deflection_nm"].iloc[30] / made.SCALE
+    np.testing.assert_allclose(early["tip_box"] - late["tip_box"], [[0, lift]] * 4, atol=1e-9)
+    np.testing.assert_allclose(early["zero_line"], late["zero_line"], atol=1e-9)
+    np.testing.assert_allclose(early["bar_line"], late["bar_line"], atol=1e-9)
+    assert np.ptp(late["outline"][:, 0]) > np.ptp(early["outline"][:, 0])
+
+
+@pytest.mark.parametrize(("most", "nice"), [(1.0, 1.0), (4.9, 2.0), (50.0, 50.0), (999.0, 500.0)])
+def test_scale_bars_have_round_lengths(most: float, nice: float) -> None:
+    assert nice_length_nm(most) == pytest.approx(nice)
