@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import av
 import numpy as np
-from numpy.typing import NDArray
 
-from tem_track.frames.container import Video
+from tem_track.frames.container import READ_ERRORS, Video
 from tem_track.frames.movie import Picture
-from tem_track.frames.packets import PacketTable
+from tem_track.frames.packets import PacketTable, ranks
 from tem_track.frames.pixels import grey_values
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "in_order_of_output"]
 
 _HONEST_KEYS = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "ffv1", "vp8", "vp9", "av1"}
 """Codecs that depend on earlier frames and whose decoders say truly which frames are key."""
-
-_SKIP_PACKETS = 64
-"""A key frame this near is reached by reading on instead of seeking."""
-
-_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 @dataclass(slots=True)
@@ -44,14 +37,8 @@ class Decoder:
     def __init__(self, video: Video, table: PacketTable) -> None:
         self._video, self._table = video, table
         self._by_keys = video.intra_only or video.codec in _HONEST_KEYS
-        self._can_seek = True
         self._keys = np.flatnonzero(table.key & (table.rank >= 0))
-        self._ordinals = {
-            (int(position), int(stamp)): ordinal
-            for ordinal, (position, stamp) in enumerate(
-                zip(table.position, table.stamp, strict=True)
-            )
-        }
+        video.learn_palette()
         self._begin(0)
 
     def picture(self, index: int) -> Picture:
@@ -66,25 +53,17 @@ class Decoder:
             return None, output.note
         return self._image(output.frame)
 
-    def order_of_output(self) -> NDArray[np.int64]:
-        """Return the packets in the order in which the decoder shows them; decodes everything.
-
-        A packet that gives no picture is put before the first picture of a later packet.
-        """
-        seen = [self._video.ordinal(frame) for frame in self._frames()]
-        missing = sorted({int(k) for k in self._table.order} - set(seen), reverse=True)
-        order: list[int] = []
-        for packet in dict.fromkeys(seen):
-            while missing and missing[-1] < packet:
-                order.append(missing.pop())
-            order.append(packet)
-        return np.array(order + missing[::-1], np.int64)
+    def outputs_as_they_come(self) -> Iterator[tuple[int, int]]:
+        """Yield packet and number of packets fed for every picture; decodes everything."""
+        for frame in self._frames():
+            yield self._video.ordinal(frame), self._fed
 
     def close(self) -> None:
         """Close the file."""
         self._video.close()
 
     def _start_for(self, index: int) -> int:
+        """Return the packet from which decoding gives this frame."""
         if not self._by_keys:
             return 0
         packet = int(self._table.order[index])
@@ -97,6 +76,7 @@ class Decoder:
         return 0
 
     def _begin(self, packet: int) -> None:
+        self._video.flush()
         self._fed = packet
         self._next = max(int(self._table.rank[packet]), 0) if packet else 0
         self._held: _Output | None = None
@@ -104,40 +84,13 @@ class Decoder:
         self._outputs = self._run()
 
     def _go_to(self, packet: int) -> None:
-        near = self._fed <= packet <= self._fed + _SKIP_PACKETS or not self._can_seek
-        if self._fed <= packet and near:
-            self._skip_to(packet)
-        elif packet == 0 or not self._seek(packet):
-            self._video.rewind()
-            self._fed = 0
-            self._skip_to(packet)
+        if self._video.intra_only and packet >= self._fed:
+            self._fed = packet
+            return
         self._begin(packet)
         if packet and not self._video.intra_only and not self._starts_clean(packet):
             self._by_keys = False
-            self._go_to(0)
-
-    def _seek(self, packet: int) -> bool:
-        """Seek to a packet; return whether the file could."""
-        with contextlib.suppress(*_ERRORS):
-            found = self._video.seek(int(self._table.stamp[packet]))
-            ordinal = self._ordinals.get(found) if found else None
-            if ordinal is not None and ordinal <= packet:
-                self._fed = ordinal
-                self._skip_to(packet)
-                return True
-        self._can_seek = False
-        return False
-
-    def _skip_to(self, packet: int) -> None:
-        """Read on without decoding, but for the first packet, which may hold the palette."""
-        if self._fed == 0 and packet > 0:
-            with contextlib.suppress(*_ERRORS):
-                self._video.decode(self._video.next_packet(), 0)
-            self._fed = 1
-        while self._fed < packet:
-            self._video.next_packet()
-            self._fed += 1
-        self._video.flush()
+            self._begin(0)
 
     def _starts_clean(self, packet: int) -> bool:
         """Return whether decoding from here begins with this packet's own, complete picture."""
@@ -164,24 +117,31 @@ class Decoder:
         last = self._next - 1
         for frame in self._frames():
             ordinal = self._video.ordinal(frame)
+            rank = int(self._table.rank[ordinal]) if ordinal >= 0 else -1
             note = self._damage(frame, ordinal)
-            rank = int(self._table.rank[ordinal])
             if rank > last:
                 last = rank
                 yield _Output(rank, frame, note)
 
     def _frames(self) -> Iterator[Any]:
         while self._fed < len(self._table.rank):
-            packet, ordinal = self._video.next_packet(), self._fed
-            if packet is None:
-                break
+            ordinal = self._fed
             self._fed += 1
             try:
-                yield from self._video.decode(packet, ordinal)
-            except _ERRORS:
+                yield from self._video.decode(self._packet(ordinal), ordinal)
+            except READ_ERRORS:
                 self._mark_bad(ordinal)
-        with contextlib.suppress(*_ERRORS):
+        with contextlib.suppress(*READ_ERRORS):
             yield from self._video.drain()
+
+    def _packet(self, ordinal: int) -> bytes:
+        offset, size = int(self._table.offset[ordinal]), int(self._table.size[ordinal])
+        if offset < 0:
+            raise ValueError("lost")
+        data = self._table.prefix + self._video.read(offset, size)
+        if len(data) < size:
+            raise ValueError("cut")
+        return data
 
     def _mark_bad(self, ordinal: int) -> None:
         self._first_bad = ordinal if self._first_bad < 0 else self._first_bad
@@ -195,6 +155,8 @@ class Decoder:
             return "damaged" if ordinal == self._last_bad else ""
         if frame.key_frame and ordinal > self._last_bad:
             self._first_bad = self._last_bad = -1
+        if ordinal in self._table.doubtful:
+            return "its place is not certain"
         if self._first_bad < 0 or ordinal < self._first_bad:
             return ""
         return "damaged" if ordinal <= self._last_bad else "rests on a damaged frame"
@@ -206,3 +168,29 @@ class Decoder:
         if frame.format.name != self._video.pixel_format:
             return None, f"has another pixel format, {frame.format.name}"
         return grey_values(frame), ""
+
+
+def in_order_of_output(decoder: Decoder, table: PacketTable) -> PacketTable:
+    """Return the table in the order in which the decoder shows the frames; decodes everything.
+
+    A packet that gives no picture is put before the first picture of a later packet; the
+    pictures that the decoder held back at that moment may belong before or after it.
+    """
+    outputs = list(decoder.outputs_as_they_come())
+    shown = set(table.order.tolist())
+    seen = dict.fromkeys(packet for packet, _ in outputs if packet in shown)
+    missing = sorted(shown - set(seen), reverse=True)
+    doubtful = {p for p, fed in outputs for m in missing if p < m < fed}
+    order: list[int] = []
+    for packet in seen:
+        while missing and missing[-1] < packet:
+            order.append(missing.pop())
+        order.append(packet)
+    places = np.array(order + missing[::-1], np.int64)
+    return replace(
+        table,
+        order=places,
+        rank=ranks(places, len(table.rank)),
+        ordered=True,
+        doubtful=frozenset(doubtful),
+    )

@@ -1,116 +1,79 @@
 """The list of a video's packets: how many frames there are, in which order, at what times.
 
 One packet is one frame. The list is read from the packets themselves, never from the header or
-an index that may lie or be missing. A frame's place is the rank of its time stamp; where a
-container stores no presentation times for a codec that reorders, it is the place in which the
-decoder puts it out.
+an index that may lie or be missing. A frame's place is the rank of its time stamp, where the
+stamps are those of a regular clock; where a codec reorders frames and they are not, or the
+container has none, it is the place in which the decoder puts the frame out.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.frames.container import Video
+from tem_track.errors import MovieError
+from tem_track.frames.clock import fit_grid
+from tem_track.frames.container import READ_ERRORS, Video
+from tem_track.frames.ebml import Block, EbmlMap, map_matroska
+from tem_track.frames.riff import map_avi
 from tem_track.records import FloatArray
 
-__all__ = ["PacketTable", "scan"]
+__all__ = ["PacketTable", "ranks", "read_table"]
 
-_NONE = np.iinfo(np.int64).min
+_DEEPEST_REORDERING = 32
+"""More frames than any codec holds back (H.264: 16)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PacketTable:
-    """What a pass over the packets, without decoding, has found.
+    """The packets of a video in the order of the file.
 
     Attributes
     ----------
+    offset, size : NDArray, shape (packets,)
+        Where a packet lies in the file, in bytes; offset -1 for a frame that is lost.
+    key : NDArray, shape (packets,)
+        Whether the file says that decoding may start here.
     order : NDArray, shape (n,)
         Packet of each frame, in the order of display.
     rank : NDArray, shape (packets,)
         Frame of each packet; -1 for a packet that is decoded but not shown.
-    stamp, position : NDArray, shape (packets,)
-        Time stamp to seek by, and place in the file in bytes.
-    key : NDArray, shape (packets,)
-        Whether decoding may start here.
     time_s : FloatArray, shape (n,)
         Time of each frame in seconds from the first.
     ordered : bool
         False where the order is not known before everything has been decoded once.
+    doubtful : frozenset of int
+        Packets whose frame has no certain place, because a lost one was nearby.
+    prefix : bytes
+        What the container leaves out at the beginning of every packet.
     end_note : str
         Why the packets end early; empty where they do not.
     """
 
+    offset: NDArray[np.int64]
+    size: NDArray[np.int64]
+    key: NDArray[np.bool_]
     order: NDArray[np.int64]
     rank: NDArray[np.int64]
-    stamp: NDArray[np.int64]
-    position: NDArray[np.int64]
-    key: NDArray[np.bool_]
     time_s: FloatArray
     ordered: bool = True
+    doubtful: frozenset[int] = frozenset()
+    prefix: bytes = b""
     end_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    pts: int
-    dts: int
-    position: int
+    offset: int
+    size: int
     key: bool
-    shown: bool
-    palette: bool
-
-    @classmethod
-    def of(cls, packet: Any) -> _Row:
-        return cls(
-            _NONE if packet.pts is None else packet.pts,
-            _NONE if packet.dts is None else packet.dts,
-            _NONE if packet.pos is None else packet.pos,
-            packet.is_keyframe,
-            not packet.is_discard,
-            packet.has_sidedata("palette"),
-        )
-
-
-def _rows(video: Video) -> tuple[list[_Row], str]:
-    rows: list[_Row] = []
-    try:
-        for packet in video.packets():
-            if packet.is_corrupt:
-                return rows, f"the file is cut inside frame {len(rows)}"
-            rows.append(_Row.of(packet))
-    except (av.error.FFmpegError, OSError) as error:
-        return rows, f"reading stops after {len(rows)} frames ({error.strerror})"
-    return rows, ""
-
-
-def scan(video: Video) -> PacketTable:
-    """Read every packet once from the start, without decoding."""
-    rows, note = _rows(video)
-    pts = np.array([row.pts for row in rows], np.int64)
-    dts = np.array([row.dts for row in rows], np.int64)
-    key = np.array([row.key for row in rows], bool)
-    if any(row.palette for row in rows[1:]):
-        key[1:] = False
-    order = np.flatnonzero([row.shown for row in rows])
-    by_pts = video.container.format.name != "avi" and _are_distinct(pts[order])
-    if video.reorders and by_pts:
-        order = order[np.argsort(pts[order], kind="stable")]
-    stamp = np.where(dts == _NONE, pts, dts)
-    return PacketTable(
-        order,
-        ranks(order, len(rows)),
-        stamp,
-        np.array([row.position for row in rows], np.int64),
-        key,
-        _times_s((pts if by_pts else stamp)[order], float(video.stream.time_base or 1)),
-        by_pts or not video.reorders,
-        note,
-    )
+    stamp: int | None
+    shown: bool = True
 
 
 def ranks(order: NDArray[np.int64], packets: int) -> NDArray[np.int64]:
@@ -120,12 +83,127 @@ def ranks(order: NDArray[np.int64], packets: int) -> NDArray[np.int64]:
     return rank
 
 
-def _are_distinct(pts: NDArray[np.int64]) -> bool:
-    return _NONE not in pts and len(np.unique(pts)) == len(pts)
+def read_table(path: Path) -> PacketTable:
+    """List the packets of a video file without decoding them.
+
+    Raises
+    ------
+    MovieError
+        If there are none, or the container stores them in a way that cannot be followed.
+    """
+    with contextlib.closing(Video(path)) as video:
+        if video.format == "avi":
+            table = _from_avi(video)
+        elif "matroska" in video.format:
+            table = _from_matroska(video)
+        else:
+            table = _from_demuxer(video)
+        if not len(table.order):
+            raise MovieError(f"{path.name}: holds no frames; the recording was never finished")
+        return _whole_raw_frames(table) if video.codec == "rawvideo" else table
 
 
-def _times_s(stamps: NDArray[np.int64], time_base_s: float) -> FloatArray:
-    if _NONE in stamps:
-        return np.full(len(stamps), np.nan)
+def _from_avi(video: Video) -> PacketTable:
+    chart = map_avi(video.path, int(video.stream.index))
+    rows = [_Row(c.offset, c.size, c.key, c.tick) for c in chart.chunks]
+    return _table(video, rows, float(video.stream.time_base), not video.reorders, chart.end_note)
+
+
+def _from_matroska(video: Video) -> PacketTable:
+    chart = map_matroska(video.path)
+    prefix = _left_out(video, chart)
+    rows, note = _with_lost(chart)
+    table = _table(video, rows, chart.tick_s, True, note)
+    return replace(table, prefix=prefix)
+
+
+def _left_out(video: Video, chart: EbmlMap) -> bytes:
+    """Return what Matroska's header stripping leaves out at the beginning of every packet."""
+    first = video.learn_palette()
+    if not first or not chart.blocks:
+        return b""
+    stored = video.read(chart.blocks[0].offset, chart.blocks[0].size)
+    if first.endswith(stored):
+        return first[: len(first) - len(stored)]
+    raise MovieError(f"{video.path.name}: its packets are compressed once more; remux the file")
+
+
+def _with_lost(chart: EbmlMap) -> tuple[list[_Row], str]:
+    """Return the blocks and the frames that the broken stretches held."""
+    rows = [_Row(b.offset, b.size, b.key, b.stamp) for b in chart.blocks]
+    gaps = [gap for gap in chart.gaps if gap < len(rows)]
+    if not gaps:
+        return rows, chart.end_note
+    grid = fit_grid(np.array([b.stamp for b in chart.blocks], np.int64))
+    if grid is None or gaps[0] == 0:
+        return rows[: gaps[0]], f"the file is damaged after frame {gaps[0] - 1}"
+    seen: set[int] = set()
+    for gap in reversed(gaps):
+        low, high = _around(chart.blocks, gap)
+        lost = [stamp for stamp in grid.missing(low, high) if stamp not in seen]
+        seen.update(lost)
+        rows[gap:gap] = [_Row(-1, 0, False, stamp) for stamp in lost]
+    return rows, chart.end_note
+
+
+def _around(blocks: list[Block], gap: int) -> tuple[int, int]:
+    """Return the earliest stamp shortly before a gap and the latest shortly after it."""
+    reach = _DEEPEST_REORDERING // 2
+    before = blocks[max(gap - reach, 0) : gap]
+    after = blocks[gap : gap + reach]
+    return min(b.stamp for b in before), max(b.stamp for b in after)
+
+
+def _from_demuxer(video: Video) -> PacketTable:
+    rows: list[_Row] = []
+    note = ""
+    try:
+        for packet in video.packets():
+            if packet.is_corrupt or packet.pos is None:
+                note = f"the file is cut inside frame {len(rows)}"
+                break
+            rows.append(
+                _Row(
+                    packet.pos,
+                    packet.size,
+                    packet.is_keyframe,
+                    packet.pts if packet.pts is not None else packet.dts,
+                    not packet.is_discard,
+                )
+            )
+    except READ_ERRORS as error:
+        note = f"reading stops after {len(rows)} frames ({getattr(error, 'strerror', error)})"
+    return _table(video, rows, float(video.stream.time_base), True, note)
+
+
+def _table(
+    video: Video, rows: list[_Row], tick_s: float, has_stamps: bool, note: str
+) -> PacketTable:
+    stamps = np.array([0 if row.stamp is None else row.stamp for row in rows], np.int64)
+    order = np.flatnonzero([row.shown for row in rows])
+    ordered = not video.reorders
+    if video.reorders and has_stamps and fit_grid(stamps[order]) is not None:
+        by_stamp = order[np.argsort(stamps[order], kind="stable")]
+        ordered = bool(np.max(np.abs(by_stamp - order)) <= _DEEPEST_REORDERING)
+        order = by_stamp if ordered else order
+    return PacketTable(
+        offset=np.array([row.offset for row in rows], np.int64),
+        size=np.array([row.size for row in rows], np.int64),
+        key=np.array([row.key for row in rows], bool),
+        order=order,
+        rank=ranks(order, len(rows)),
+        time_s=_times_s(stamps[order], tick_s),
+        ordered=ordered,
+        end_note=note,
+    )
+
+
+def _times_s(stamps: NDArray[np.int64], tick_s: float) -> FloatArray:
     rising = np.sort(stamps)
-    return (rising - rising[:1]).astype(np.float64) * time_base_s
+    return (rising - rising[:1]).astype(np.float64) * tick_s
+
+
+def _whole_raw_frames(table: PacketTable) -> PacketTable:
+    """Count raw frames of another size than the rest as lost."""
+    usual = Counter(table.size.tolist()).most_common(1)[0][0]
+    return replace(table, offset=np.where(table.size == usual, table.offset, -1))

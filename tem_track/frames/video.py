@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tem_track.errors import MovieError
 from tem_track.frames.container import Video
-from tem_track.frames.decoding import Decoder
+from tem_track.frames.decoding import Decoder, in_order_of_output
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Picture
-from tem_track.frames.packets import PacketTable, ranks, scan
+from tem_track.frames.packets import PacketTable, read_table
 from tem_track.frames.pixels import bit_depth, grey_kind
 from tem_track.records import FloatArray
 
@@ -39,13 +38,11 @@ class VideoSource:
     def table(self) -> PacketTable:
         """The list of packets, read once when it is first needed."""
         if self._table is None:
-            with contextlib.closing(Video(self._file)) as video:
-                table = scan(video)
-            if not len(table.order):
-                raise MovieError(
-                    f"{self._file.name}: holds no frames; the recording was never finished"
-                )
-            self._table = table if table.ordered else self._in_order_of_output(table)
+            table = read_table(self._file)
+            if not table.ordered:
+                with contextlib.closing(Decoder(Video(self._file), table)) as decoder:
+                    table = in_order_of_output(decoder, table)
+            self._table = table
         return self._table
 
     def count(self) -> int:
@@ -72,11 +69,6 @@ class VideoSource:
         finally:
             self._idle = decoder
 
-    def _in_order_of_output(self, table: PacketTable) -> PacketTable:
-        with contextlib.closing(Decoder(Video(self._file), table)) as decoder:
-            order = decoder.order_of_output()
-        return replace(table, order=order, rank=ranks(order, len(table.rank)), ordered=True)
-
 
 def _info(video: Video) -> MovieInfo:
     name, pixel_format = video.path.name, video.pixel_format
@@ -91,7 +83,7 @@ def _info(video: Video) -> MovieInfo:
         )
     rate = video.stream.average_rate or video.stream.base_rate
     return MovieInfo(
-        format=video.container.format.name,
+        format=video.format,
         codec=video.codec,
         width_px=video.width_px,
         height_px=video.height_px,

@@ -1,0 +1,247 @@
+"""The frames of an AVI file, found by walking its chunks.
+
+The header's count, the sizes of the enclosing lists and the index may all be wrong or missing,
+so none of them is asked: chunk follows chunk, and the video's own are counted. Where the chain
+is broken the walk goes on at the next sound chunk; how many frames the broken stretch held is
+then taken from the index, if that agrees with all that was found, or from the equal size of raw
+frames. Where neither tells, the movie ends there, because what follows has no certain number.
+
+Formats: Microsoft, "AVI RIFF File Reference"; OpenDML AVI File Format Extensions 1.02 (1996).
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tem_track.errors import MovieError
+
+__all__ = ["Chunk", "RiffMap", "map_avi"]
+
+_NAME = re.compile(rb"[A-Za-z0-9 _]{4}")
+_FRAME_NAME = re.compile(rb"[0-9]{2}[a-z][a-z0-9]")
+_SOUND = re.compile(rb"[0-9]{2}(?:dc|db|wb|tx|pc|iv)|ix[0-9]{2}|JUNK|LIST|RIFF|idx1|JUNQ")
+_LISTS = {b"RIFF", b"LIST"}
+_OTHER = {b"JUNK", b"JUNQ", b"junk", b"idx1", b"INFO", b"IDIT", b"Idit"}
+_NOT_VIDEO = {b"wb", b"tx", b"pc", b"ix", b"sb"}
+_KEY_FRAME = 0x10
+_NOT_KEY = 0x8000_0000
+_LARGEST_PALETTE_CHANGE = 4 + 256 * 4
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One frame's place in the file, in bytes; offset -1 where it is lost."""
+
+    offset: int
+    size: int
+    key: bool
+    tick: int
+
+
+@dataclass(slots=True)
+class RiffMap:
+    """The frames of one stream in the order of the file.
+
+    Attributes
+    ----------
+    chunks : list of Chunk
+        Empty chunks, by which a camera says that it has dropped a frame, take a tick of time
+        but are no frames.
+    end_note : str
+        Why the movie ends early; empty where it does not.
+    """
+
+    chunks: list[Chunk] = field(default_factory=list)
+    end_note: str = ""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the walk meets: the stream's chunks and the stretches that cannot be read."""
+
+    stream: bytes
+    pieces: list[tuple[int, int]] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    movi: int = -1
+    cut: bool = False
+    new_palette: bool = False
+
+
+def map_avi(path: Path, stream: int) -> RiffMap:
+    """Return the frames of stream number `stream` of an AVI file."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found = _walk(data, f"{stream:02d}".encode())
+        if found.new_palette:
+            raise MovieError(
+                f"{path.name}: changes its palette on the way; save it as a TIFF stack"
+            )
+        index = _index(data, found)
+        return _assemble(found, index)
+
+
+def _u32(data: mmap.mmap, position: int) -> int:
+    return int(struct.unpack_from("<I", data, position)[0])
+
+
+def _walk(data: mmap.mmap, stream: bytes) -> _Found:
+    found = _Found(stream)
+    position, end = 0, len(data)
+    while position + 8 <= end:
+        name, size = data[position : position + 4], _u32(data, position + 4)
+        if name in _LISTS:
+            if data[position + 8 : position + 12] == b"movi" and found.movi < 0:
+                found.movi = position + 8
+            position += 12
+            continue
+        after = _after(data, position, size)
+        if after is not None and _belongs(found, name, size):
+            found.new_palette |= name == stream + b"pc"
+            if name[:2] == stream and name[2:] not in _NOT_VIDEO:
+                found.pieces.append((position + 8, size))
+            position = after
+            continue
+        position = _past_damage(data, found, position)
+    return found
+
+
+def _after(data: mmap.mmap, position: int, size: int) -> int | None:
+    """Return where the next chunk begins; None where none can begin after this one."""
+    end = len(data)
+    padded = position + 8 + size + (size & 1)
+    for place in dict.fromkeys((padded, position + 8 + size)):
+        if place in (end, end + 1) or (place < end and _is_name(data, place)):
+            return min(place, end)
+    return None
+
+
+def _is_name(data: mmap.mmap, place: int) -> bool:
+    name = data[place : place + 4]
+    return _NAME.fullmatch(name) is not None or not name.strip(b"\0")
+
+
+def _belongs(found: _Found, name: bytes, size: int) -> bool:
+    """Return whether a chunk of this name may stand here."""
+    if found.movi < 0:
+        return _NAME.fullmatch(name) is not None
+    if name in _OTHER or (name[:2] == b"ix" and name[2:].isdigit()):
+        return True
+    if _FRAME_NAME.fullmatch(name) is None:
+        return False
+    if name[2:] == b"pc":
+        return size <= _LARGEST_PALETTE_CHANGE
+    return (name[:2] == found.stream) == (name[2:] not in _NOT_VIDEO)
+
+
+def _past_damage(data: mmap.mmap, found: _Found, position: int) -> int:
+    """Note a stretch that cannot be read and return where the chain goes on."""
+    end = len(data)
+    for match in _SOUND.finditer(data, position + 1):
+        place = match.start()
+        if place + 8 > end:
+            break
+        if match.group() in _LISTS or _after(data, place, _u32(data, place + 4)) is not None:
+            found.gaps.append((position, place))
+            return place
+    if found.movi >= 0 and data[position:end].strip(b"\0"):
+        found.gaps.append((position, end))
+    found.cut = True
+    return end
+
+
+def _index(data: mmap.mmap, found: _Found) -> dict[int, tuple[int, bool]]:
+    """Return size and key flag by place, of all entries of the file's indices for the stream."""
+    entries: dict[int, tuple[int, bool]] = {}
+    if found.movi < 0:
+        return entries
+    place = data.rfind(b"idx1")
+    if place > found.movi and place + 8 <= len(data):
+        entries |= _old_index(data, place, found)
+    place = data.find(b"ix" + found.stream)
+    while 0 <= place <= len(data) - 32:
+        entries |= _opendml_index(data, place)
+        place = data.find(b"ix" + found.stream, place + 4)
+    return entries
+
+
+def _old_index(data: mmap.mmap, place: int, found: _Found) -> dict[int, tuple[int, bool]]:
+    size = min(_u32(data, place + 4), len(data) - place - 8)
+    block = data[place + 8 : place + 8 + size // 16 * 16]
+    rows = [
+        (offset, length, bool(flags & _KEY_FRAME))
+        for name, flags, offset, length in struct.iter_unpack("<4sIII", block)
+        if name[:2] == found.stream and name[2:] not in _NOT_VIDEO
+    ]
+    known = set(found.pieces)
+    best: dict[int, tuple[int, bool]] = {}
+    for base in (0, found.movi):
+        shifted = {base + offset + 8: (length, key) for offset, length, key in rows}
+        agreeing = sum((at, length) in known for at, (length, _) in shifted.items())
+        if agreeing > sum((at, length) in known for at, (length, _) in best.items()):
+            best = shifted
+    return best
+
+
+def _opendml_index(data: mmap.mmap, place: int) -> dict[int, tuple[int, bool]]:
+    longs, kind, count = struct.unpack_from("<HxBI", data, place + 8)
+    (base,) = struct.unpack_from("<Q", data, place + 20)
+    if longs != 2 or kind != 1 or place + 32 + 8 * count > len(data):
+        return {}
+    block = data[place + 32 : place + 32 + 8 * count]
+    return {
+        base + offset: (length & ~_NOT_KEY, not length & _NOT_KEY)
+        for offset, length in struct.iter_unpack("<II", block)
+    }
+
+
+def _assemble(found: _Found, index: dict[int, tuple[int, bool]]) -> RiffMap:
+    """Put the chunks and the lost ones in order; stop where their number is not known."""
+    trusted = bool(index) and all(
+        index.get(at, (-1, False))[0] == size for at, size in found.pieces
+    )
+    events = sorted([(at, size, -1) for at, size in found.pieces] + _gap_events(found))
+    chart = RiffMap()
+    tick = 0
+    for at, size, gap_end in events:
+        if gap_end < 0:
+            if size:
+                key = index.get(at, (0, False))[1]
+                chart.chunks.append(Chunk(at, size, key, tick))
+            tick += 1
+            continue
+        lost = _lost(found, index if trusted else {}, at, gap_end, tick)
+        if lost is None:
+            chart.end_note = (
+                f"the file is {'cut' if found.cut and gap_end == events[-1][2] else 'damaged'} "
+                f"at byte {at}, inside frame {len(chart.chunks)}"
+            )
+            break
+        chart.chunks += [chunk for chunk in lost if chunk.size]
+        tick += len(lost)
+    return chart
+
+
+def _gap_events(found: _Found) -> list[tuple[int, int, int]]:
+    return [(start, 0, end) for start, end in found.gaps if found.movi >= 0 and end > found.movi]
+
+
+def _lost(
+    found: _Found, index: dict[int, tuple[int, bool]], start: int, end: int, tick: int
+) -> list[Chunk] | None:
+    """Return the frames of a broken stretch; None where nothing tells how many it held.
+
+    An index that agrees with everything else also says where they are, so that a frame is read
+    whose chunk header alone is broken.
+    """
+    if index:
+        places = sorted(at for at in index if start <= at - 8 < end)
+        return [Chunk(at, *index[at], tick + n) for n, at in enumerate(places)]
+    sizes = {size for _, size in found.pieces}
+    if len(sizes) == 1:
+        step = (size := sizes.pop()) + 8 + (size & 1)
+        whole, rest = divmod(end - start, step)
+        return None if rest else [Chunk(-1, 1, False, tick + n) for n in range(whole)]
+    return None
