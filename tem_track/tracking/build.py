@@ -15,7 +15,7 @@ from tem_track.records import Box, FloatArray, Frame, Image, Reference, Target
 from tem_track.tracking.coarse import make_coarse
 from tem_track.tracking.crops import SLACK, Crop, cut
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
-from tem_track.tracking.noise import single_frame_variance, variance_of_grey
+from tem_track.tracking.noise import noise_of_grey, single_frame_variance, variance
 from tem_track.tracking.splines import MARGIN, coefficients, moved
 from tem_track.tracking.tracker import Limits, Look, Tracker
 
@@ -113,10 +113,15 @@ def _draft(image: Image, ref: Reference, target: Target) -> Look:
         )
     state = _State(_point_in_box(target, ref, crop), (h, w))
     state.template = cv2.GaussianBlur(grey, (0, 0), 1.0)
-    state.variance = np.full((h, w), single_frame_variance(grey))
+    state.base = float(grey[SLACK:-SLACK, SLACK:-SLACK].mean())
+    state.noise = _flat_noise(single_frame_variance(grey))
     state.mask = np.ones((h, w), bool)
     state.n_frames = DRAFT_FRAMES
     return state.look(Limits(1.0, math.inf, 1.0, gain=(0.05, 20.0), seen=0.3))
+
+
+def _flat_noise(level: float) -> FloatArray:
+    return np.array([level, 0.0, 0.0, level])
 
 
 def _collect(image: Image, looks: list[Look], crops: list[list[Crop]]) -> None:
@@ -142,8 +147,10 @@ class _State:
     point_px: tuple[float, float]
     shape: tuple[int, int]
     template: FloatArray = None  # type: ignore[assignment]
-    variance: FloatArray = None  # type: ignore[assignment]
+    noise: FloatArray = None  # type: ignore[assignment]
     mask: NDArray[np.bool_] = None  # type: ignore[assignment]
+    base: float = 0.0
+    support: FloatArray = None  # type: ignore[assignment]
     n_frames: float = 1
     turns: bool = False
     meat: FloatArray | None = None
@@ -152,28 +159,35 @@ class _State:
     def pattern(self) -> Pattern:
         """Return the pattern of the present template."""
         trim = SLACK - MARGIN
-        level = float(self.template[SLACK:-SLACK, SLACK:-SLACK].mean())
+        level = self.level()
         coef = coefficients(self.template - level, 3)
-        weight = self.mask / self.variance
-        sure = self._sure_slopes(coef[SLACK:-SLACK, SLACK:-SLACK].shape, coef)
         return Pattern(
             np.ascontiguousarray(coef[trim:-trim, trim:-trim]),
-            weight.astype(np.float32),
-            (weight * sure).astype(np.float32),
+            np.asarray(self.mask, np.float32),
+            np.asarray(self.mask * self._sure_slopes(coef), np.float32),
+            np.asarray(self.noise, np.float32),
             level,
         )
 
-    def _sure_slopes(self, shape: tuple[int, int], coef: NDArray[np.float32]) -> FloatArray:
+    def level(self) -> float:
+        """Return the grey value that the noise and the pattern count from."""
+        return self.base
+
+    def variance(self) -> FloatArray:
+        """Return the variance of the box's pixels."""
+        return variance(self.noise, self.template[SLACK:-SLACK, SLACK:-SLACK] - self.base)
+
+    def _sure_slopes(self, coef: NDArray[np.float32]) -> FloatArray:
         """Return how far each slope is told from the template's own noise, 0 to 1."""
         inner = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
         square = sum(moved(coef, 0, 0, 3, s)[inner].astype(float) ** 2 for s in "xy")
         strength = cv2.GaussianBlur(np.asarray(square), (0, 0), 1.5)
-        noise = 2 * SLOPE_NOISE * self.variance / self.n_frames
+        noise = 2 * SLOPE_NOISE * self.variance() / self.n_frames
         return np.clip(1 - noise / np.maximum(strength, 1e-12), 0.02, 1)
 
     def _noise_information(self, pattern: Pattern) -> float:
         """Return what the noise of the template's slopes adds to the information."""
-        return float((pattern.slope_weight * self.variance).sum()) * SLOPE_NOISE / self.n_frames
+        return float(pattern.slope_share.sum()) * SLOPE_NOISE / self.n_frames
 
     def look(self, limits: Limits) -> Look:
         """Return the look that the present template gives."""
@@ -199,7 +213,8 @@ def _rough_pattern(low: NDArray[np.float32], mask: NDArray[np.bool_], factor: in
         mask[: h * factor, : w * factor].astype(np.float32), (w, h), interpolation=cv2.INTER_AREA
     )
     padded = np.pad(low.astype(float), MARGIN, mode="edge")
-    return Pattern(coefficients(padded, 3), weight, weight, 0.0)
+    flat = np.array([1, 0, 0, 1], np.float32)
+    return Pattern(coefficients(padded, 3), weight, weight, flat, 0.0)
 
 
 def _slopes(
@@ -215,12 +230,16 @@ def _slopes(
     return value, np.array(slopes)
 
 
+def _weights(pattern: Pattern, value: FloatArray) -> FloatArray:
+    return np.asarray(pattern.share / variance(pattern.noise.astype(float), value))
+
+
 def _sharpened(pattern: Pattern, value: FloatArray, slopes: FloatArray) -> FloatArray:
     """Return the slopes' weighted scores with gain and offset taken out, (n, h, w)."""
-    w = pattern.weight.astype(float)
+    w = _weights(pattern, value)
     plain = np.array([np.ones_like(value), value])
     normal = np.einsum("ayx,byx,yx->ab", plain, plain, w)
-    q = pattern.slope_weight * slopes
+    q = pattern.slope_share * w * slopes
     cross = np.einsum("nyx,ayx->na", q, plain)
     return np.asarray(q - np.einsum("na,ayx->nyx", np.linalg.solve(normal, cross.T).T, plain) * w)
 
@@ -240,9 +259,7 @@ def _free_direction(information: FloatArray) -> FloatArray | None:
     return np.asarray(vectors[:, 0])
 
 
-def _covariance(
-    information: FloatArray, free: FloatArray | None, meat: FloatArray
-) -> FloatArray:
+def _covariance(information: FloatArray, free: FloatArray | None, meat: FloatArray) -> FloatArray:
     if free is not None:
         fixed = np.array([-free[1], free[0]])
         variance = float(fixed @ meat[:2, :2] @ fixed) / (
@@ -274,7 +291,7 @@ def _grow(
     state = _State(draft.point_px, shape)
     inner = draft.pattern
     state.mask = np.ones(shape, bool)
-    state.variance = np.full(shape, 1 / float(inner.weight.max()))
+    state.noise, state.base = inner.noise.astype(float), inner.level
     fits = [_fit_crop(crop, inner, state) for crop in stack]
     splines = [coefficients(crop.image.astype(float), 5) for crop in stack]
     for _ in range(ROUNDS):
@@ -339,12 +356,18 @@ def _average(
         x, y, turn = (fit.x_px, fit.y_px, fit.turn_rad) if fit else (0.0, 0.0, 0.0)
         gain, offset = (fit.gain, fit.offset) if fit else (gain0, offset0)
         grey = _registered(splines[k], x, y, turn, state) - level
-        visible = cv2.erode(stack[k].visible(), np.ones((5, 5)), borderValue=1)
-        visible = np.maximum(visible, 1e-6)
+        visible = np.maximum(_visible(stack[k], x, y), 1e-6)
         total += visible * ((grey - offset) / gain * gain0 + offset0)
         seen += visible
     state.template = total / seen + level
     state.n_frames = len(good)
+    state.support = seen[SLACK:-SLACK, SLACK:-SLACK]
+
+
+def _visible(crop: Crop, x: float, y: float) -> FloatArray:
+    """Return 1 where the frame holds what the template's pixel shows, else 0."""
+    whole = moved(crop.visible().astype(np.float32), x, y, 1)
+    return np.asarray(whole > 0.999, float)
 
 
 def _registered(
@@ -407,17 +430,18 @@ def _learn(state: _State, stack: list[Crop], fits: list[Fit | None], pattern: Pa
         total += np.nan_to_num(rest) ** 2
     mean_square = total / np.maximum(count, 1)
     box = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
-    seen = count >= max(2, len(good) // 4)
-    by_grey = variance_of_grey(state.template[box], mean_square, seen & state.mask, len(good))
+    seen = np.minimum(count, state.support) >= max(1.5, len(good) / 4)
+    grey = state.template[box] - state.base
+    state.noise = noise_of_grey(grey, mean_square, seen & state.mask, len(good))
+    by_grey = variance(state.noise, grey)
     excess = mean_square * len(good) / (len(good) - 1) / by_grey - 1
-    state.variance = by_grey
     state.mask = seen & ~_moves_otherwise(excess, seen, by_grey, len(good), pattern, state)
 
 
 def _moves_otherwise(
     excess: FloatArray,
     seen: NDArray[np.bool_],
-    variance: FloatArray,
+    noise: FloatArray,
     n_frames: int,
     pattern: Pattern,
     state: _State,
@@ -429,12 +453,12 @@ def _moves_otherwise(
     is flat and something else has passed by.
     """
     _, slopes = _slopes(pattern, state.point_px, False)
-    steepness = _smooth((slopes**2).sum(axis=0) / variance, seen)
-    noise = _smooth(2 * SLOPE_NOISE * np.ones_like(variance) / n_frames, seen)
+    steepness = _smooth((slopes**2).sum(axis=0) / noise, seen)
+    ripple = _smooth(2 * SLOPE_NOISE * np.ones_like(noise) / n_frames, seen)
     size = _smooth(excess, seen)
     pooled = 4 * math.pi * POOL_PX**2
     sure = size > ODD_EXCESS + 5 * math.sqrt(2 / (n_frames - 1) / pooled)
-    motion2 = size / np.maximum(steepness - noise, 1e-9)
+    motion2 = size / np.maximum(steepness - ripple, 1e-9)
     return sure & (motion2 > OWN_MOTION_PX**2)
 
 

@@ -27,23 +27,26 @@ class Pattern:
     ----------
     coef : float32 (h + 2 MARGIN, w + 2 MARGIN)
         Cubic B-spline coefficients of the grey values, less `level`.
-    weight : float32 (h, w)
-        One over the variance; zero where a pixel does not move with the target.
-    slope_weight : float32 (h, w)
-        The same, shrunk where a slope of the template is not told from noise.
+    share : float32 (h, w)
+        How far each pixel is used: 0 where it does not move with the target, else 1.
+    slope_share : float32 (h, w)
+        How far its slope is: shrunk where the slope is not told from the template's own noise.
+    noise : float32 (4,)
+        Variance of a pixel as a parabola of the grey less `level`, and its least value.
     level : float
         Grey value taken off frame and template, for accuracy.
     """
 
     coef: Float32
-    weight: Float32
-    slope_weight: Float32
+    share: Float32
+    slope_share: Float32
+    noise: Float32
     level: float
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the box."""
-        return (self.weight.shape[0], self.weight.shape[1])
+        return (self.share.shape[0], self.share.shape[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,13 +61,13 @@ class Fit:
     offset, gain : float
         The frame's grey is ``offset + gain * template``, both less `Pattern.level`.
     chi2 : float
-        Weighted mean of squared residuals.
+        Mean square of the residuals over their variance.
     likeness : float
         Squared correlation of frame and template, with the weights.
     information : float64 (2, 2) or (3, 3)
         Normal matrix of (x, y[, turn]) after gain and offset, for a gain of one.
     seen : float
-        Share of the pattern's weight that lies inside the image.
+        Part of the pattern's pixels that lies inside the image.
     """
 
     x_px: float
@@ -123,7 +126,7 @@ def fit_pattern(
             return None
         pivot = np.array([pivot_px[0] - view.left, pivot_px[1] - view.top])
         found = kernels.descend(
-            view.coef, view.patch, view.weight, view.slope_weight,
+            view.coef, view.patch, view.share, view.slope_share, pattern.noise,
             np.array([x - ix, y - iy, turn]), pivot, turns, none, results,
         )  # fmt: skip
         if not found:
@@ -146,15 +149,15 @@ class _View:
     left: int
     coef: Float32
     patch: Float32
-    weight: Float32
-    slope_weight: Float32
+    share: Float32
+    slope_share: Float32
 
     def seen(self, pattern: Pattern) -> float:
-        """Return the share of the pattern's weight that is used."""
-        if self.weight.shape == pattern.shape:
+        """Return the part of the pattern's pixels that is used."""
+        if self.share.shape == pattern.shape:
             return 1.0
-        total = float(pattern.weight.sum())
-        return float(self.weight.sum()) / total if total > 0 else 0.0
+        total = float(pattern.share.sum())
+        return float(self.share.sum()) / total if total > 0 else 0.0
 
 
 def _view(image: Image, pattern: Pattern, x: int, y: int) -> _View | None:
@@ -171,5 +174,5 @@ def _view(image: Image, pattern: Pattern, x: int, y: int) -> _View | None:
     return _View(
         top, left,
         pattern.coef[top : bottom + margin, left : right + margin],
-        patch, pattern.weight[inside], pattern.slope_weight[inside],
+        patch, pattern.share[inside], pattern.slope_share[inside],
     )  # fmt: skip

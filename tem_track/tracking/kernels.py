@@ -19,7 +19,7 @@ from tem_track.tracking.splines import MARGIN
 
 __all__ = ["N_RESULTS", "descend"]
 
-N_SUMS = 21
+N_SUMS = 22
 """Number of weighted sums that a pass over the pixels gathers."""
 
 N_RESULTS = 17
@@ -64,7 +64,14 @@ def _slope_taps(t: Any) -> Any:
 
 @_compiled
 def accumulate_shift(
-    coef: Any, patch: Any, weight: Any, slope_weight: Any, fy: float, fx: float, sums: FloatArray
+    coef: Any,
+    patch: Any,
+    share: Any,
+    slope_share: Any,
+    noise: Any,
+    fy: float,
+    fx: float,
+    sums: FloatArray,
 ) -> None:
     """Sum over the pixels of `patch` the products that a fit of gain, offset and shift needs.
 
@@ -72,13 +79,18 @@ def accumulate_shift(
     ----------
     coef : float32 (h + 2 MARGIN, w + 2 MARGIN)
         Cubic B-spline coefficients of the template.
-    patch, weight, slope_weight : float32 (h, w)
-        Grey values, their weights, and the weights of the template's slopes.
+    patch : float32 (h, w)
+        Grey values.
+    share, slope_share : float32 (h, w)
+        How far each pixel is used, 0 to 1, and how far its slope is.
+    noise : float32 (4,)
+        Variance of a pixel as a parabola of the template's grey, and its least value. The
+        template is moved before it is weighted, so that the weights move with it.
     fy, fx : float
         Shift of the template against the patch, at most MARGIN - 3.
     sums : float64 (N_SUMS,)
         Result: the weighted sums of products of 1, T, I; then of the slopes with 1, T, I and
-        with each other.
+        with each other; the last is the number of pixels.
     """
     h, w = patch.shape
     iy = int(np.floor(MARGIN - fy))
@@ -93,6 +105,9 @@ def accumulate_shift(
     slope = np.empty(w + 3, np.float32)
     sums[:] = 0.0
     zero = np.float32(0.0)
+    n0, n1, n2, least = noise[0], noise[1], noise[2], noise[3]
+    grey = np.empty(w, np.float32)
+    use = np.empty(w, np.float32)
     for i in range(h):
         r = i + iy
         for j in range(w + 3):
@@ -103,11 +118,14 @@ def accumulate_shift(
             c3 = coef[r + 2, c]
             value[j] = wy0 * c0 + wy1 * c1 + wy2 * c2 + wy3 * c3
             slope[j] = dy0 * c0 + dy1 * c1 + dy2 * c2 + dy3 * c3
-        s0 = s1 = s2 = s3 = s4 = s5 = zero
+        s0 = s1 = s2 = s3 = s4 = s5 = count = zero
         for j in range(w):
             g = patch[i, j]
-            m = weight[i, j]
             v = wx0 * value[j] + wx1 * value[j + 1] + wx2 * value[j + 2] + wx3 * value[j + 3]
+            m = share[i, j] / max(least, n0 + v * (n1 + v * n2))
+            grey[j] = v
+            use[j] = m
+            count += share[i, j]
             mv = m * v
             mg = m * g
             s0 += m
@@ -119,13 +137,9 @@ def accumulate_shift(
         x0 = x1 = x2 = y0 = y1 = y2 = xx = xy = yy = zero
         for j in range(w):
             g = patch[i, j]
-            q = slope_weight[i, j]
-            a0 = value[j]
-            a1 = value[j + 1]
-            a2 = value[j + 2]
-            a3 = value[j + 3]
-            v = wx0 * a0 + wx1 * a1 + wx2 * a2 + wx3 * a3
-            gx = dx0 * a0 + dx1 * a1 + dx2 * a2 + dx3 * a3
+            q = slope_share[i, j] * use[j]
+            v = grey[j]
+            gx = dx0 * value[j] + dx1 * value[j + 1] + dx2 * value[j + 2] + dx3 * value[j + 3]
             gy = wx0 * slope[j] + wx1 * slope[j + 1] + wx2 * slope[j + 2] + wx3 * slope[j + 3]
             qx = q * gx
             qy = q * gy
@@ -153,14 +167,16 @@ def accumulate_shift(
         sums[12] += xx
         sums[13] += xy
         sums[14] += yy
+        sums[21] += count
 
 
 @_compiled
 def accumulate_turn(
     coef: Any,
     patch: Any,
-    weight: Any,
-    slope_weight: Any,
+    share: Any,
+    slope_share: Any,
+    noise: Any,
     fy: float,
     fx: float,
     turn: float,
@@ -177,13 +193,13 @@ def accumulate_turn(
     h, w = patch.shape
     lowest, rightmost = coef.shape[0] - 3, coef.shape[1] - 3
     cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
-    row = np.empty(21, np.float32)
+    row = np.empty(N_SUMS, np.float32)
+    n0, n1, n2, least = noise[0], noise[1], noise[2], noise[3]
     sums[:] = 0.0
     for i in range(h):
         row[:] = np.float32(0.0)
         for j in range(w):
-            m = weight[i, j]
-            if m <= 0.0:
+            if share[i, j] <= 0.0:
                 continue
             dy = np.float32(i - py - fy)
             dx = np.float32(j - px - fx)
@@ -211,7 +227,8 @@ def accumulate_turn(
             gy = sin * tx + cos * ty
             gt = gy * dx - gx * dy
             g = patch[i, j]
-            q = slope_weight[i, j]
+            m = share[i, j] / max(least, n0 + v * (n1 + v * n2))
+            q = slope_share[i, j] * m
             row[0] += m
             row[1] += m * v
             row[2] += m * v * v
@@ -233,7 +250,8 @@ def accumulate_turn(
             row[18] += q * gt * gx
             row[19] += q * gt * gy
             row[20] += q * gt * gt
-        for k in range(21):
+            row[21] += share[i, j]
+        for k in range(N_SUMS):
             sums[k] += row[k]
 
 
@@ -271,8 +289,9 @@ def _solve_slopes(normal: Any, rhs: Any, n: int, free_x: float, free_y: float, o
 def descend(
     coef: Any,
     patch: Any,
-    weight: Any,
-    slope_weight: Any,
+    share: Any,
+    slope_share: Any,
+    noise: Any,
     start: Any,
     pivot: Any,
     turns: bool,
@@ -283,7 +302,7 @@ def descend(
 
     Parameters
     ----------
-    coef, patch, weight, slope_weight
+    coef, patch, share, slope_share, noise
         As for `accumulate_shift`.
     start : float64 (3,)
         Shift (x, y) and turn to begin with.
@@ -309,10 +328,10 @@ def descend(
     for passes in range(MAX_PASSES):
         if turns:
             accumulate_turn(
-                coef, patch, weight, slope_weight, y, x, turn, pivot[1], pivot[0], sums
+                coef, patch, share, slope_share, noise, y, x, turn, pivot[1], pivot[0], sums
             )
         else:
-            accumulate_shift(coef, patch, weight, slope_weight, y, x, sums)
+            accumulate_shift(coef, patch, share, slope_share, noise, y, x, sums)
         s1, st, stt, si, sit = sums[0], sums[1], sums[2], sums[3], sums[4]
         det = s1 * stt - st * st
         if not det > 1e-9 * s1 * stt:
@@ -344,7 +363,7 @@ def descend(
         if math.hypot(bend[0], bend[1]) < ENOUGH_PX * gain:
             results[0], results[1], results[2] = x, y, turn
             results[3], results[4] = offset, gain
-            results[5] = max(rest, 0.0) / s1
+            results[5] = max(rest, 0.0) / sums[21]
             results[6] = max(0.0, 1 - rest / energy) if energy > 0 else 0.0
             results[7] = passes
             results[8:] = normal.ravel()

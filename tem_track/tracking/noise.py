@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
 
-__all__ = ["single_frame_variance", "variance_of_grey"]
+__all__ = ["noise_of_grey", "single_frame_variance", "variance"]
 
 N_CLASSES = 12
 
 
-def variance_of_grey(
+def noise_of_grey(
     template: FloatArray, mean_square: FloatArray, usable: NDArray[np.bool_], n_frames: float
 ) -> FloatArray:
-    """Return the variance that each grey value of the template leads to.
+    """Return the variance that a grey value leads to, as a parabola with a least value.
 
     Parameters
     ----------
@@ -35,26 +35,37 @@ def variance_of_grey(
 
     Returns
     -------
-    FloatArray (h, w)
-        Variance of one frame's pixel.
+    FloatArray (4,)
+        Constant, linear and quadratic coefficient of the grey, and the least variance.
     """
     grey, square = template[usable], mean_square[usable]
-    edges = np.quantile(grey, np.linspace(0, 1, N_CLASSES + 1))
-    which = np.clip(np.searchsorted(edges, grey, side="right") - 1, 0, N_CLASSES - 1)
-    centres, levels = [], []
-    for number in range(N_CLASSES):
-        chosen = which == number
-        if chosen.sum() >= 20:
-            centres.append(float(np.median(grey[chosen])))
-            levels.append(float(np.median(square[chosen])))
-    if not levels:
-        return np.full(template.shape, max(float(square.mean()), 1e-6))
+    if not len(grey):
+        return np.array([1.0, 0.0, 0.0, 1e-6])
     free = max(n_frames - 1, 1)
     scale = n_frames / free / (1 - 2 / (9 * free)) ** 3
-    values = np.array(levels) * scale
-    floor = max(0.05 * float(np.median(values)), 1e-3 * float(np.ptp(edges)) ** 2 * 1e-3, 1e-9)
-    order = np.argsort(centres)
-    return np.interp(template, np.array(centres)[order], np.maximum(values, floor)[order])
+    centres, levels, counts = _classes(grey, square)
+    values = levels * scale
+    least = max(0.02 * float(np.median(values)), 0.2 * float(values.min()), 1e-9)
+    values = np.maximum(values, least)
+    degree = min(2, len(values) - 1)
+    fitted = np.polynomial.polynomial.polyfit(centres, values, degree, w=np.sqrt(counts) / values)
+    return np.array([*fitted, *np.zeros(2 - degree), least])
+
+
+def _classes(grey: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the middle grey, the median square and the size of classes of equal width."""
+    edges = np.linspace(*np.quantile(grey, [0.002, 0.998]), N_CLASSES + 1)
+    which = np.clip(np.searchsorted(edges, grey, side="right") - 1, 0, N_CLASSES - 1)
+    sizes = np.bincount(which, minlength=N_CLASSES)
+    kept = [k for k in range(N_CLASSES) if sizes[k] >= min(20, sizes.max())]
+    centres = np.array([np.median(grey[which == k]) for k in kept])
+    levels = np.array([np.median(square[which == k]) for k in kept])
+    return centres, levels, sizes[kept].astype(float)
+
+
+def variance(noise: FloatArray, grey: FloatArray) -> FloatArray:
+    """Evaluate the parabola of `noise_of_grey`."""
+    return np.asarray(np.maximum(noise[3], noise[0] + grey * (noise[1] + grey * noise[2])))
 
 
 def single_frame_variance(image: FloatArray) -> float:

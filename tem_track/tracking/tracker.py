@@ -22,7 +22,7 @@ class Limits:
     Attributes
     ----------
     chi2 : float
-        Typical weighted mean square of the residuals.
+        Typical mean square of the residuals over their variance.
     chi2_most : float
         Largest that is still believed.
     likeness : float
