@@ -16,6 +16,7 @@ OUTSIDE_PX = 12
 INSIDE_PX = 26
 _STEP_LIMIT_PX = 2.0
 _CONTRAST_PRIOR = 0.2
+_TEXTURE_LEVEL = 0.3  # darkness at which texture weighs as much as shot noise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +161,7 @@ def fit_edges(
 def _from_half_level(start: FloatArray, table: EdgeTable) -> FloatArray:
     """Move half-level edges outwards by the depth at which the model reaches half its darkness."""
     radius = np.maximum(start[:, 1] - start[:, 0], 1.5) / 2
-    value = table.value[table.rung(np.nan_to_num(radius, nan=1.0))]
+    value = table.value[table.rung(radius)]
     depth = U_LOW_PX + U_STEP_PX * np.argmax(value > 0.5 * value.max(axis=1)[:, None], axis=1)
     outwards = np.clip(depth, 0.0, 0.5 * radius)
     return np.column_stack([start[:, 0] - outwards, start[:, 1] + outwards])
@@ -205,6 +206,7 @@ class _Window:
         depth = self.side[:, None] * (self.t_px - edge[:, None])
         value, slope = _look_up(depth, radius, table)
         weight = self.seen * np.clip((radius[:, None] + 1.0 - depth) / 2.0, 0.0, 1.0)
+        weight = weight / (1.0 + (value / _TEXTURE_LEVEL) ** 2)
         background, contrast = _levels(self.grey, value, weight)
         model = background[:, None] - (background * contrast)[:, None] * value
         jacobian = np.stack(

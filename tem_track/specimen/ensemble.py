@@ -17,8 +17,10 @@ from tem_track.specimen.profile import EDGE_MODELS, EdgeModel, Profile, darkness
 __all__ = ["Ensemble", "choose_profile", "gather"]
 
 BIN_PX = 0.5
-LOW_PX, HIGH_PX = -14.0, 40.0
+LOW_PX, HIGH_PX = -14.0, 24.0
 _GRID_PX = 0.125
+_FLOOR, _TEXTURE = 0.003, 0.05  # what averaging leaves: outside, and as a share of the depth
+_BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +95,7 @@ def choose_profile(
     ----------
     ensemble : Ensemble
     start : Profile
-        Where the fits start.
+        Where the fits start. Its blur, measured on other edges, is held to 15 %.
     kinds : tuple of str
         The models in question.
 
@@ -108,7 +110,7 @@ def choose_profile(
     fits = {}
     for kind in kinds:
         for first in _starts(kind, start, ensemble):
-            fit = _fit(ensemble, first)
+            fit = _fit(ensemble, first, start.blur_px)
             if kind not in fits or fit[2] < fits[kind][2]:
                 fits[kind] = fit
     best = min(fits, key=lambda k: fits[k][2])
@@ -120,15 +122,15 @@ def _starts(kind: EdgeModel, start: Profile, ensemble: Ensemble) -> list[Profile
         inner = float(np.min(np.where(ensemble.weight > 0, ensemble.value, 1.0)))
         return [replace(start, model=kind, mu_per_px=max(-np.log(max(inner, 0.01)), 0.05))]
     if kind == "round":
-        return [replace(start, model=kind)]
+        return [replace(start, model=kind, blur_px=start.blur_px)]
     mu = start.mu_per_px
     return [
-        replace(start, model=kind, shell_px=w, shell_ratio=q, mu_per_px=mu)
+        replace(start, model=kind, shell_px=w, shell_ratio=q, mu_per_px=mu, blur_px=start.blur_px)
         for w, q in ((4.0, 0.6), (8.0, 0.7), (4.0, 2.0), (15.0, 1.5))
     ]
 
 
-def _fit(ensemble: Ensemble, start: Profile) -> tuple[Profile, float, float]:
+def _fit(ensemble: Ensemble, start: Profile, blur_px: float) -> tuple[Profile, float, float]:
     names = _FREE[start.model]
     low = np.array([_BOUNDS[n][0] for n in names] + [-8.0] + [0.9] * len(ensemble.radius_px))
     high = np.array([_BOUNDS[n][1] for n in names] + [8.0] + [1.1] * len(ensemble.radius_px))
@@ -138,17 +140,17 @@ def _fit(ensemble: Ensemble, start: Profile) -> tuple[Profile, float, float]:
     scale[0] = max(float(first[0]), 1e-4)
 
     def residual(x: FloatArray) -> FloatArray:
-        return _residual(x, ensemble, start, names)
+        return _residual(x, ensemble, start, names, blur_px)
 
     fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60)
     profile = replace(start, **dict(zip(names, map(float, fit.x), strict=False)))
     n = int((ensemble.weight > 0.05).sum())
-    score = n * float(np.log(2 * fit.cost / n + 1e-9)) + 3 * len(first) * float(np.log(n))
+    score = n * float(np.log(2 * fit.cost / n + 0.05)) + 3 * len(first) * float(np.log(n))
     return profile, float(fit.x[len(names)]), score
 
 
 def _residual(
-    x: FloatArray, ensemble: Ensemble, start: Profile, names: tuple[str, ...]
+    x: FloatArray, ensemble: Ensemble, start: Profile, names: tuple[str, ...], blur_px: float
 ) -> FloatArray:
     profile = replace(start, **dict(zip(names, map(float, x), strict=False)))
     shift, gains = float(x[len(names)]), x[len(names) + 1 :]
@@ -159,5 +161,8 @@ def _residual(
     ):
         model = darkness(grid, float(radius) + shift, profile)
         expected = gain * (1.0 - np.interp(ensemble.u_px + shift, grid, model))
-        out.append(np.where(weight > 0.05, (value - expected) * np.sqrt(weight), 0.0))
+        depth = -np.log(np.clip(expected, 0.02, 1.0))
+        sigma = np.hypot(_FLOOR, _TEXTURE * depth * expected)
+        out.append(np.where(weight > 0.05, (value - expected) * np.sqrt(weight) / sigma, 0.0))
+    out.append(np.array([np.log(profile.blur_px / blur_px) / _BLUR_SHARE]))
     return np.concatenate(out)

@@ -9,7 +9,10 @@ from scipy.special import ndtr
 
 from tem_track.records import FloatArray
 
-__all__ = ["Step", "find_step", "fit_end"]
+__all__ = ["Step", "find_step", "fit_end", "measure_blur"]
+
+
+_WINDOW_PX = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +57,38 @@ def find_step(
     if len(s) < 12:
         return Step(float("nan"), float("nan"), float("nan"))
     coarse = np.arange(near_px - reach_px, near_px + reach_px + 0.25, 0.5)
-    gains = [_gain(s, y, at, blur_px, sign) for at in coarse]
-    at = float(coarse[int(np.argmax(gains))])
+    window = np.exp(-0.5 * ((s - coarse[:, None]) / _WINDOW_PX) ** 2)
+    rest, height, without = _solve(s, y, coarse, window, blur_px)
+    allowed = (height * sign > 0) | (sign == 0)
+    at = float(coarse[int(np.argmax(np.where(allowed, without - rest, -np.inf)))])
     return _refine(s, y, at, blur_px)
 
 
-def _solve(s: FloatArray, y: FloatArray, at: float, window: FloatArray, blur: float) -> FloatArray:
-    """Return (residual sum, step height, residual sum without a step)."""
-    x = s - at
+def _solve(
+    s: FloatArray, y: FloatArray, at: FloatArray, window: FloatArray, blur: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return, for every position, residual sum, step height, residual sum without a step."""
+    x = s - at[:, None]
     gate = ndtr(x / blur)
-    design = np.column_stack([np.ones_like(x), x, gate, gate * x]) * window[:, None]
+    design = np.stack([np.ones_like(x), x, gate, gate * x], axis=-1) * window[..., None]
     target = y * window
-    full = np.linalg.lstsq(design, target, rcond=None)[0]
-    plain = np.linalg.lstsq(design[:, :2], target, rcond=None)[0]
-    rest = float(((target - design @ full) ** 2).sum())
-    return np.array([rest, full[2], float(((target - design[:, :2] @ plain) ** 2).sum())])
+    rest, height = _least_squares(design, target)
+    return rest, height, _least_squares(design[..., :2], target)[0]
 
 
-def _gain(s: FloatArray, y: FloatArray, at: float, blur: float, sign: int) -> float:
-    window = np.exp(-0.5 * ((s - at) / 5.0) ** 2)
-    rest, height, without = _solve(s, y, at, window, blur)
-    return float(without - rest) if sign == 0 or sign * height > 0 else 0.0
+def _least_squares(design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    normal = np.einsum("pni,pnj->pij", design, design)
+    normal += 1e-9 * np.eye(design.shape[-1])
+    right = np.einsum("pni,pn->pi", design, target)
+    solution = np.linalg.solve(normal, right[..., None])[..., 0]
+    residual = target - np.einsum("pni,pi->pn", design, solution)
+    return (residual**2).sum(axis=1), solution[:, -2]
 
 
 def _refine(s: FloatArray, y: FloatArray, at: float, blur: float) -> Step:
-    window = np.exp(-0.5 * ((s - at) / 5.0) ** 2)
+    window = np.exp(-0.5 * ((s - at) / _WINDOW_PX) ** 2)
     trial = at + np.arange(-1.5, 1.55, 0.05)
-    costs, heights, _ = np.array([_solve(s, y, p, window, blur) for p in trial]).T
+    costs, heights, _ = _solve(s, y, trial, np.broadcast_to(window, (len(trial), len(s))), blur)
     best = int(np.clip(np.argmin(costs), 1, len(trial) - 2))
     a, b, c = costs[best - 1 : best + 2]
     curvature = max(a - 2 * b + c, 1e-12)
@@ -90,6 +98,20 @@ def _refine(s: FloatArray, y: FloatArray, at: float, blur: float) -> Step:
     return Step(
         float(trial[best]) + shift, float(np.sqrt(max(variance, 0.0))), float(heights[best])
     )
+
+
+def measure_blur(profile: FloatArray, s_px: FloatArray, step: Step) -> float:
+    """Return the blur (standard deviation) with which a step is drawn best."""
+    ladder = np.geomspace(0.4, 3.5, 24)
+    use = np.isfinite(profile) & (np.abs(s_px - step.s_px) < 14)
+    s, y = s_px[use], profile[use]
+    if len(s) < 12:
+        return float("nan")
+    at = step.s_px + np.arange(-0.6, 0.65, 0.1)
+    window = np.exp(-0.5 * ((s - step.s_px) / _WINDOW_PX) ** 2)
+    window = np.broadcast_to(window, (len(at), len(s)))
+    costs = [float(_solve(s, y, at, window, float(blur))[0].min()) for blur in ladder]
+    return float(ladder[int(np.argmin(costs))])
 
 
 def fit_end(

@@ -10,7 +10,7 @@ from tem_track.records import FloatArray, Match
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.ensemble import Ensemble, choose_profile, gather
 from tem_track.specimen.model import SpecimenModel, average_bands
-from tem_track.specimen.profile import Profile, tabulate
+from tem_track.specimen.profile import tabulate
 from tem_track.specimen.smooth import smooth_curve
 from tem_track.specimen.strip import Crop
 
@@ -41,13 +41,14 @@ def learn_profile(
         return model
     widths = np.concatenate([b.start[:, 1] - b.start[:, 0] for b in banded])
     low, high = float(np.percentile(widths, 1)) / 3, 0.75 * float(np.percentile(widths, 99))
-    profile = replace(model.table.profile, mu_per_px=_first_mu(banded))
+    first = replace(model.table.profile, mu_per_px=_first_mu(banded))
+    profile = first
     for _ in range(3):
         table = tabulate(profile, low, high)
         ensemble = _collect(banded, replace(model, table=table))
         if ensemble is None:
             break
-        profile, _, _ = choose_profile(ensemble, replace(profile, model="round"))
+        profile, _, _ = choose_profile(ensemble, replace(first, mu_per_px=profile.mu_per_px))
     return replace(model, table=tabulate(profile, min(low, 2.0), high))
 
 
@@ -107,7 +108,7 @@ def _collect(banded: list[_Bands], model: SpecimenModel) -> Ensemble | None:
 def _aligned(
     item: _Bands, edges: Edges, side: FloatArray, sign: float, k: int
 ) -> tuple[FloatArray, FloatArray]:
-    offsets = np.arange(-14, 41)
+    offsets = np.arange(-14, 25)
     column = np.rint(side - item.t_px[0])[:, None] + sign * offsets
     inside = (column >= 0) & (column < item.bands.shape[1])
     index = np.clip(column, 0, item.bands.shape[1] - 1).astype(np.intp)
@@ -115,8 +116,3 @@ def _aligned(
     values = item.bands[rows, index] / edges.background[:, k][:, None]
     depth = sign * (item.t_px[index] - side[:, None])
     return depth, np.where(inside, values, np.nan)
-
-
-def default_profile() -> Profile:
-    """Return the profile from which learning starts."""
-    return Profile()

@@ -219,6 +219,8 @@ def measure_edges(
 def end_profile(strip: Strip, middle_t: float, half_width: float, smooth: int = 1) -> FloatArray:
     """Return the brightness along the axis, averaged over the specimen's middle columns."""
     columns = strip.columns(middle_t - half_width, middle_t + half_width)
+    if columns.stop <= columns.start:
+        return np.full(strip.grid.n_s, np.nan)
     profile = np.asarray(strip.grey[:, columns].mean(axis=1), dtype=np.float64)
     return np.asarray(uniform_filter1d(profile, smooth)) if smooth > 1 else profile
 

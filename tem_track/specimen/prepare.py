@@ -12,7 +12,7 @@ from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, FloatArray, Frame, Image, Match
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
-from tem_track.specimen.faces import find_step
+from tem_track.specimen.faces import find_step, measure_blur
 from tem_track.specimen.model import (
     MARGIN_T_PX,
     Place,
@@ -167,6 +167,9 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     model = replace(model, table=tabulate(model.table.profile, 2.0, 0.9 * width))
     model = _learn_tip_face(model, kept, width, middle)
     model = _learn_base_face(model, kept, width, middle)
+    blur = _sharpest(model, kept, width, middle)
+    profile = replace(model.table.profile, blur_px=blur)
+    model = replace(model, table=tabulate(profile, 2.0, 0.9 * width))
     return learn_profile(model, [(k.crop, k.tip, k.base) for k in kept])
 
 
@@ -222,9 +225,31 @@ def _learn_tip_face(
     return replace(model, tip_front=front)
 
 
+def _sharpest(model: SpecimenModel, kept: list[Sampled], width: float, middle: float) -> float:
+    """Return the blur of the sharpest piece of the tip's face, on the registered average."""
+    span = (model.tip_face_px - 20.0, model.tip_face_px + 20.0)
+    strips = [_around_tip(model, item, span) for item in kept if not item.tip.lost]
+    if not strips:
+        return 1.0
+    mean = _mean_strip(strips)
+    blurs = []
+    for at in np.arange(middle - 0.7 * width, middle + 0.7 * width, 9.0):
+        profile = end_profile(mean, float(at), 4.0)
+        step = find_step(profile, mean.grid.s_px, model.tip_face_px, 8.0, 1.0, -1)
+        strong = np.isfinite(step.s_px) and -step.height > 0.2 * float(np.nanmax(profile))
+        blurs += [measure_blur(profile, mean.grid.s_px, step)] if strong else []
+    return float(np.clip(np.percentile(blurs, 25), 0.6, 3.0)) if blurs else 1.0
+
+
 def _mean_strip(strips: list[Strip]) -> Strip:
-    stack = np.stack([x.grey for x in strips])
-    return Strip(strips[0].grid, np.nanmean(stack, axis=0).astype(np.float32))
+    total = np.zeros(strips[0].grey.shape)
+    count = np.zeros(strips[0].grey.shape)
+    for strip in strips:
+        seen = np.isfinite(strip.grey)
+        total += np.where(seen, strip.grey, 0.0)
+        count += seen
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return Strip(strips[0].grid, mean.astype(np.float32))
 
 
 def _side_profile(strip: Strip, middle: float, width: float) -> FloatArray:

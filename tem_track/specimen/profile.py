@@ -113,6 +113,7 @@ class EdgeTable:
     def rung(self, radius_px: FloatArray) -> FloatArray:
         """Return the index of the nearest tabulated radius."""
         step = self.log_radius[1] - self.log_radius[0]
+        radius_px = np.nan_to_num(radius_px, nan=1.0)
         index = np.rint((np.log(np.maximum(radius_px, 0.1)) - self.log_radius[0]) / step)
         return np.asarray(np.clip(index, 0, len(self.log_radius) - 1).astype(np.intp))
 

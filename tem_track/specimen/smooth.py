@@ -15,8 +15,8 @@ from tem_track.records import FloatArray
 
 __all__ = ["Curve", "smooth_curve"]
 
-_LADDER = np.logspace(-1, 7, 17)
-_CAUTION = 1.6  # bands are not independent: texture reaches over two or three of them
+_LADDER = np.logspace(3, 7, 13)
+_CAUTION = 2.0  # bands are not independent: texture reaches over two or three of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
