@@ -1,26 +1,28 @@
 """The only composition: a movie and an experiment in, a table of points out.
 
 ``prepare`` looks at a sample of the movie once and builds what every frame is measured with;
-``observe`` measures one frame with that and nothing else; ``analyse`` walks the frames and
-``evaluate`` turns the rows into mechanics.
+``observe`` measures one frame with that and nothing else; ``measure`` walks the frames in blocks,
+``assemble`` joins them and decides what needs the whole sequence, and ``calculate`` turns the
+columns into mechanics.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
-from itertools import pairwise
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tem_track import mechanics, tracking
+from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replace_row
 from tem_track.config import Experiment
 from tem_track.errors import ConfigError
-from tem_track.records import Axis, Box, FloatArray, Frame, Match, Observation, Outline
+from tem_track.records import Axis, Box, Frame, Match, Observation, Outline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +32,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Plan",
+    "Progress",
     "Result",
     "analyse",
+    "assemble",
     "calculate",
     "evaluate",
+    "measure",
     "observe",
     "prepare",
-    "tabulate",
 ]
 
 Measurement = Mapping[str, NDArray[Any]]
@@ -44,13 +48,8 @@ Progress = Callable[[str, int, int], None]
 
 SAMPLE_FRAMES = 100
 SAMPLE_BYTES = 128_000_000
-OUTLINE_STATIONS = 65
+BLOCK_FRAMES = 64
 WORKERS = 2
-TARGETS = ("bar", "tip", "base")
-_MATCH_FIELDS = ("x_px", "y_px", "xx_px2", "xy_px2", "yy_px2", "score", "rotation_deg")
-_OUTLINE_FIELDS = tuple(
-    f.name for f in fields(Outline) if f.type == "float" and f.name != "axis_deg"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,9 +131,8 @@ def analyse(movie: Movie, experiment: Experiment, *, progress: Progress | None =
     """
     report = progress or _silent
     plan = prepare(movie, experiment, progress=report)
-    observations = list(observe_all(movie, plan, progress=report))
-    observations = settle(movie, plan, observations)
-    return result_of(observations, plan)
+    blocks = list(measure(movie, plan, progress=report))
+    return assemble(movie, plan, blocks)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -355,11 +353,19 @@ def _axis_of_motion(
 # --------------------------------------------------------------------------- once a frame
 
 
-def observe(frame: Frame, plan: Plan) -> Observation:
-    """Measure one frame. The answer depends on the frame and the plan alone."""
+def observe(frame: Frame, plan: Plan, settled: Mapping[str, Match] | None = None) -> Observation:
+    """Measure one frame. The answer depends on the frame and the plan alone.
+
+    Parameters
+    ----------
+    frame : Frame
+    plan : Plan
+    settled : mapping, optional
+        Targets whose place is known already.
+    """
     if not frame.ok:
         return Observation(frame.index, frame.time_s, False, "")
-    matches = _locate(plan.trackers, frame)
+    matches = _locate(plan.trackers, frame) | dict(settled or {})
     return Observation(
         frame.index,
         frame.time_s,
@@ -383,128 +389,88 @@ def _digest(frame: Frame) -> str:
     return hashlib.blake2b(frame.image[::8].tobytes(), digest_size=8).hexdigest()
 
 
-def observe_all(movie: Movie, plan: Plan, *, progress: Progress = _silent) -> Iterator[Observation]:
-    """Measure the plan's frames in order, a few at a time in threads."""
-    total = len(plan.frame_range)
-    frames = movie.frames(plan.frame_range[0], plan.frame_range[-1])
-    with ThreadPoolExecutor(WORKERS) as pool:
-        waiting: list[Future[Observation]] = []
-        done = 0
-        for frame in frames:
-            waiting.append(pool.submit(observe, frame, plan))
-            if len(waiting) > 2 * WORKERS:
-                yield waiting.pop(0).result()
-                done += 1
-                progress("measure", done, total)
-        for future in waiting:
-            yield future.result()
-            done += 1
-            progress("measure", done, total)
+def measure(
+    movie: Movie,
+    plan: Plan,
+    *,
+    done: Iterable[int] = (),
+    progress: Progress = _silent,
+) -> Iterator[Block]:
+    """Measure the plan's frames in order, in blocks, a few frames at a time in threads.
 
-
-def settle(movie: Movie, plan: Plan, observations: Sequence[Observation]) -> list[Observation]:
-    """Decide between places of like score on the whole sequence, and outline again where it did."""
-    settled = list(observations)
-    changed: set[int] = set()
-    for name in plan.trackers:
-        matches = [getattr(o, name) or Match.none() for o in settled]
-        for row, match in enumerate(tracking.choose(matches)):
-            if match is not matches[row]:
-                settled[row] = _with_match(settled[row], name, match)
-                changed.add(row)
-    if plan.specimen is None:
-        return settled
-    for row in sorted(changed):
-        old = settled[row]
-        outline = _outline(movie[old.frame], plan, old.tip, old.base)
-        settled[row] = replace(old, outline=outline)
-    return settled
-
-
-def _with_match(observation: Observation, name: str, match: Match) -> Observation:
-    changed: dict[str, Any] = {name: match}
-    return replace(observation, **changed)
-
-
-# --------------------------------------------------------------------------- rows and columns
-
-
-def tabulate(observations: Sequence[Observation]) -> dict[str, NDArray[Any]]:
-    """Turn rows into columns: the table of pixels that ``measurement.csv`` holds.
-
-    Returns
-    -------
-    dict of arrays, shape (n,)
-        What was not seen is NaN or an empty text.
+    Parameters
+    ----------
+    movie, plan
+    done : iterable of int
+        Frames that are measured already.
+    progress : callable
     """
-    table: dict[str, NDArray[Any]] = {
-        "frame": np.array([o.frame for o in observations], dtype=np.int64),
-        "time_s": np.array([o.time_s for o in observations], dtype=float),
-        "ok": np.array([o.ok for o in observations], dtype=bool),
-        "digest": np.array([o.digest for o in observations], dtype=object),
-        "duplicate": _duplicates(observations),
-    }
-    for name in TARGETS:
-        matches = [getattr(o, name) for o in observations]
-        if any(match is not None for match in matches):
-            table |= _match_columns(name, [m or Match.none() for m in matches])
-    if any(o.outline is not None for o in observations):
-        table |= _outline_columns([o.outline for o in observations])
-    return table
+    finished, total = set(done), len(plan.frame_range)
+    count = len(finished)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for chunk in _chunks(plan.frame_range, finished):
+            frames = movie.frames(chunk[0], chunk[-1])
+            observations = []
+            for observation in _in_order(pool, frames, plan):
+                observations.append(observation)
+                count += 1
+                progress("measure", count, total)
+            yield _block(observations, plan)
 
 
-def _duplicates(observations: Sequence[Observation]) -> NDArray[np.bool_]:
-    repeated = [False] + [a.ok and a.digest == b.digest for a, b in pairwise(observations)]
-    return np.array(repeated, dtype=bool)
+def _chunks(frames: range, done: set[int]) -> Iterator[range]:
+    """Cut the frames into blocks at fixed places, and leave out what is done."""
+    for start in range(frames[0], frames[-1] + 1, BLOCK_FRAMES):
+        chunk = range(start, min(start + BLOCK_FRAMES, frames[-1] + 1))
+        if not done.issuperset(chunk):
+            yield chunk
 
 
-def _match_columns(name: str, matches: Sequence[Match]) -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {
-        f"{name}_{key}": np.array([getattr(m, key) for m in matches], dtype=float)
-        for key in _MATCH_FIELDS
-    }
-    reasons = [(m.reason or "lost") if m.lost else "" for m in matches]
-    columns[f"{name}_reason"] = np.array(reasons, dtype=object)
-    return columns
+def _in_order(
+    pool: ThreadPoolExecutor, frames: Iterable[Frame], plan: Plan
+) -> Iterator[Observation]:
+    waiting: deque[Future[Observation]] = deque()
+    for frame in frames:
+        waiting.append(pool.submit(observe, frame, plan))
+        if len(waiting) > 2 * WORKERS:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
-def _outline_columns(outlines: Sequence[Outline | None]) -> dict[str, NDArray[Any]]:
-    empty = Outline(axis_deg=float("nan"), flags=("SPECIMEN_LOST",))
-    rows = [outline if outline is not None else empty for outline in outlines]
-    columns: dict[str, NDArray[Any]] = {
-        "model": np.array([o.model for o in rows], dtype=object),
-        "broken": np.array([o.broken for o in rows], dtype=bool),
-        "outline_flags": np.array([";".join(o.flags) for o in rows], dtype=object),
-    }
-    for key in _OUTLINE_FIELDS:
-        columns[key] = np.array([getattr(o, key) for o in rows], dtype=float)
-    for key in ("base_face", "tip_face"):
-        ends: FloatArray = np.array([getattr(o, f"{key}_px") for o in rows], dtype=float)
-        columns[f"{key}_x_px"], columns[f"{key}_y_px"] = ends[:, 0], ends[:, 1]
-    for key in sorted({key for o in rows for key in o.extra}):
-        columns[key] = np.array([o.extra.get(key, np.nan) for o in rows], dtype=float)
-    return columns
+def _block(observations: Sequence[Observation], plan: Plan) -> Block:
+    names = [name for name in TARGETS if name in plan.trackers]
+    return block_of(observations, names, plan.specimen is not None)
 
 
-def _compact(outline: Outline) -> NDArray[np.float32]:
-    stack = np.column_stack([outline.midline_px, outline.left_px, outline.right_px])
-    if len(stack) > OUTLINE_STATIONS:
-        stack = stack[np.linspace(0, len(stack) - 1, OUTLINE_STATIONS).round().astype(int)]
-    return stack.astype(np.float32)
+# --------------------------------------------------------------------------- all frames together
 
 
-def result_of(observations: Sequence[Observation], plan: Plan) -> Result:
-    """Turn the settled observations into a result."""
+def assemble(movie: Movie, plan: Plan, blocks: Sequence[Block]) -> Result:
+    """Join the blocks, settle what needs the whole sequence, and calculate."""
     import pandas as pd
 
-    table = tabulate(observations)
-    outlines = {
-        o.frame: _compact(o.outline)
-        for o in observations
-        if o.outline is not None and len(o.outline.midline_px)
-    }
-    points, summary = calculate(table, plan.experiment, plan.axis, plan.warnings)
-    return Result(points, summary, pd.DataFrame(table), outlines, plan.experiment, plan.axis)
+    block = join(blocks)
+    settle(movie, plan, block)
+    points, summary = calculate(block.columns, plan.experiment, plan.axis, plan.warnings)
+    measurement = pd.DataFrame(block.columns)
+    return Result(points, summary, measurement, block.outlines, plan.experiment, plan.axis)
+
+
+def settle(movie: Movie, plan: Plan, block: Block) -> None:
+    """Decide between places of like score on the whole sequence, in place.
+
+    The few frames in which the sequence chose otherwise are outlined again.
+    """
+    changed: dict[int, dict[str, Match]] = {}
+    for name in sorted({target for _, target, _ in block.alternatives}):
+        matches = matches_of(block, name)
+        for row, match in enumerate(tracking.choose(matches)):
+            if not match.lost and match.x_px != matches[row].x_px:
+                changed.setdefault(row, {})[name] = match
+    for row in sorted(changed):
+        frame = movie[int(block.columns["frame"][row])]
+        replace_row(block, row, _block([observe(frame, plan, changed[row])], plan))
 
 
 def calculate(
@@ -515,7 +481,7 @@ def calculate(
     Parameters
     ----------
     measurement : mapping of arrays
-        What `tabulate` returns or ``measurement.csv`` holds.
+        What the joined blocks hold or ``measurement.csv`` holds.
     experiment : Experiment
     axis : Axis
     warnings : sequence of str

@@ -9,16 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from tem_track.analysis import Progress, Result, analyse, calculate
+from tem_track import __version__
+from tem_track.analysis import Progress, Result, assemble, calculate, measure, prepare
 from tem_track.config import Experiment, load_experiment
 from tem_track.errors import ResultsBusyError, ResultsError
 from tem_track.frames import Movie, open_movie
+from tem_track.journal import Journal
 
 __all__ = ["Outcome", "default_folder", "hold", "recalculate", "redraw", "run"]
 
 PROVENANCE = "provenance.json"
+JOURNAL = ".measured"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +85,10 @@ def run(
     folder = folder if folder is not None else default_folder(experiment_path)
     movie = _movie_of(experiment)
     with _only_if_new(folder), hold(folder):
-        result = analyse(movie, experiment, progress=progress)
-        _write(result, movie, folder, progress, draw)
+        with Journal(folder / JOURNAL, _journal_key(movie, experiment)) as journal:
+            result = _measure(movie, experiment, journal, progress)
+            _write(result, movie, folder, progress, draw)
+            journal.remove()
         from tem_track import outputs
 
         outputs.write_provenance(
@@ -91,6 +96,30 @@ def run(
         )
     lost = _lost_fraction(result)
     return Outcome(result, folder, lost, lost <= experiment.quality.max_lost_fraction)
+
+
+def _measure(movie: Movie, experiment: Experiment, journal: Journal, progress: Progress) -> Result:
+    """Measure what the journal does not hold yet; the result is the same as in one go."""
+    plan = prepare(movie, experiment, progress=progress)
+    blocks = journal.blocks()
+    done = [int(frame) for block in blocks for frame in block.columns["frame"]]
+    for block in measure(movie, plan, done=done, progress=progress):
+        journal.append(block)
+        blocks.append(block)
+    return assemble(movie, plan, blocks)
+
+
+def _journal_key(movie: Movie, experiment: Experiment) -> dict[str, Any]:
+    """Return what the measured pixels depend on; stiffness, scale and the like are not among it."""
+    path = experiment.movie_path
+    stat = path.stat()
+    kept = {"mode", "polarity", "axis_deg", "bar", "tip", "specimen", "base", "frames"}
+    return {
+        "version": __version__,
+        "movie": [str(path.resolve()), stat.st_size, stat.st_mtime_ns, len(movie)],
+        "frame_interval_s": experiment.calibration.frame_interval_s,
+        "experiment": experiment.model_dump(mode="json", include=kept),
+    }
 
 
 def _write(result: Result, movie: Movie, folder: Path, progress: Progress, draw: bool) -> None:

@@ -21,7 +21,8 @@ LAYERS = [
     {"outputs"},
     {"propose"},
     {"analysis"},
-    {"config"},
+    {"journal"},
+    {"config", "columns"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
     {"records", "errors", "__init__"},
 ]
