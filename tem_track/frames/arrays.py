@@ -67,6 +67,7 @@ class ArraySource:
     """Frames of an array of shape (frames, height, width[, 3 or 4]) or (height, width)."""
 
     path: Path | None = None
+    lends = True
 
     def __init__(self, stack: NDArray[Any]) -> None:
         stack = stack[np.newaxis] if stack.ndim == 2 else stack

@@ -48,6 +48,7 @@ class Video:
         context.copy_opaque = True
         self._context = context
         self.codec: str = context.name
+        self.has_tag = bool(str(context.codec_tag).strip("\0"))
         self.pixel_format: str = context.pix_fmt or ""
         self.width_px, self.height_px = int(context.width), int(context.height)
         self.intra_only = bool(context.codec.properties & _INTRA_ONLY)

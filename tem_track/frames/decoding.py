@@ -81,6 +81,8 @@ class Decoder:
         self._next = max(int(self._table.rank[packet]), 0) if packet else 0
         self._held: _Output | None = None
         self._first_bad = self._last_bad = -1
+        self._bad_leading = (len(self._table.rank), -1)
+        self._unsure_before = -1
         self._outputs = self._run()
 
     def _go_to(self, packet: int) -> None:
@@ -131,6 +133,7 @@ class Decoder:
                 yield from self._video.decode(self._packet(ordinal), ordinal)
             except READ_ERRORS:
                 self._mark_bad(ordinal)
+                self._unsure_before = ordinal
         with contextlib.suppress(*READ_ERRORS):
             yield from self._video.drain()
 
@@ -144,6 +147,13 @@ class Decoder:
         return data
 
     def _mark_bad(self, ordinal: int) -> None:
+        place = int(np.searchsorted(self._keys, ordinal)) - 1
+        key_rank = int(self._table.rank[self._keys[place]]) if place >= 0 else -1
+        if 0 <= self._table.rank[ordinal] < key_rank:
+            # Shown before the key frame that it follows in the file: what is shown after that
+            # key frame does not rest on it.
+            self._bad_leading = (ordinal, key_rank)
+            return
         self._first_bad = ordinal if self._first_bad < 0 else self._first_bad
         self._last_bad = ordinal
 
@@ -155,8 +165,11 @@ class Decoder:
             return "damaged" if ordinal == self._last_bad else ""
         if frame.key_frame and ordinal > self._last_bad:
             self._first_bad = self._last_bad = -1
-        if ordinal in self._table.doubtful:
+        held_back = ordinal < self._unsure_before and not self._table.stamped
+        if (held_back and self._video.reorders) or ordinal in self._table.doubtful:
             return "its place is not certain"
+        if ordinal >= self._bad_leading[0] and self._table.rank[ordinal] < self._bad_leading[1]:
+            return "rests on a damaged frame"
         if self._first_bad < 0 or ordinal < self._first_bad:
             return ""
         return "damaged" if ordinal <= self._last_bad else "rests on a damaged frame"

@@ -116,7 +116,7 @@ class Movie:
         if step < 1:
             raise MovieError(f"{self._name()}: step {step} is not 1 or more; give a positive step")
         start, stop = self._position(first), self._position(last)
-        return ahead(self._read(range(start, stop + 1, step)))
+        return self._stream(range(start, stop + 1, step))
 
     def select(self, indices: Iterable[int]) -> Iterator[Frame]:
         """Return the frames of the given numbers in rising order, each once.
@@ -125,13 +125,18 @@ class Movie:
         costs little.
         """
         numbers = sorted({self._position(operator.index(index)) for index in indices})
-        return ahead(self._read(numbers))
+        return self._stream(numbers)
+
+    def _stream(self, numbers: Sequence[int]) -> Iterator[Frame]:
+        frames = self._read(numbers)
+        return frames if getattr(self._source, "lends", False) else ahead(frames)
 
     def _read(self, numbers: Sequence[int]) -> Iterator[Frame]:
         blank = np.zeros((self.info.height_px, self.info.width_px), self._dtype())
         blank.setflags(write=False)
+        times_s = self.times_s
         for number, (image, note) in zip(numbers, self._source.read(numbers), strict=True):
-            time_s = float(self.times_s[number])
+            time_s = float(times_s[number])
             if image is not None and (image.shape, image.dtype) != (blank.shape, blank.dtype):
                 note = f"is {image.shape[1]}x{image.shape[0]} px of {image.dtype}"
                 image = None

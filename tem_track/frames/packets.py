@@ -21,6 +21,7 @@ from tem_track.frames.clock import fit_grid
 from tem_track.frames.container import READ_ERRORS, Video
 from tem_track.frames.ebml import Block, EbmlMap, map_matroska
 from tem_track.frames.riff import map_avi
+from tem_track.frames.vop import display_order, vop_type
 from tem_track.records import FloatArray
 
 __all__ = ["PacketTable", "ranks", "read_table"]
@@ -45,6 +46,8 @@ class PacketTable:
         Frame of each packet; -1 for a packet that is decoded but not shown.
     time_s : FloatArray, shape (n,)
         Time of each frame in seconds from the first.
+    stamped : bool
+        Whether the container gives the order, not only the codec.
     ordered : bool
         False where the order is not known before everything has been decoded once.
     doubtful : frozenset of int
@@ -61,6 +64,7 @@ class PacketTable:
     order: NDArray[np.int64]
     rank: NDArray[np.int64]
     time_s: FloatArray
+    stamped: bool = True
     ordered: bool = True
     doubtful: frozenset[int] = frozenset()
     prefix: bytes = b""
@@ -106,7 +110,25 @@ def read_table(path: Path) -> PacketTable:
 def _from_avi(video: Video) -> PacketTable:
     chart = map_avi(video.path, int(video.stream.index))
     rows = [_Row(c.offset, c.size, c.key, c.tick) for c in chart.chunks]
-    return _table(video, rows, float(video.stream.time_base), not video.reorders, chart.end_note)
+    table = _table(video, rows, float(video.stream.time_base), False, chart.end_note)
+    return _in_stated_order(video, table) if video.codec == "mpeg4" else table
+
+
+def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
+    """Return the table in the order that MPEG-4's own frame types give, where all tell theirs."""
+    places = zip(table.offset.tolist(), table.size.tolist(), strict=True)
+    types = [vop_type(video.read(at, size)) if at >= 0 else None for at, size in places]
+    order = display_order(types)
+    if order is None:
+        return table
+    places_in_order = np.array(order, np.int64)
+    return replace(
+        table,
+        order=places_in_order,
+        rank=ranks(places_in_order, len(order)),
+        key=np.array([kind == 0 for kind in types], bool),
+        ordered=True,
+    )
 
 
 def _from_matroska(video: Video) -> PacketTable:
@@ -193,6 +215,7 @@ def _table(
         order=order,
         rank=ranks(order, len(rows)),
         time_s=_times_s(stamps[order], tick_s),
+        stamped=has_stamps,
         ordered=ordered,
         end_note=note,
     )

@@ -14,6 +14,7 @@ from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Picture
 from tem_track.frames.packets import PacketTable, read_table
 from tem_track.frames.pixels import bit_depth, grey_kind
+from tem_track.frames.raw import RawFrames, is_lendable
 from tem_track.records import FloatArray
 
 __all__ = ["VideoSource"]
@@ -29,7 +30,8 @@ class VideoSource:
         with contextlib.closing(Video(path)) as video:
             self.info = _info(video)
         self._table: PacketTable | None = None
-        self._idle: Decoder | None = None
+        self._idle: Decoder | RawFrames | None = None
+        self._lends: bool | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_idle": None}
@@ -44,6 +46,20 @@ class VideoSource:
                     table = in_order_of_output(decoder, table)
             self._table = table
         return self._table
+
+    @property
+    def lends(self) -> bool:
+        """Whether frames cost next to nothing, so that decoding ahead would not pay."""
+        if self._lends is None:
+            with contextlib.closing(Video(self._file)) as video:
+                self._lends = is_lendable(video, self.table)
+        return self._lends
+
+    def _new_decoder(self) -> Decoder | RawFrames:
+        if not self.lends:
+            return Decoder(Video(self._file), self.table)
+        with contextlib.closing(Video(self._file)) as video:
+            return RawFrames(video, self.table)
 
     def count(self) -> int:
         """Return the number of packets that are frames."""
@@ -62,7 +78,7 @@ class VideoSource:
         """Yield the pictures of rising frame numbers."""
         decoder, self._idle = self._idle, None
         if decoder is None:
-            decoder = Decoder(Video(self._file), self.table)
+            decoder = self._new_decoder()
         try:
             for index in indices:
                 yield decoder.picture(index)
