@@ -54,7 +54,8 @@ def plan_loaded(
         scenario.rate_exponent, rate, fracture_strain=rng.uniform(0.7, 1.0),
     )  # fmt: skip
     peak = _peak_force(scenario, part, material, strain)
-    phases, actuator = _programme(scenario, moments, gap, peak / stiffness + strain * length)
+    travel = peak / stiffness + strain * length
+    phases, actuator = _programme(scenario, moments, gap, travel, rng.spawn(1)[0])
     times: Floats = np.arange(float(moments)) * setup.frame_interval_s
     sign: Literal[1, -1] = 1 if scenario.mode == "compression" else -1
     programme = Programme(
@@ -151,9 +152,9 @@ def _shape(scenario: Scenario, rng: np.random.Generator) -> Floats:
 def _rise(scenario: Scenario, strain: float) -> float:
     """Force at the largest strain over strength times initial area."""
     if scenario.shape == "pillar":
-        return 0.68**2 * 1.3
+        return 0.7
     if scenario.shape == "particle" and scenario.name == "particle_compression":
-        return 0.6**2 * 1.6
+        return 0.8
     if scenario.name in ("sphere_compression", "hollow_sphere_compression"):
         return 1.1 * 2.0 * strain * (1 + 1.2 * strain)
     return 1.33 * math.exp(strain) if scenario.mode == "compression" else 1.03
@@ -165,7 +166,7 @@ def _peak_force(scenario: Scenario, part: Part, material: Material, strain: floa
 
 
 def _programme(
-    scenario: Scenario, moments: int, gap: float, travel: float
+    scenario: Scenario, moments: int, gap: float, travel: float, rng: np.random.Generator
 ) -> tuple[tuple[str, ...], Floats]:
     """Phase names and actuator positions: approach, load, hold, unload, after."""
     last = moments - 1
@@ -177,7 +178,8 @@ def _programme(
         marks = np.array([0.0, 0.03, 1.0]) * last
         position = np.interp(np.arange(moments), marks, [0, 0, 1.12 * travel])
         return ("load",) * moments, np.asarray(position)
-    marks = np.array([0.0, 0.14, 0.72, 0.78, 0.93, 1.0]) * last
+    contact, peak = rng.uniform(0.12, 0.17), rng.uniform(0.64, 0.74)
+    marks = np.array([0.0, contact, peak, peak + 0.06, 0.93, 1.0]) * last
     top = gap + travel
     back = gap - 25.0
     position = np.interp(np.arange(moments), marks, [0, gap - 0.5, top, top, back, back])

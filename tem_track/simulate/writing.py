@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tem_track.simulate.scene import Scene
 
-__all__ = ["Simulated", "write_movie", "write_simulated"]
+__all__ = ["Simulated", "experiment_text", "write_files", "write_movie", "write_simulated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Simulated:
 
     Attributes
     ----------
-    movie, truth_csv, truth_json, experiment : Path
+    movie, truth_csv, truth_json : Path
+    experiment : Path or None
     log : Path or None
         The electrical log of a growth scene.
     frames : int
@@ -40,7 +41,7 @@ class Simulated:
     movie: Path
     truth_csv: Path
     truth_json: Path
-    experiment: Path
+    experiment: Path | None
     frames: int
     log: Path | None = None
 
@@ -77,16 +78,33 @@ def write_simulated(
         raise ConfigError(f"simulate: {codec} holds 8 bits; take codec ffv1 or tiff16 for 16")
     output.mkdir(parents=True, exist_ok=True)
     movie = output / (scene.name + (".tif" if codec == "tiff16" else ".avi"))
-    write_movie(scene, movie, codec=codec, quality=quality, progress=progress)
-    truth_csv, truth_json = output / "truth.csv", output / "truth.json"
-    _write_rows(scene, truth_csv)
-    log = _write_log(scene, output)
-    truth_json.write_text(json.dumps(_truth(scene), indent=1) + "\n", encoding="utf-8")
     experiment = output / "experiment.toml"
-    experiment.write_text(
-        experiment_text(scene, movie.name, log.name if log else None), encoding="utf-8"
+    written = write_files(
+        scene, movie, output / "truth", codec=codec, quality=quality, progress=progress
     )
-    return Simulated(movie, truth_csv, truth_json, experiment, len(scene), log)
+    log = written.log.name if written.log else None
+    text = experiment_text(scene, movie.name, log)
+    experiment.write_text(text, encoding="utf-8", newline="\n")
+    return replace(written, experiment=experiment)
+
+
+def write_files(
+    scene: Scene,
+    movie: Path,
+    truth: Path,
+    *,
+    codec: Codec = "mjpeg",
+    quality: int = 3,
+    progress: Callable[[int, int], None] | None = None,
+) -> Simulated:
+    """Write a movie, its truth (two files that begin alike) and its log where it has one."""
+    write_movie(scene, movie, codec=codec, quality=quality, progress=progress)
+    table, facts = (truth.with_name(truth.name + end) for end in (".csv", ".json"))
+    _write_rows(scene, table)
+    log = _write_log(scene, movie.with_name(f"{movie.stem}_potential.csv"))
+    told = json.dumps(_plain(_truth(scene)), indent=1, allow_nan=False)
+    facts.write_text(told + "\n", encoding="utf-8", newline="\n")
+    return Simulated(movie, table, facts, None, len(scene), log)
 
 
 def write_movie(
@@ -193,11 +211,21 @@ def _truth(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _write_log(scene: Scene, output: Path) -> Path | None:
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: null for what is missing."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "infinite"
+    return value
+
+
+def _write_log(scene: Scene, path: Path) -> Path | None:
     table = getattr(scene.story, "log", None)
     if table is None:
         return None
-    path = output / "potential.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table)
