@@ -10,7 +10,8 @@ import numpy as np
 from tem_track.errors import ConfigError
 from tem_track.mechanics.areas import Geometry
 from tem_track.mechanics.columns import DIAMETERS
-from tem_track.mechanics.kinematics import nm_per_px
+from tem_track.mechanics.corrections import sink_in_nm
+from tem_track.mechanics.kinematics import Loading, nm_per_px
 from tem_track.mechanics.measurement import Measurement, RowArray
 from tem_track.mechanics.settings import Settings
 from tem_track.records import FloatArray
@@ -42,11 +43,14 @@ class Dimensions:
         The specimen's columns of `points.csv` up to strain, each with its `u_`.
     length, diameter : Initial
         Before contact.
+    ends_nm : (float, float)
+        Diameters at the tip's and the base's face before contact.
     """
 
     columns: dict[str, FloatArray]
     length: Initial
     diameter: Initial
+    ends_nm: tuple[float, float]
 
     def geometry(self, section_area_ratio: float = 1.0) -> Geometry:
         """Return what the area models may know."""
@@ -63,21 +67,22 @@ class Dimensions:
         )
 
 
-def dimensions(measurement: Measurement, settings: Settings, zero_rows: RowArray) -> Dimensions:
+def dimensions(measurement: Measurement, settings: Settings, loading: Loading) -> Dimensions:
     """Scale the outlines' pixels and compare them with the frames before contact.
 
     Parameters
     ----------
     measurement : Measurement
     settings : Settings
-    zero_rows : RowArray
-        Rows before contact.
+    loading : Loading
+        Its rows before contact, and its force for the sink-in of an elastic base.
 
     Raises
     ------
     ConfigError
         Where the length or diameter before loading is not above zero.
     """
+    zero_rows = loading.zero_rows
     scales = {"length_nm": nm_per_px(settings)}
     columns: dict[str, FloatArray] = {}
     for name in ("length_nm", *DIAMETERS, "shell_nm", "bow_nm"):
@@ -89,10 +94,15 @@ def dimensions(measurement: Measurement, settings: Settings, zero_rows: RowArray
     diameter = _initial(
         "diameter", columns["diameter_mid_nm"], columns["u_diameter_mid_nm"], zero_rows
     )
-    columns |= _deformation(columns, length, settings.mode)
+    sink_in = _sink_in(columns, loading, settings)
+    columns |= _deformation(columns, length, settings.mode, sink_in)
     columns |= _bending(columns)
     columns |= _volume(measurement, zero_rows)
-    return Dimensions(columns, length, diameter)
+    tip, base = (
+        _initial(end, columns[f"diameter_{end}_nm"], columns[f"u_diameter_{end}_nm"], zero_rows)
+        for end in ("tip", "base")
+    )
+    return Dimensions(columns, length, diameter, (tip.value_nm, base.value_nm))
 
 
 def _initial(name: str, values: FloatArray, u: FloatArray, rows: RowArray) -> Initial:
@@ -120,11 +130,21 @@ def _u_median(values: FloatArray, u: FloatArray) -> float:
     return 1.2533 * sigma / math.sqrt(values.size)
 
 
+def _sink_in(
+    columns: dict[str, FloatArray], loading: Loading, settings: Settings
+) -> FloatArray | float:
+    """How deep the specimen sinks into an elastic base that its outline does not resolve."""
+    if settings.base_modulus_GPa is None or settings.mode != "compression":
+        return 0.0
+    width = columns["diameter_base_nm"]
+    return sink_in_nm(loading.force_nN, width, settings.base_modulus_GPa, settings.base_poisson)
+
+
 def _deformation(
-    columns: dict[str, FloatArray], length: Initial, mode: str
+    columns: dict[str, FloatArray], length: Initial, mode: str, sink_in: FloatArray | float
 ) -> dict[str, FloatArray]:
     sign = -1.0 if mode == "compression" else 1.0
-    change = sign * (columns["length_nm"] - length.value_nm)
+    change = sign * (columns["length_nm"] - length.value_nm) - sink_in
     u = columns["u_length_nm"]
     ratio = columns["length_nm"] / length.value_nm
     with np.errstate(divide="ignore", invalid="ignore"):

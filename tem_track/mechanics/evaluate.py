@@ -11,15 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.mechanics.areas import Mook, area_models
+from tem_track.mechanics.case import Case, Events
 from tem_track.mechanics.columns import COLUMNS
 from tem_track.mechanics.dimensions import Dimensions, dimensions
+from tem_track.mechanics.displacements import motion_px
 from tem_track.mechanics.events import find_drops, find_holds, first_lasting, largest, phases
 from tem_track.mechanics.flags import FLAGS, Flags, measured_flags
 from tem_track.mechanics.kinematics import Loading, load, nm_per_px
 from tem_track.mechanics.measurement import BoolArray, Measurement, read_measurement
+from tem_track.mechanics.neck import neck_mask
 from tem_track.mechanics.settings import Settings
 from tem_track.mechanics.stresses import Stress, stress
-from tem_track.mechanics.summary import Events, summarise
+from tem_track.mechanics.summary import summarise
 from tem_track.records import Axis, FloatArray
 
 __all__ = ["Evaluation", "evaluate"]
@@ -63,38 +66,54 @@ def evaluate(measurement: Mapping[str, NDArray[Any]], settings: Settings) -> Eva
     flags = measured_flags(table, settings.shape is not None)
     usable = ~(flags["BAD_FRAME"] | flags["DUPLICATE"] | flags["LOW_SCORE"])
     loading = load(table, settings, usable & ~flags["BROKEN"])
-    sizes = dimensions(table, settings, loading.zero_rows)
-    events = _events(table, settings, loading, flags, usable)
+    sizes = dimensions(table, settings, loading)
+    _neck(flags, settings, sizes, loading)
+    events = _events(table, loading, flags, usable, settings)
     stresses = _stresses(settings, sizes, loading, flags)
     points = _points(table, settings, loading, sizes, stresses)
     points |= _closure(table, settings, loading, sizes, events)
     _late_flags(flags, points, events, settings)
     points["phase"] = np.array(events.phases, dtype=object)
     points["flags"] = _joined(flags, len(table))
-    summary = summarise(settings, table, loading, sizes, stresses, events, flags, points)
+    case = Case(settings, table, loading, sizes, stresses, events, flags, points)
+    summary = summarise(case)
     ordered = {name: points[name] for name in COLUMNS}
     return Evaluation(ordered, summary, tuple(summary["warnings"]))
 
 
+def _neck(flags: Flags, settings: Settings, sizes: Dimensions, loading: Loading) -> None:
+    """Add the frames whose smallest width fell significantly, in tension."""
+    if settings.mode != "tension" or settings.shape is None:
+        return
+    smallest, mid = sizes.columns["diameter_min_nm"], sizes.columns["diameter_mid_nm"]
+    ratio = (smallest / mid)[loading.zero_rows]
+    start = float(np.median(ratio)) if ratio.size else math.nan
+    mask = neck_mask(smallest, mid, sizes.columns["u_diameter_min_nm"], start)
+    first = first_lasting(mask)
+    if first is not None:
+        mask[:first] = False
+        flags["NECK"] = flags["NECK"] | mask
+
+
 def _events(
-    table: Measurement, settings: Settings, loading: Loading, flags: Flags, usable: BoolArray
+    table: Measurement, loading: Loading, flags: Flags, usable: BoolArray, settings: Settings
 ) -> Events:
-    contact = loading.contact.row
-    fracture = first_lasting(flags["BROKEN"])
-    if contact is None:
-        return Events(None, None, None, fracture, [], [], ["approach"] * len(table))
-    rows = np.arange(len(table))
-    whole = rows < (fracture if fracture is not None else len(table))
-    top = largest(loading.force_nN, usable & whole & (rows >= contact))
+    contact, n = loading.contact.row, len(table)
+    fracture, bent = first_lasting(flags["BROKEN"]), first_lasting(flags["BENT"])
+    neck = first_lasting(flags["NECK"])
+    if contact is None and settings.shape is not None:
+        none = ["approach"] * n
+        return Events(None, None, None, fracture, bent, neck, [], [], none)
+    rows = np.arange(n)
+    whole = rows < (fracture if fracture is not None else n)
+    top = largest(loading.force_nN, usable & whole & (rows >= (contact or 0)))
     release = _release(loading, top, fracture)
-    holds = (
-        find_holds(table.time_s, np.where(whole, loading.force_nN, np.nan), (contact, top))
-        if top is not None
-        else []
-    )
+    force = np.where(usable & whole, loading.force_nN, np.nan)
+    start = contact or 0
+    holds = find_holds(table.time_s, force, (start, top)) if top is not None else []
     drops = find_drops(np.where(usable, loading.force_nN, np.nan), loading.u_force_nN)
-    names = phases(len(table), contact, top, release, fracture, holds)
-    return Events(contact, top, release, fracture, holds, drops, names)
+    names = phases(n, start, top, release, fracture, holds)
+    return Events(contact, top, release, fracture, bent, neck, holds, drops, names)
 
 
 def _release(loading: Loading, top: int | None, fracture: int | None) -> int | None:
@@ -186,8 +205,6 @@ def _closure(
 
     Before contact the closure is the gap that is left, with a minus sign.
     """
-    from tem_track.mechanics.displacements import motion_px
-
     motion = motion_px(table.base, table.bar, Axis(settings.axis_deg), settings.mode)
     moved = motion.value_px * nm_per_px(settings)
     u_moved = motion.u_px * nm_per_px(settings)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tem_track.mechanics.contact import Contact, find_contact, open_gap
+from tem_track.mechanics.baseline import find_drift
+from tem_track.mechanics.contact import Contact, find_contact, open_gap, robust_noise
 from tem_track.mechanics.corrections import (
     apex_ratio,
     axial_ratio,
@@ -20,6 +21,8 @@ from tem_track.mechanics.settings import Settings
 from tem_track.records import Axis, FloatArray
 
 __all__ = ["Loading", "load", "nm_per_px"]
+
+_LARGEST_DRIFT_PX = 25.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +38,12 @@ class Loading:
     zero_rows : RowArray
         Rows before contact; the reference frame alone below three of them.
     gap_open : BoolArray
+    u_drift_nm : FloatArray
+        Of the drift that was taken off, common to all frames.
     drift_nm_per_s : float
-        Slope taken off the deflection; NaN where none was.
+        Mean drift that was taken off the deflection.
+    drift_order : int
+        0: none was; 1: a line; higher ones only where nothing is loaded.
     lateral_nm : FloatArray
         The tip's motion at right angles to the axis.
     """
@@ -49,7 +56,9 @@ class Loading:
     zero: Zero
     zero_rows: RowArray
     gap_open: BoolArray
+    u_drift_nm: FloatArray
     drift_nm_per_s: float
+    drift_order: int
     lateral_nm: FloatArray
 
 
@@ -79,11 +88,19 @@ def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loa
         motion.u_px,
         gap_open & usable,
         np.isfinite(gap) & usable,
-        connected=settings.mode == "tension",
+        connected=settings.mode == "tension" and settings.shape is not None,
     )
+    if settings.shape is not None and _only_drifts(measurement, motion, usable, contact, gap_open):
+        contact = replace(contact, row=None, criterion="the tip drifts; the specimen is unchanged")
     rows = _zero_rows(measurement, settings, contact, usable)
+    free = _free_rows(rows, contact, gap_open & usable, usable)
+    if settings.shape is None:
+        free = free[:0]
+    drift = find_drift(
+        measurement.time_s, motion.value_px, motion.u_px, free, contact.row is not None
+    )
+    motion = Motion(motion.value_px - drift.value_px, motion.u_px)
     zero = zero_of(motion, rows, _row_of(measurement, settings.reference_frame))
-    motion, drift = _without_drift(measurement.time_s, motion, zero, contact, gap_open & usable)
     u = np.hypot(motion.u_px, _excess(motion, rows))
     per_px = nm_per_px(settings) / apex_ratio(settings.behind_apex_um, settings.length_um)
     per_nm = _newton_per_metre(settings)
@@ -97,9 +114,40 @@ def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loa
         zero=zero,
         zero_rows=rows,
         gap_open=gap_open,
-        drift_nm_per_s=drift * per_px,
+        u_drift_nm=drift.u_px * per_px,
+        drift_nm_per_s=drift.px_per_s * per_px,
+        drift_order=drift.order,
         lateral_nm=_lateral(measurement, axis, rows) * settings.scale_nm_per_px,
     )
+
+
+def _only_drifts(
+    measurement: Measurement,
+    motion: Motion,
+    usable: BoolArray,
+    contact: Contact,
+    gap_open: BoolArray,
+) -> bool:
+    """Whether what looks like load is slow motion while the specimen keeps its length.
+
+    A cubic over the whole movie leaves nothing but noise, there are fewer than three free frames
+    that could show a bend, and the length at the largest motion is the one at the beginning.
+    """
+    rows = np.flatnonzero(usable & np.isfinite(motion.value_px))
+    length, u = measurement.number("length_px"), measurement.number("u_length_px")
+    if contact.row is None or contact.row == 0 or contact.gap_row not in (None, 0):
+        return False
+    if rows.size < 20 or np.ptp(motion.value_px[rows]) > _LARGEST_DRIFT_PX:
+        return False
+    t = (rows - rows.mean()) / rows.size
+    y = motion.value_px[rows]
+    left = y - np.polyval(np.polyfit(t, y, 3), t)
+    noise = max(float(np.nanmedian(motion.u_px[rows])), robust_noise(y))
+    if float(np.std(left)) > 3 * noise:
+        return False
+    farthest = rows[np.argsort(y)[-7:]]
+    change = np.nanmedian(length[farthest]) - np.nanmedian(length[rows[:7]])
+    return bool(np.isnan(change) or abs(change) < max(3 * float(np.nanmedian(u)), 0.3))
 
 
 def _newton_per_metre(settings: Settings) -> float:
@@ -127,20 +175,16 @@ def _zero_rows(
     return rows
 
 
-def _without_drift(
-    time_s: FloatArray, motion: Motion, zero: Zero, contact: Contact, gap_open: BoolArray
-) -> tuple[Motion, float]:
-    """Take a straight drift off a movie that shows an open gap from beginning to end.
-
-    There the force is zero whatever the tip does, so its slow motion is known to be drift.
-    Elsewhere nothing is taken off: a drift extrapolated under load would be an invention.
-    """
-    rows = np.flatnonzero(gap_open & np.isfinite(motion.value_px))
-    if contact.row is not None or rows.size < max(8, 0.5 * len(time_s)):
-        return motion, math.nan
-    slope, offset = np.polyfit(time_s[rows], motion.value_px[rows], 1)
-    line = slope * time_s + offset
-    return Motion(motion.value_px - line + zero.value_px, motion.u_px), float(slope)
+def _free_rows(
+    zero_rows: RowArray, contact: Contact, gap_open: BoolArray, known: BoolArray
+) -> RowArray:
+    """Rows in which the tip is free: before contact, and wherever the image shows a gap."""
+    free = gap_open.copy()
+    if contact.row is None:
+        free = known.copy()
+    elif zero_rows.size >= 3:
+        free[zero_rows] = True
+    return np.flatnonzero(free)
 
 
 def _excess(motion: Motion, rows: RowArray) -> float:

@@ -51,6 +51,8 @@ class Settings:
         First and last frame before contact; None: found from the curve.
     reference_frame : int
     base_tracked : bool
+    frame_width_px : float or None
+        Extent of the frame across the axis, to notice a specimen wider than it.
     """
 
     mode: Mode
@@ -77,6 +79,7 @@ class Settings:
     zero_frames: tuple[int, int] | None = None
     reference_frame: int = 0
     base_tracked: bool = False
+    frame_width_px: float | None = None
 
     def checked(self) -> Settings:
         """Return the settings with the area model filled in.

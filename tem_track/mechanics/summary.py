@@ -3,142 +3,132 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tem_track.mechanics.dimensions import Dimensions
-from tem_track.mechanics.events import Drop, first_lasting
-from tem_track.mechanics.flags import Flags
-from tem_track.mechanics.kinematics import Loading
-from tem_track.mechanics.measurement import Measurement
-from tem_track.mechanics.settings import Settings
-from tem_track.mechanics.stresses import Stress, u_common
-from tem_track.mechanics.toe_line import fit_toe_line
-from tem_track.mechanics.uncertainty import Budget
+from tem_track.mechanics.case import Case, frame_at, number, value_at
+from tem_track.mechanics.corrections import (
+    apex_ratio,
+    axial_ratio,
+    elongation_of_view,
+    lever_factor,
+)
+from tem_track.mechanics.elasticity import elasticity
+from tem_track.mechanics.limits import warnings_of
+from tem_track.mechanics.plasticity import plasticity
+from tem_track.mechanics.strength import critical_stress
 
-__all__ = ["Events", "summarise"]
-
-
-@dataclass(frozen=True, slots=True)
-class Events:
-    """Rows at which something happens; None where it does not."""
-
-    contact: int | None
-    top: int | None
-    release: int | None
-    fracture: int | None
-    holds: list[tuple[int, int]]
-    drops: list[Drop]
-    phases: list[str]
+__all__ = ["summarise"]
 
 
-def summarise(
-    settings: Settings,
-    table: Measurement,
-    loading: Loading,
-    sizes: Dimensions,
-    stresses: dict[str, Stress],
-    events: Events,
-    flags: Flags,
-    points: dict[str, NDArray[Any]],
-) -> dict[str, Any]:
-    """Return what `summary.json` holds of the mechanics."""
-    bent = first_lasting(flags["BENT"])
-    lost = flags["BAR_LOST"] | flags["TIP_LOST"]
-    if settings.shape is not None:
-        lost = lost | flags["SPECIMEN_LOST"]
+def summarise(case: Case) -> dict[str, Any]:
+    """Return what `summary.json` holds of the mechanics; None where there is nothing."""
+    elastic = elasticity(case)
     summary: dict[str, Any] = {
-        "max_force_nN": _at(loading.force_nN, events.top),
-        "max_force_frame": _frame(table, events.top),
-        **_critical(settings, loading, sizes, stresses, events, bent),
-        **_modulus(settings, points, events, flags),
-        "contact_frame": _frame(table, events.contact),
-        "fracture_frame": _frame(table, events.fracture),
-        "bending_frame": _frame(table, bent),
-        "initial_length_nm": _number(sizes.length.value_nm),
-        "initial_diameter_nm": _number(sizes.diameter.value_nm),
-        "aspect_ratio": _number(sizes.length.value_nm / sizes.diameter.value_nm),
-        "strain_rate_per_s": None,
-        "n_frames": len(table),
+        "mode": case.settings.mode,
+        "shape": case.settings.shape,
+        "max_force_nN": value_at(case.loading.force_nN, case.events.top),
+        "u_max_force_nN": _u_force(case),
+        "max_force_frame": frame_at(case.table, case.events.top),
+        **critical_stress(case),
+        **elastic,
+        **_events(case),
+        **_initial(case),
+        **plasticity(case, elastic["youngs_modulus_GPa"]),
+        **_counts(case),
+        "corrections": _corrections(case),
+        "zero": _zero(case),
+    }
+    return summary | {"warnings": warnings_of(case, summary)}
+
+
+def _u_force(case: Case) -> float | None:
+    """Of the largest force, stiffness and scale included."""
+    top, s = case.events.top, case.settings
+    if top is None:
+        return None
+    force, u = case.loading.force_nN[top], case.loading.u_force_nN[top]
+    zero = case.loading.zero.u_px * s.scale_nm_per_px * s.stiffness_N_per_m
+    common = math.hypot(
+        (s.u_stiffness_N_per_m or 0.0) / s.stiffness_N_per_m,
+        (s.u_scale_nm_per_px or 0.0) / s.scale_nm_per_px,
+    )
+    return number(math.hypot(u, zero, force * common))
+
+
+def _events(case: Case) -> dict[str, Any]:
+    events, contact, table = case.events, case.loading.contact, case.table
+    loaded = events.contact is not None
+    return {
+        "contact_frame": frame_at(table, events.contact),
+        "contact_time_s": number(contact.time_s) if loaded else None,
+        "u_contact_time_s": number(contact.u_time_s) if loaded else None,
+        "contact_criterion": contact.criterion,
+        "contact_power": number(contact.power) if loaded else None,
+        "contact_delta_aicc": number(contact.delta_aicc) if loaded else None,
+        "gap_closed_frame": frame_at(table, contact.gap_row),
+        "release_frame": frame_at(table, events.release),
+        "fracture_frame": frame_at(table, events.fracture),
+        "bending_frame": frame_at(table, events.bent),
+        "neck_frame": frame_at(table, events.neck),
+        "load_drops": [
+            {"frame": frame_at(table, drop.row), "size_nN": drop.size_nN} for drop in events.drops
+        ],
+    }
+
+
+def _initial(case: Case) -> dict[str, Any]:
+    length, diameter = case.sizes.length, case.sizes.diameter
+    return {
+        "initial_length_nm": number(length.value_nm),
+        "u_initial_length_nm": number(length.u_nm),
+        "initial_diameter_nm": number(diameter.value_nm),
+        "u_initial_diameter_nm": number(diameter.u_nm),
+        "aspect_ratio": number(length.value_nm / diameter.value_nm),
+    }
+
+
+def _counts(case: Case) -> dict[str, Any]:
+    lost = case.flags["BAR_LOST"] | case.flags["TIP_LOST"]
+    if case.settings.shape is not None:
+        lost = lost | case.flags["SPECIMEN_LOST"]
+    closure = case.points["closure_nm"]
+    loaded = np.isin(case.events.phases, ("load", "hold", "unload")) & np.isfinite(closure)
+    rms = float(np.sqrt(np.mean(closure[loaded] ** 2))) if loaded.any() else math.nan
+    return {
+        "n_frames": len(case.table),
         "n_lost": int(lost.sum()),
-        "warnings": [],
+        "closure_rms_nm": number(rms),
+        "n_closure_flagged": int(case.flags["CLOSURE"].sum()),
+        "flag_counts": {k: int(v.sum()) for k, v in case.flags.items() if v.any()},
     }
-    return summary
 
 
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _corrections(case: Case) -> dict[str, float]:
+    """Factors of the corrections that are on; empty where none is."""
+    s = case.settings
+    factors = {
+        "cantilever_tilt_on_force": lever_factor(s.tilt_deg, s.tip_height_um, s.length_um),
+        "behind_apex_on_deflection": 1 / apex_ratio(s.behind_apex_um, s.length_um),
+        "out_of_plane_on_lengths": elongation_of_view(s.out_of_plane_deg),
+        "off_axis_on_force": axial_ratio(s.off_axis_deg),
+        "section_on_area": s.section_area_ratio,
+    }
+    found = {name: factor for name, factor in factors.items() if factor != 1}
+    if s.base_modulus_GPa is not None:
+        found["base_modulus_GPa"] = s.base_modulus_GPa
+    return found
 
 
-def _at(values: NDArray[Any], row: int | None) -> float | None:
-    return None if row is None else _number(float(values[row]))
-
-
-def _frame(table: Measurement, row: int | None) -> int | None:
-    return None if row is None else int(table.frame[row])
-
-
-def _critical(
-    settings: Settings,
-    loading: Loading,
-    sizes: Dimensions,
-    stresses: dict[str, Stress],
-    events: Events,
-    bent: int | None,
-) -> dict[str, Any]:
-    by_model = {name: _at(s.stress_MPa, events.top) for name, s in stresses.items()}
-    chosen = settings.area_model
-    value = by_model.get(chosen) if chosen is not None else None
-    budget: dict[str, Any] = {}
-    if value is not None and events.top is not None and chosen is not None:
-        budget = _budget(settings, loading, sizes, stresses[chosen], events.top)
-    relative = Budget({k: v for k, v in budget.items() if v is not None}).relative
+def _zero(case: Case) -> dict[str, Any]:
+    """Zero and drift; their uncertainties shift or tilt the whole curve."""
+    s, zero = case.settings, case.loading.zero
+    per_px = s.scale_nm_per_px
     return {
-        "critical_stress_MPa": value,
-        "u_critical_stress_MPa": None if value is None else abs(value) * relative,
-        "area_model": chosen,
-        "critical_stress_by_area_model_MPa": by_model,
-        "critical_stress_unbent_MPa": None,
-        "uncertainty_budget": budget,
-    }
-
-
-def _budget(
-    settings: Settings, loading: Loading, sizes: Dimensions, chosen: Stress, row: int
-) -> dict[str, Any]:
-    force = loading.force_nN[row]
-    zero = loading.zero.u_px * settings.scale_nm_per_px / loading.deflection_nm[row]
-    edge = settings.edge_u_px * settings.scale_nm_per_px
-    return {
-        "stiffness": _relative(settings.u_stiffness_N_per_m, settings.stiffness_N_per_m),
-        "scale": _relative(settings.u_scale_nm_per_px, settings.scale_nm_per_px),
-        "tracking": _number(math.hypot(loading.u_force_nN[row] / force, zero)),
-        "edges": _number(u_common(chosen.model, sizes.geometry(), row, edge)),
-        "section": settings.u_section_area_ratio / settings.section_area_ratio,
-    }
-
-
-def _relative(u: float | None, value: float) -> float | None:
-    return None if u is None else u / value
-
-
-def _modulus(
-    settings: Settings, points: dict[str, NDArray[Any]], events: Events, flags: Flags
-) -> dict[str, Any]:
-    nothing = {"youngs_modulus_GPa": None, "u_youngs_modulus_GPa": None, "modulus_method": None}
-    if events.contact is None or events.top is None or settings.shape is None:
-        return nothing
-    strain, stress = points["strain_eng"], points["stress_MPa"]
-    rows = np.arange(len(strain))
-    keep = np.isfinite(strain) & np.isfinite(stress) & ~flags["BENT"]
-    keep &= (rows >= events.contact) & (rows <= events.top)
-    fit = fit_toe_line(strain[keep], stress[keep])
-    if fit is None:
-        return nothing
-    return nothing | {
-        "youngs_modulus_GPa": fit.slope / 1000,
-        "modulus_method": "toe + line + line",
+        "n_frames": zero.n_frames,
+        "u_deflection_nm": number(zero.u_px * per_px),
+        "scatter_nm": number(zero.scatter_px * per_px),
+        "drift_order": case.loading.drift_order,
+        "drift_nm_per_s": number(case.loading.drift_nm_per_s),
     }

@@ -1,0 +1,105 @@
+"""Slow drift of the tip against the bar where the tip is known to be free.
+
+Stage drift moves the cantilever but not the bar. Frames without load show it, since there the force
+is zero: in a movie without contact it is taken off as a smooth curve; with contact a straight
+line through the free frames before it, and those after release, is taken off where it is beyond
+doubt. A line that is drawn on under load carries its own uncertainty, common to all frames.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tem_track.mechanics.measurement import RowArray
+from tem_track.records import FloatArray
+
+__all__ = ["Drift", "find_drift"]
+
+_FEWEST = 8
+_SIGNIFICANT = 5.0
+_HIGHEST_ORDER = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drift:
+    """What is taken off the motion.
+
+    Attributes
+    ----------
+    value_px, u_px : FloatArray
+        Shape (n,), zero on the mean of the zero's frames; u is common to all frames.
+    order : int
+        Of the polynomial; 0 where nothing is taken off.
+    px_per_s : float
+        Mean rate.
+    """
+
+    value_px: FloatArray
+    u_px: FloatArray
+    order: int
+    px_per_s: float
+
+
+def find_drift(
+    time_s: FloatArray, motion_px: FloatArray, u_px: FloatArray, free: RowArray, loaded: bool
+) -> Drift:
+    """Find the drift from the rows in which the tip carries nothing.
+
+    Parameters
+    ----------
+    time_s, motion_px, u_px : FloatArray
+        Shape (n,).
+    free : RowArray
+        Rows without load.
+    loaded : bool
+        Whether other rows carry load: then a line at most, and only a certain one.
+    """
+    nothing = Drift(np.zeros_like(time_s), np.zeros_like(time_s), 0, 0.0)
+    rows = free[np.isfinite(motion_px[free]) & np.isfinite(time_s[free])]
+    if rows.size < _FEWEST:
+        return nothing
+    t = (time_s - time_s[rows].mean()) / max(float(np.ptp(time_s[rows])), 1e-12)
+    y = motion_px[rows]
+    order = _order(t[rows], y, 1 if loaded else _HIGHEST_ORDER)
+    if order == 0 or (loaded and not _certain(t[rows], y, float(np.nanmedian(u_px[rows])))):
+        return nothing
+    design = np.vander(t, order + 1, increasing=True)
+    fit, covariance = _polynomial(design[rows], y)
+    shape = design - design[rows].mean(axis=0)
+    value = shape @ fit
+    u = np.sqrt(np.clip(np.einsum("ij,jk,ik->i", shape, covariance, shape), 0, None))
+    span = float(time_s[rows[-1]] - time_s[rows[0]])
+    return Drift(value, u, order, float(value[rows[-1]] - value[rows[0]]) / span)
+
+
+def _polynomial(design: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    fit = np.asarray(np.linalg.lstsq(design, y, rcond=None)[0], dtype=np.float64)
+    left = y - design @ fit
+    scatter = float(left @ left) / max(y.size - design.shape[1], 1)
+    covariance: FloatArray = np.linalg.pinv(design.T @ design) * scatter
+    return fit, covariance
+
+
+def _order(t: FloatArray, y: FloatArray, highest: int) -> int:
+    """Order that the data ask for, by Bayes' information criterion."""
+    n = y.size
+    scores = []
+    for order in range(highest + 1):
+        design = np.vander(t, order + 1, increasing=True)
+        fit, *_ = np.linalg.lstsq(design, y, rcond=None)
+        left = float(((y - design @ fit) ** 2).sum())
+        scores.append(n * math.log(max(left, 1e-24) / n) + (order + 1) * math.log(n))
+    return int(np.argmin(scores))
+
+
+def _certain(t: FloatArray, y: FloatArray, u: float) -> bool:
+    """Whether a straight drift stands out of noise and of a random walk alike."""
+    design = np.vander(t, 2, increasing=True)
+    fit, covariance = _polynomial(design, y)
+    steps = np.diff(y)
+    walk = math.sqrt(max(float(np.var(steps)) - 2 * u**2, 0.0) * steps.size)
+    spread = max(math.sqrt(float(covariance[1, 1])), walk)
+    return bool(abs(fit[1]) * float(np.ptp(t)) > _SIGNIFICANT * spread)

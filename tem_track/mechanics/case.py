@@ -1,0 +1,99 @@
+"""Everything that is known of one movie once its points are calculated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.mechanics.dimensions import Dimensions
+from tem_track.mechanics.events import Drop
+from tem_track.mechanics.flags import Flags
+from tem_track.mechanics.kinematics import Loading
+from tem_track.mechanics.measurement import BoolArray, Measurement
+from tem_track.mechanics.settings import Settings
+from tem_track.mechanics.stresses import Stress
+
+__all__ = ["Case", "Events", "frame_at", "number", "value_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Rows at which something happens; None where it does not.
+
+    Attributes
+    ----------
+    contact, top, release, fracture, bent, neck : int or None
+        First load, largest force, first row without load after it, first broken, bent and
+        necked rows.
+    holds : list of (int, int)
+    drops : list of Drop
+    phases : list of str
+    """
+
+    contact: int | None
+    top: int | None
+    release: int | None
+    fracture: int | None
+    bent: int | None
+    neck: int | None
+    holds: list[tuple[int, int]]
+    drops: list[Drop]
+    phases: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """Settings, measurement and curve of one movie."""
+
+    settings: Settings
+    table: Measurement
+    loading: Loading
+    sizes: Dimensions
+    stresses: dict[str, Stress]
+    events: Events
+    flags: Flags
+    points: dict[str, NDArray[Any]]
+
+    @property
+    def trusted(self) -> BoolArray:
+        """Rows that may enter a property: seen, straight, and not a bad picture."""
+        bad = ("BAD_FRAME", "DUPLICATE", "LOW_SCORE", "SPECIMEN_LOST", "BROKEN", "BENT")
+        rows = np.ones(len(self.table), dtype=bool)
+        for name in bad:
+            rows &= ~self.flags[name]
+        return rows
+
+    def loading_rows(self) -> BoolArray:
+        """Return the trusted rows from first load to the largest force."""
+        rows = np.arange(len(self.table))
+        if self.events.contact is None or self.events.top is None:
+            return np.zeros(len(self.table), dtype=bool)
+        return self.trusted & (rows >= self.events.contact) & (rows <= self.events.top)
+
+    def modulus_area_nm2(self) -> float:
+        """Area for elastic strain: the initial circle, of a pillar the cone's d_tip d_base."""
+        before = math.pi / 4 * self.sizes.diameter.value_nm**2
+        if self.settings.shape == "pillar":
+            tip, base = self.sizes.ends_nm
+            if math.isfinite(tip * base) and tip * base > 0:
+                before = math.pi / 4 * tip * base
+        return before * self.settings.section_area_ratio
+
+
+def number(value: float) -> float | None:
+    """Return a finite number, None for anything else: JSON has no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+def value_at(values: NDArray[Any], row: int | None) -> float | None:
+    """Return the value in a row, None without one."""
+    return None if row is None else number(float(values[row]))
+
+
+def frame_at(table: Measurement, row: int | None) -> int | None:
+    """Return the frame number of a row."""
+    return None if row is None else int(table.frame[row])

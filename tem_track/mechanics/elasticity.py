@@ -1,0 +1,196 @@
+"""Modulus, yield and what follows from them, as the summary's keys."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tem_track.mechanics.bending import euler_load_nN
+from tem_track.mechanics.case import Case, number
+from tem_track.mechanics.hertz import Hertz, fit_hertz
+from tem_track.mechanics.measurement import BoolArray
+from tem_track.mechanics.modulus import Modulus, find_modulus
+from tem_track.mechanics.strength import relative
+from tem_track.mechanics.uncertainty import Budget
+from tem_track.mechanics.unloading import column_modulus_GPa, fit_unloading
+from tem_track.mechanics.yielding import offset_yield, proportional_limit
+from tem_track.records import FloatArray
+
+__all__ = ["elasticity"]
+
+MPA_PER_GPA = 1000.0
+_OFFSETS = {"": 0.002, "_0_5": 0.005, "_1_0": 0.010}
+
+
+def elasticity(case: Case) -> dict[str, Any]:
+    """Return modulus, its budget and quality, offset yields, buckling and unloading."""
+    if case.settings.shape is None:
+        return _nothing("no specimen is outlined")
+    if case.events.contact is None or case.events.top is None:
+        return _nothing("nothing was loaded")
+    if case.settings.shape == "hollow_sphere":
+        return _nothing("a hollow sphere has no straight elastic branch")
+    if case.settings.shape == "particle":
+        return _sphere(case)
+    return _column(case)
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    keys = ("youngs_modulus_GPa", "u_youngs_modulus_GPa", "modulus_method")
+    return {**dict.fromkeys(keys), "modulus_reason": reason}
+
+
+def _engineering(case: Case) -> tuple[FloatArray, FloatArray]:
+    """Engineering stress in MPa, and its u, on the area that carries elastic strain."""
+    area = case.modulus_area_nm2()
+    force, u = case.loading.force_nN, case.loading.u_force_nN
+    return force / area * MPA_PER_GPA, u / area * MPA_PER_GPA
+
+
+def _column(case: Case) -> dict[str, Any]:
+    stress, u_stress = _engineering(case)
+    strain, u_strain = case.points["strain_eng"], case.points["u_strain_eng"]
+    rows = case.loading_rows() & np.isfinite(strain) & np.isfinite(stress)
+    held = np.array(case.events.phases) == "hold"
+    rows &= ~held
+    found = find_modulus(strain[rows], stress[rows], u_strain[rows], u_stress[rows])
+    if not math.isfinite(found.value):
+        return _nothing(found.reason) | {"modulus_quality": found.quality}
+    budget = _budget(case, found.u / found.value)
+    value = found.value / MPA_PER_GPA
+    u = value * budget.relative
+    return {
+        "youngs_modulus_GPa": value,
+        "u_youngs_modulus_GPa": u,
+        "youngs_modulus_95_GPa": [value - 1.96 * u, value + 1.96 * u],
+        "modulus_method": found.method,
+        "modulus_reason": None,
+        "modulus_u_record": found.u / found.value,
+        "modulus_budget": {name: number(part) for name, part in budget.parts.items()},
+        "modulus_window_frames": _window_frames(case, rows, strain, found),
+        "modulus_strain_range": [found.first, found.last],
+        "modulus_zero_strain": found.zero_strain,
+        "modulus_n_points": found.n_points,
+        "modulus_others_GPa": {k: v / MPA_PER_GPA for k, v in found.others.items()},
+        "modulus_quality": found.quality,
+        **_yields(case, found, strain[rows], stress[rows], u_strain[rows], u_stress[rows]),
+        **_buckling(case, value),
+        **_unloading(case),
+    }
+
+
+def _window_frames(
+    case: Case, rows: BoolArray, strain: FloatArray, found: Modulus
+) -> list[int] | None:
+    """First and last frame of the elastic line."""
+    inside = np.flatnonzero(rows & (strain >= found.first) & (strain <= found.last))
+    if not inside.size:
+        return None
+    return [int(case.table.frame[inside[0]]), int(case.table.frame[inside[-1]])]
+
+
+def _budget(case: Case, record: float) -> Budget:
+    s, sizes = case.settings, case.sizes
+    edge = math.sqrt(2) * s.edge_u_px * s.scale_nm_per_px
+    return Budget(
+        {
+            "record": record,
+            "stiffness": relative(s.u_stiffness_N_per_m, s.stiffness_N_per_m),
+            "scale": relative(s.u_scale_nm_per_px, s.scale_nm_per_px),
+            "edges": 2 * edge / sizes.diameter.value_nm,
+            "outline": 2 * sizes.diameter.u_nm / sizes.diameter.value_nm,
+            "length": math.hypot(edge, sizes.length.u_nm) / sizes.length.value_nm,
+            "section": s.u_section_area_ratio / s.section_area_ratio,
+        }
+    )
+
+
+def _yields(
+    case: Case,
+    found: Modulus,
+    strain: FloatArray,
+    stress: FloatArray,
+    u_strain: FloatArray,
+    u_stress: FloatArray,
+) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for name, offset in _OFFSETS.items():
+        result = offset_yield(
+            strain,
+            stress,
+            found,
+            offset,
+            float(np.nanmedian(u_strain)),
+            float(np.nanmedian(u_stress)),
+        )
+        keys[f"offset_yield{name}_MPa"] = number(result.stress_MPa)
+        keys[f"u_offset_yield{name}_MPa"] = number(result.u_stress_MPa)
+    step_px = 0.002 * case.sizes.length.value_nm / case.settings.scale_nm_per_px
+    keys["offset_yield_below_resolution"] = step_px < 1
+    keys["proportional_limit_MPa"] = number(proportional_limit(strain, stress, found).stress_MPa)
+    return keys
+
+
+def _buckling(case: Case, modulus_GPa: float) -> dict[str, Any]:
+    if case.settings.mode != "compression":
+        return {}
+    d, length = case.sizes.diameter.value_nm, case.sizes.length.value_nm
+    ends = {"one_end_free": 2.0, "hinged": 1.0, "held": 0.5}
+    return {"euler_load_nN": {k: euler_load_nN(modulus_GPa, d, length, f) for k, f in ends.items()}}
+
+
+def _unloading(case: Case) -> dict[str, Any]:
+    top = case.events.top
+    phase = np.array(case.events.phases)
+    back = np.flatnonzero((phase == "unload") & case.trusted)
+    if top is None or back.size < 5 or case.settings.mode != "compression":
+        return {}
+    last_held = max((h[1] for h in case.events.holds if h[0] >= top - 1), default=top)
+    rows = np.concatenate([[last_held], back[back > last_held]])
+    law = fit_unloading(case.points["deformation_nm"][rows], case.loading.force_nN[rows])
+    if law is None:
+        return {}
+    slope = law.stiffness_nN_per_nm(float(case.points["deformation_nm"][last_held]))
+    value = column_modulus_GPa(slope, case.sizes.length.value_nm, case.modulus_area_nm2())
+    return {"unloading_modulus_GPa": number(value), "unloading_power": law.power}
+
+
+def _sphere(case: Case) -> dict[str, Any]:
+    """Hertz between two plates, before yield."""
+    rows = case.loading_rows()
+    points, radius = case.points, case.sizes.length.value_nm / 2
+    fit = fit_hertz(
+        points["deformation_nm"][rows],
+        case.loading.force_nN[rows],
+        points["u_deformation_nm"][rows],
+        radius,
+    )
+    if fit is None:
+        return _nothing("fewer than four points within 2 % of the diameter")
+    return _hertz_keys(case, fit)
+
+
+def _hertz_keys(case: Case, fit: Hertz) -> dict[str, Any]:
+    s = case.settings
+    edge = math.sqrt(2) * s.edge_u_px * s.scale_nm_per_px
+    budget = Budget(
+        {
+            "record": fit.u_reduced_GPa / fit.reduced_GPa,
+            "stiffness": relative(s.u_stiffness_N_per_m, s.stiffness_N_per_m),
+            "scale": relative(s.u_scale_nm_per_px, s.scale_nm_per_px),
+            "edges": 0.5 * edge / case.sizes.length.value_nm,
+        }
+    )
+    value = fit.modulus_GPa(s.poisson)
+    return {
+        "youngs_modulus_GPa": value,
+        "u_youngs_modulus_GPa": value * budget.relative,
+        "modulus_method": f"Hertz between two plates, nu = {s.poisson:g}",
+        "modulus_reason": None,
+        "modulus_u_record": budget.parts["record"],
+        "modulus_budget": {name: number(part) for name, part in budget.parts.items()},
+        "modulus_n_points": fit.n_points,
+        "reduced_modulus_GPa": fit.reduced_GPa,
+    }

@@ -1,0 +1,121 @@
+"""What is unusual enough to be said, though it can be calculated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tem_track.mechanics.case import Case
+
+__all__ = ["warnings_of"]
+
+
+def warnings_of(case: Case, summary: dict[str, Any]) -> list[str]:
+    """Return one sentence for each thing that a careful reader should know."""
+    found = [
+        *_calibration(case),
+        *_motion(case, summary),
+        *_shape(case, summary),
+        *_stress(case, summary),
+    ]
+    return found
+
+
+def _calibration(case: Case) -> list[str]:
+    s = case.settings
+    found = []
+    if s.u_scale_nm_per_px is None:
+        found.append("calibration.u_scale_nm_per_px is not given: the scale counts as exact")
+    if s.u_stiffness_N_per_m is None:
+        found.append("cantilever.u_stiffness_N_per_m is not given: the stiffness counts as exact")
+    if not 0.01 <= s.stiffness_N_per_m <= 100:
+        found.append(f"a stiffness of {s.stiffness_N_per_m:g} N/m is outside 0.01 to 100 N/m")
+    return found
+
+
+def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
+    loading = case.loading
+    found: list[str] = []
+    travel = np.nanmax(
+        np.abs(loading.deflection_nm), initial=0.0, where=_known(loading.deflection_nm)
+    )
+    if travel > 5000:
+        found.append(f"the lever travels {travel / 1000:.1f} um: check the scale and the tip's box")
+    if loading.drift_order:
+        found.append(
+            f"a drift of {loading.drift_nm_per_s:.3g} nm/s between tip and bar was taken off"
+        )
+    gap, contact = loading.contact.gap_row, case.events.contact
+    if gap is not None and contact is not None and abs(gap - contact) > 3 and gap > 0:
+        found.append(
+            f"contact: the curve says frame {summary['contact_frame']}, the gap in the image "
+            f"closes at frame {int(case.table.frame[gap])}"
+        )
+    if loading.zero.n_frames == 1 and case.settings.mode == "compression" and contact is not None:
+        found.append("fewer than three frames before contact: zero is the reference frame")
+    off = int(case.flags["CLOSURE"].sum())
+    loaded = int(np.isin(case.events.phases, ("load", "hold", "unload")).sum())
+    if off > max(0.2 * loaded, 3):
+        found.append(f"closure is off by more than 2 u in {off} of {loaded} loaded frames")
+    return found
+
+
+def _known(values: Any) -> Any:
+    return np.isfinite(values)
+
+
+def _largest(case: Case, name: str) -> float:
+    values = case.points[name][case.loading_rows()]
+    values = values[np.isfinite(values)]
+    return float(np.max(np.abs(values))) if values.size else 0.0
+
+
+def _shape(case: Case, summary: dict[str, Any]) -> list[str]:
+    s = case.settings
+    found: list[str] = []
+    if s.shape is None:
+        return found
+    strain = _largest(case, "strain_eng")
+    limit = 0.5 if s.mode == "compression" else 2.0
+    if strain > limit:
+        found.append(f"the strain reaches {strain:.2f}, above {limit:g}")
+    ratio = summary["aspect_ratio"]
+    if ratio is not None and s.shape in ("rod", "pillar") and s.mode == "compression":
+        if ratio > 3:
+            found.append(f"length over diameter is {ratio:.2f}, above 3: it may buckle")
+        if ratio < 1:
+            found.append(f"length over diameter is {ratio:.2f}, below 1: its ends hinder it")
+    if s.area_model == "mook" and np.any(case.points["mook_equation"][case.loading_rows()] == 2):
+        found.append(
+            "deformation exceeds 10 % of the diameter: equation 2 is used there (MOOK_LIMIT)"
+        )
+    volume = case.points["volume_ratio"][case.loading_rows()]
+    volume = volume[np.isfinite(volume)]
+    if volume.size and (volume.min() < 0.9 or volume.max() > 1.1):
+        found.append(
+            f"the volume changes to {volume.min():.2f}-{volume.max():.2f} of the initial one"
+        )
+    if s.frame_width_px is not None and s.frame_width_px * s.scale_nm_per_px < _largest(
+        case, "diameter_max_nm"
+    ):
+        found.append("the specimen is wider than the frame")
+    return found
+
+
+def _stress(case: Case, summary: dict[str, Any]) -> list[str]:
+    found = []
+    stress, modulus = summary["critical_stress_MPa"], summary["youngs_modulus_GPa"]
+    if stress is not None and stress > 5000:
+        found.append(f"a stress of {stress:.0f} MPa is above 5 GPa")
+    if modulus is not None:
+        if stress is not None and stress > modulus * 100:
+            found.append("the critical stress exceeds a tenth of Young's modulus")
+        if not 0.1 <= modulus <= 500:
+            found.append(f"a modulus of {modulus:.3g} GPa is outside 0.1 to 500 GPa")
+    elif case.settings.shape is not None and case.events.contact is not None:
+        found.append(f"no Young's modulus: {summary['modulus_reason']}")
+    rate = summary.get("strain_rate_per_s")
+    if rate is not None and abs(rate) > 0.1:
+        found.append(f"a strain rate of {rate:.2g} per s is above 0.1 per s")
+    return found

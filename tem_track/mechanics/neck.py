@@ -1,0 +1,56 @@
+"""Necking: its onset, and the stress in a neck."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tem_track.mechanics.measurement import BoolArray
+from tem_track.records import FloatArray
+
+__all__ = ["bridgman_factor", "local_strain", "neck_mask"]
+
+
+def bridgman_factor(neck_radius: float, profile_radius: float) -> float:
+    """Return equivalent over mean stress in a neck, 1 / ((1 + 2 R/a) ln(1 + a/(2 R))).
+
+    Parameters
+    ----------
+    neck_radius : float
+        Radius a of the smallest section.
+    profile_radius : float
+        Radius R of the circle along the outline there, in the same unit.
+
+    Notes
+    -----
+    Bridgman, Studies in Large Plastic Flow and Fracture (1952). 1 without a neck.
+    """
+    if not (neck_radius > 0 and profile_radius > 0):
+        return math.nan
+    if math.isinf(profile_radius):
+        return 1.0
+    ratio = neck_radius / profile_radius
+    return 1 / ((1 + 2 / ratio) * math.log1p(ratio / 2))
+
+
+def local_strain(initial_diameter_nm: float, neck_diameter_nm: FloatArray) -> FloatArray:
+    """Return the true strain in a neck that keeps its volume, 2 ln(d0 / d)."""
+    return 2 * np.log(initial_diameter_nm / neck_diameter_nm)
+
+
+def neck_mask(
+    smallest_nm: FloatArray, mid_nm: FloatArray, u_nm: FloatArray, zero_ratio: float
+) -> BoolArray:
+    """Return the frames whose smallest width has fallen 3 u below its first share of the mid one.
+
+    Parameters
+    ----------
+    smallest_nm, mid_nm, u_nm : FloatArray
+        Shape (n,); u of the smallest width.
+    zero_ratio : float
+        Smallest over mid width before loading.
+    """
+    with np.errstate(invalid="ignore"):
+        fallen: BoolArray = smallest_nm < mid_nm * zero_ratio - 3 * u_nm
+    return fallen

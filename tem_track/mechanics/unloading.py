@@ -1,0 +1,101 @@
+"""Modulus from the start of unloading.
+
+For a column that is slope times length over area. The indentation formula is for a half-space.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tem_track.records import FloatArray
+
+__all__ = ["PowerLaw", "column_modulus_GPa", "fit_unloading", "plate_reduced_modulus_GPa"]
+
+_FEWEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLaw:
+    """Force = factor (deformation - residual)^power.
+
+    Attributes
+    ----------
+    factor, power, residual_nm : float
+        Force in nN, deformation in nm.
+    n_points : int
+    """
+
+    factor: float
+    power: float
+    residual_nm: float
+    n_points: int = 0
+
+    def stiffness_nN_per_nm(self, deformation_nm: float) -> float:
+        """Return the slope at a deformation."""
+        depth = deformation_nm - self.residual_nm
+        return float(self.factor * self.power * depth ** (self.power - 1))
+
+
+def fit_unloading(deformation_nm: FloatArray, force_nN: FloatArray) -> PowerLaw | None:
+    """Fit a power law to the unloading branch between 95 and 40 % of its first force.
+
+    Parameters
+    ----------
+    deformation_nm, force_nN : FloatArray
+        From the largest force on, shape (n,).
+
+    Returns
+    -------
+    PowerLaw or None
+        None below five points, or where the branch is not a rising power law.
+    """
+    known = np.isfinite(deformation_nm) & np.isfinite(force_nN)
+    if not known.any():
+        return None
+    x, y = deformation_nm[known], force_nN[known]
+    use = (y <= 0.95 * y[0]) & (y >= 0.40 * y[0])
+    x, y = x[use], y[use]
+    if x.size < _FEWEST or not np.ptp(x) > 0:
+        return None
+    powers = np.linspace(1.0, 3.0, 201)
+    fits = [_line_for(x, y, power) for power in powers]
+    left = np.array([fit[2] for fit in fits])
+    # The straightest law that the data do not contradict: a high power needs evidence.
+    best = int(np.argmax(left <= left.min() * (1 + 4 / x.size)))
+    slope, residual, _ = fits[best]
+    if not slope > 0:
+        return None
+    power = float(powers[best])
+    return PowerLaw(float(slope**-power), power, residual, int(x.size))
+
+
+def _line_for(x: FloatArray, y: FloatArray, power: float) -> tuple[float, float, float]:
+    """Deformation = residual + slope * force^(1/power): the noise is in the deformation."""
+    root = y ** (1 / power)
+    d = root - root.mean()
+    slope = float(d @ x / (d @ d))
+    left = x - x.mean() - slope * d
+    return slope, float(x.mean() - slope * root.mean()), float(left @ left)
+
+
+def column_modulus_GPa(
+    stiffness_nN_per_nm: float,
+    length_nm: float,
+    area_nm2: float,
+    diameter_nm: float = math.nan,
+    base_modulus_GPa: float = math.inf,
+    base_poisson: float = 0.3,
+) -> float:
+    """Return S L / A of a column, after the base's own compliance (Sneddon) was taken off."""
+    compliance = 1 / stiffness_nN_per_nm
+    if math.isfinite(base_modulus_GPa):
+        compliance -= (1 - base_poisson**2) / (base_modulus_GPa * diameter_nm)
+    return length_nm / (area_nm2 * compliance) if compliance > 0 else math.nan
+
+
+def plate_reduced_modulus_GPa(stiffness_nN_per_nm: float, contact_radius_nm: float) -> float:
+    """Return E* of a sphere between two plates: two equal contacts in series, E* = S / a."""
+    return stiffness_nN_per_nm / contact_radius_nm
