@@ -47,7 +47,7 @@ class Plot {
     this.series = panel.ys.map((name) => data.columns[name]);
     this.row = 0;
     this.build(host);
-    this.reset();
+    this.showAll();
     this.listen();
     new ResizeObserver(() => this.render()).observe(this.root);
   }
@@ -58,12 +58,15 @@ class Plot {
     addHtml(head, "span", { class: "plot-name" }, this.panel.title);
     this.value = addHtml(head, "span", { class: "plot-value" });
     this.back = addHtml(head, "button", { type: "button", class: "small", hidden: "" }, "whole curve");
-    this.root = addSvg(this.figure, "svg", {
+    const sheet = addHtml(this.figure, "div", { class: "sheet" });
+    this.root = addSvg(sheet, "svg", {
       tabindex: "0",
       role: "img",
       "aria-label": `${this.panel.title}. Arrow keys step through the frames, plus and minus zoom, 0 shows all.`,
       "data-panel": this.panel.key,
     });
+    // The cursor has a sheet of its own: moving it must not paint thousands of points again.
+    this.cursor = addSvg(sheet, "svg", { class: "cursor", "aria-hidden": "true" });
     if (this.panel.ys.length > 1) this.buildLegend();
   }
 
@@ -79,10 +82,14 @@ class Plot {
     });
   }
 
-  reset() {
+  showAll() {
     this.x_range = rangeOf([this.x]);
     this.y_range = rangeOf(this.series);
     this.back.hidden = true;
+  }
+
+  reset() {
+    this.showAll();
     this.render();
   }
 
@@ -104,8 +111,11 @@ class Plot {
   render() {
     this.width = Math.max(220, this.root.clientWidth);
     this.height = Math.max(160, this.root.clientHeight);
-    setAttributes(this.root, { viewBox: `0 0 ${this.width} ${this.height}` });
+    for (const sheet of [this.root, this.cursor]) {
+      setAttributes(sheet, { viewBox: `0 0 ${this.width} ${this.height}` });
+    }
     this.root.replaceChildren();
+    this.placeAll();
     this.drawAxes();
     const clip = `clip-${this.panel.key}`;
     const { left, top, width, height } = this.box;
@@ -116,7 +126,6 @@ class Plot {
     this.drawModulus();
     this.drawFlags();
     this.drawEvents();
-    this.cursor = addSvg(this.area, "g", { class: "cursor" });
     this.drawCursor();
   }
 
@@ -140,6 +149,16 @@ class Plot {
     addSvg(this.root, "text", x_label, this.panel.x_label);
     const turn = `translate(14 ${top + height / 2}) rotate(-90)`;
     addSvg(this.root, "text", { transform: turn, class: "label middle" }, this.panel.y_label);
+  }
+
+  // The places of all points in pixels, as [x, y] arrays for each series.
+  placeAll() {
+    this.places = this.series.map((column) => {
+      const xs = new Float32Array(column.length).fill(NaN);
+      const ys = new Float32Array(column.length).fill(NaN);
+      for (const [row, x, y] of this.placed(column)) [xs[row], ys[row]] = [x, y];
+      return [xs, ys];
+    });
   }
 
   // Rows whose point is there, as [row, x, y] in pixels.
@@ -257,18 +276,20 @@ class Plot {
 
   drawCursor() {
     this.cursor.replaceChildren();
+    if (!this.width) return;
     const row = this.row;
     const words = [];
+    const { left, top, width, height } = this.box;
     this.series.forEach((column, i) => {
       for (const [, x, y] of this.placed(column, [row])) {
+        words.push(this.data.format(column[row]));
+        if (x < left || x > left + width || y < top || y > top + height) continue;
         if (i === 0) {
-          const { left, top, width, height } = this.box;
           const d = `M${x} ${top}V${top + height}M${left} ${y}H${left + width}`;
           addSvg(this.cursor, "path", { d, class: "hair" });
         }
         const fill = this.series.length > 1 ? this.data.series_colours[i] : "#D55E00";
         addSvg(this.cursor, "circle", { cx: x, cy: y, r: 6, fill });
-        words.push(this.data.format(column[row]));
       }
     });
     this.value.textContent = words.length ? words.join(" / ") : "\u2013";
@@ -277,9 +298,9 @@ class Plot {
   nearest(px, py) {
     let best = null;
     let least = Infinity;
-    for (const column of this.series) {
-      for (const [row, x, y] of this.placed(column)) {
-        const distance = (x - px) ** 2 + (y - py) ** 2;
+    for (const [xs, ys] of this.places) {
+      for (let row = 0; row < xs.length; row += 1) {
+        const distance = (xs[row] - px) ** 2 + (ys[row] - py) ** 2;
         if (distance < least) [best, least] = [row, distance];
       }
     }
