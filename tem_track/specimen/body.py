@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
 from tem_track.records import FloatArray, Image, Match, Outline
+from tem_track.specimen.breaks import Opening, find_opening
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.faces import Step
 from tem_track.specimen.model import (
@@ -65,10 +66,21 @@ class Body:
         if np.isnan(strip.grey).mean() > 0.3:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST", "OUT_OF_VIEW"))
         middle_t = sum(model.box_t_px) / 2 + place.shift_t_px
-        edges, _ = measure_edges(
+        edges, bands = measure_edges(
             strip, place.base_face_px, place.tip_face_px, middle_t, model.table
         )
-        if edges.good.mean() < _LEAST_GOOD if edges.good.size else True:
+        if edges.good.size == 0 or edges.good.mean() < 0.15:
+            return empty
+        opening = find_opening(
+            bands,
+            strip.grid.t_px,
+            edges,
+            model.table.profile.mu_per_px,
+            to_tip=model.mode == "tension",
+        )
+        if opening is not None:
+            return self.halves(model, strip, place, edges, opening)
+        if edges.good.mean() < _LEAST_GOOD:
             return empty
         faces = self.faces(model, strip, place, edges)
         return self.compose(model, strip, place, edges, faces)
@@ -131,6 +143,43 @@ class Body:
             **scalars,
         )
 
+    def halves(
+        self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges, opening: Opening
+    ) -> Outline:
+        """Return the two pieces of a broken specimen: both outlines, no length."""
+        grid = strip.grid
+        nothing = Step(math.nan, math.nan, math.nan)
+        pieces = [
+            self.sides(edges, Faces(replace(nothing, s_px=low), replace(nothing, s_px=high), 0, 0))
+            for low, high in (
+                (place.base_face_px, opening.s_low_px),
+                (opening.s_high_px, place.tip_face_px),
+            )
+        ]
+        lines: list[list[FloatArray]] = [[], [], [], [], []]
+        for k, side in enumerate(piece for piece in pieces if piece is not None):
+            gap = [np.full((1, 2), math.nan)] if k else []
+            lines[0] += [*gap, grid.to_image(side.s_px, side.middle.value)]
+            lines[1] += [*gap, grid.to_image(side.s_px, side.left_px)]
+            lines[2] += [*gap, grid.to_image(side.s_px, side.right_px)]
+            lines[3] += [*(g[:, 0] for g in gap), side.width.value]
+            lines[4] += [*(g[:, 0] for g in gap), _spread(side.width)]
+        if not lines[0]:
+            return Outline(model.axis.angle_deg, broken=True, flags=("BROKEN",))
+        middle, left, right, width, u_width = (np.concatenate(line) for line in lines)
+        return Outline(
+            axis_deg=model.axis.angle_deg,
+            model=model.table.profile.model,
+            midline_px=middle,
+            left_px=left,
+            right_px=right,
+            diameter_px=width,
+            u_diameter_px=u_width,
+            broken=True,
+            flags=("BROKEN",),
+            extra={"opening_px": opening.s_high_px - opening.s_low_px},
+        )
+
     def sides(self, edges: Edges, faces: Faces) -> Sides | None:
         """Smooth the edges between the two faces."""
         inside = (edges.s_px > faces.base.s_px + CLEAR_PX) & (
@@ -188,9 +237,23 @@ class Body:
         bow, u = scalars["bow_px"], scalars["u_bow_px"]
         if 8 * abs(bow) / scalars["diameter_mid_px"] > 0.1 and abs(bow) > 3 * u:
             flags.append("BENT")
+        if _neck(scalars) < model.neck_ratio - max(0.03, 3 * _u_neck(scalars)):
+            flags.append("NECK")
         if scalars["diameter_max_px"] < 5.0:
             flags.append("BELOW_RESOLUTION")
         return tuple(flags)
+
+
+def _neck(scalars: dict[str, float]) -> float:
+    """Return the smallest over the mean of the end diameters and the largest."""
+    return scalars["diameter_min_px"] / scalars["diameter_max_px"]
+
+
+def _u_neck(scalars: dict[str, float]) -> float:
+    return math.hypot(
+        scalars["u_diameter_min_px"] / scalars["diameter_min_px"],
+        scalars["u_diameter_max_px"] / scalars["diameter_max_px"],
+    )
 
 
 def _spread(curve: Curve) -> FloatArray:

@@ -84,6 +84,7 @@ class SpecimenModel:
     patch: BasePatch | None
     tip_front: FloatArray | None
     table: EdgeTable
+    neck_ratio: float = -math.inf
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
         """Outline the specimen in one frame.
@@ -206,14 +207,14 @@ def average_bands(strip: Strip, s_low: float, s_high: float) -> tuple[FloatArray
 def measure_edges(
     strip: Strip, s_low: float, s_high: float, middle_t: float, table: EdgeTable
 ) -> tuple[Edges, FloatArray]:
-    """Find and fit the edges of every band between two positions."""
+    """Find and fit the edges of every band between two positions; return the bands too."""
     bands, s = average_bands(strip, s_low, s_high)
     if len(bands) < 4:
         empty = np.empty((0, 2))
-        return Edges(s[:0], empty, empty, empty, empty, empty.astype(bool)), empty
-    rough = coarse_edges(bands, strip.grid.t_px, middle_t)
-    start = steady(rough)
-    return fit_edges(bands, s, float(strip.grid.t_first), start, table), rough
+        return Edges(s[:0], empty, empty, empty, empty, empty.astype(bool)), bands
+    bands = np.where(np.isfinite(bands), bands, float(np.nanmedian(bands)))
+    start = steady(coarse_edges(bands, strip.grid.t_px, middle_t))
+    return fit_edges(bands, s, float(strip.grid.t_first), start, table), bands
 
 
 def end_profile(strip: Strip, middle_t: float, half_width: float, smooth: int = 1) -> FloatArray:

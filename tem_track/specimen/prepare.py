@@ -91,7 +91,16 @@ def prepare_specimen(
     first = _keep(reference, box, tip, axis)
     kept = [first, *(_keep(item, box, tip, axis) for item in sample if item[0].ok)]
     model = _blank(frame.image, tip, base, box, tip_box, axis, shape, mode, polarity)
-    return _learn(model, kept)
+    model = _learn(model, kept)
+    return replace(model, neck_ratio=_neck_ratio(model, reference)) if mode == "tension" else model
+
+
+def _neck_ratio(model: SpecimenModel, reference: Triple) -> float:
+    """Return smallest over largest diameter before the test: what is no neck yet."""
+    frame, tip, base = reference
+    seen = model.outline(frame.image, tip, base)
+    ratio = seen.diameter_min_px / seen.diameter_max_px
+    return ratio if math.isfinite(ratio) else -math.inf
 
 
 def _axis_from_boxes(box: Box, tip_box: Box | None, base_box: Box | None) -> Axis:

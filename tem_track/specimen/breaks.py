@@ -1,0 +1,94 @@
+"""Is there still a body between the two faces? Where is it parted?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tem_track.records import FloatArray
+from tem_track.specimen.edges import Edges
+from tem_track.specimen.model import BAND_PX
+
+__all__ = ["Opening", "find_opening"]
+
+_THINNEST_PX = 5.0
+_LEAST_BANDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A stretch of the specimen's length without a body, from s_low to s_high."""
+
+    s_low_px: float
+    s_high_px: float
+
+
+def find_opening(
+    bands: FloatArray, t_px: FloatArray, edges: Edges, mu_per_px: float, *, to_tip: bool
+) -> Opening | None:
+    """Find the longest stretch in which nothing absorbs, between bands where something does.
+
+    A band is empty where no edges were found and the pixels about the midline are hardly darker
+    than those outside: less than a body 5 px thick would be.
+
+    Parameters
+    ----------
+    bands : array, shape (n, m)
+        The picture in bands along the specimen, the same bands as `edges`.
+    t_px : array, shape (m,)
+    edges : Edges
+    mu_per_px : float
+        Absorption of the body.
+    to_tip : bool
+        Whether a stretch that reaches the tip counts too.
+
+    Returns
+    -------
+    Opening or None
+    """
+    empty = _empty(bands, t_px, edges, mu_per_px)
+    runs = _runs(empty)
+    last = len(empty)
+    inner = [(a, b) for a, b in runs if a > 0 and (b < last or to_tip) and b - a >= _LEAST_BANDS]
+    if not inner:
+        return None
+    a, b = max(inner, key=lambda run: run[1] - run[0])
+    half = BAND_PX / 2
+    return Opening(float(edges.s_px[a]) - half, float(edges.s_px[b - 1]) + half)
+
+
+def _empty(bands: FloatArray, t_px: FloatArray, edges: Edges, mu_per_px: float) -> FloatArray:
+    seen = edges.good.all(axis=1)
+    width = edges.t_px[:, 1] - edges.t_px[:, 0]
+    if seen.sum() < 3:
+        return np.zeros(len(bands), dtype=bool)
+    usual = float(np.median(width[seen]))
+    seen &= width > 0.1 * usual
+    middle = np.interp(edges.s_px, edges.s_px[seen], edges.t_px[seen].mean(axis=1))
+    dark = _darkness(bands, t_px, middle, usual)
+    plateau = float(np.median(dark[seen])) if seen.any() else 0.0
+    least = min(1.0 - float(np.exp(-mu_per_px * _THINNEST_PX)), 0.25 * plateau)
+    return np.asarray(~seen & (dark < max(least, 0.02)))
+
+
+def _darkness(bands: FloatArray, t_px: FloatArray, middle: FloatArray, usual: float) -> FloatArray:
+    """Return the largest darkness of three narrow windows about the midline of each band."""
+    away = np.abs(t_px - middle[:, None])
+    outer = away > 0.6 * usual + 4
+    background = np.array(
+        [np.median(row[use]) if use.any() else np.nan for row, use in zip(bands, outer, strict=True)]
+    )
+    found = []
+    for shift in (-0.2 * usual, 0.0, 0.2 * usual):
+        near = np.abs(t_px - middle[:, None] - shift) <= 3.5
+        total = np.where(near, bands, 0.0).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
+        found.append(1.0 - total / np.maximum(background, 1e-6))
+    return np.nan_to_num(np.max(found, axis=0))
+
+
+def _runs(flags: FloatArray) -> list[tuple[int, int]]:
+    padded = np.concatenate([[0], flags.astype(int), [0]])
+    starts = np.flatnonzero(np.diff(padded) == 1)
+    stops = np.flatnonzero(np.diff(padded) == -1)
+    return list(zip(starts.tolist(), stops.tolist(), strict=True))
