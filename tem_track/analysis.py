@@ -9,6 +9,7 @@ columns into mechanics.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,7 +50,6 @@ Progress = Callable[[str, int, int], None]
 SAMPLE_FRAMES = 100
 SAMPLE_BYTES = 128_000_000
 BLOCK_FRAMES = 64
-WORKERS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -395,6 +395,7 @@ def measure(
     *,
     done: Iterable[int] = (),
     progress: Progress = _silent,
+    workers: int | None = None,
 ) -> Iterator[Block]:
     """Measure the plan's frames in order, in blocks, a few frames at a time in threads.
 
@@ -404,14 +405,17 @@ def measure(
     done : iterable of int
         Frames that are measured already.
     progress : callable
+    workers : int, optional
+        Threads that measure; by default one a core. Their number changes no result.
     """
+    workers = workers or os.cpu_count() or 1
     finished, total = set(done), len(plan.frame_range)
     count = len(finished)
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         for chunk in _chunks(plan.frame_range, finished):
             frames = movie.frames(chunk[0], chunk[-1])
             observations = []
-            for observation in _in_order(pool, frames, plan):
+            for observation in _in_order(pool, frames, plan, 2 * workers):
                 observations.append(observation)
                 count += 1
                 progress("measure", count, total)
@@ -427,12 +431,12 @@ def _chunks(frames: range, done: set[int]) -> Iterator[range]:
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, frames: Iterable[Frame], plan: Plan
+    pool: ThreadPoolExecutor, frames: Iterable[Frame], plan: Plan, ahead: int
 ) -> Iterator[Observation]:
     waiting: deque[Future[Observation]] = deque()
     for frame in frames:
         waiting.append(pool.submit(observe, frame, plan))
-        if len(waiting) > 2 * WORKERS:
+        if len(waiting) > ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

@@ -360,6 +360,66 @@ def plot(
     print(output)
 
 
+@app.command()
+def batch(
+    experiments: Annotated[list[Path], typer.Argument(metavar="EXPERIMENTS...")],
+    jobs: Annotated[int | None, typer.Option(min=1, help="Workers; default: one a core.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="For table.csv and index.html.")
+    ] = Path(),
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Draw overlay, montage, report.")
+    ] = True,
+    as_json: Json = False,
+) -> int:
+    """Run many experiments, unattended; what is finished and unchanged is skipped."""
+    from tem_track.batch import run_batch
+
+    with _live_table(as_json) as show:
+        done = run_batch(experiments, jobs=jobs, scheduler=scheduler, draw=pictures, report=show)
+    finished = [job.folder for job in done if job.has_results]
+    if finished:
+        _summarise_batch(finished, output)
+    if as_json:
+        _print_json([{key: str(value) for key, value in asdict(job).items()} for job in done])
+    failed = [job for job in done if job.state == "failed"]
+    for job in failed:
+        print(f"tem-track: {job.experiment}: {job.message}", file=sys.stderr)
+    return SOME_FAILED if failed else 0
+
+
+def _summarise_batch(folders: list[Path], output: Path) -> None:
+    from tem_track.outputs import read_results, write_table
+    from tem_track.pages import write_index
+
+    results = [(folder, read_results(folder)) for folder in folders]
+    write_table(results, output / "table.csv")
+    write_index(results, output / "index.html")
+
+
+@contextmanager
+def _live_table(quiet: bool) -> Iterator[Any]:
+    """Show how every job of a batch stands, on standard error."""
+    if quiet:
+        yield lambda jobs: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+    def table(jobs: Any) -> Table:
+        rows = Table("experiment", "state", "seconds", "", box=None)
+        for job in jobs:
+            rows.add_row(str(job.experiment), job.state, f"{job.seconds:.0f}", job.message)
+        return rows
+
+    with Live(console=Console(stderr=True)) as live:
+        yield lambda jobs: live.update(table(jobs), refresh=True)
+
+
 # --------------------------------------------------------------------------- movies with a truth
 
 

@@ -57,6 +57,7 @@ def run(
     progress: Progress,
     command: str = "",
     draw: bool = True,
+    workers: int | None = None,
 ) -> Outcome:
     """Run one experiment and write its results folder.
 
@@ -72,6 +73,8 @@ def run(
         How it was asked for, kept in the provenance.
     draw : bool
         Draw overlay, montage, curves and report too.
+    workers : int, optional
+        Threads that measure; by default one a core.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def run(
     movie = _movie_of(experiment)
     with _only_if_new(folder), hold(folder):
         with Journal(folder / JOURNAL, _journal_key(movie, experiment)) as journal:
-            result = _measure(movie, experiment, journal, progress)
+            result = _measure(movie, experiment, journal, progress, workers)
             _write(result, movie, folder, progress, draw)
             journal.remove()
         from tem_track import outputs
@@ -98,12 +101,18 @@ def run(
     return Outcome(result, folder, lost, lost <= experiment.quality.max_lost_fraction)
 
 
-def _measure(movie: Movie, experiment: Experiment, journal: Journal, progress: Progress) -> Result:
+def _measure(
+    movie: Movie,
+    experiment: Experiment,
+    journal: Journal,
+    progress: Progress,
+    workers: int | None,
+) -> Result:
     """Measure what the journal does not hold yet; the result is the same as in one go."""
     plan = prepare(movie, experiment, progress=progress)
     blocks = journal.blocks()
     done = [int(frame) for block in blocks for frame in block.columns["frame"]]
-    for block in measure(movie, plan, done=done, progress=progress):
+    for block in measure(movie, plan, done=done, progress=progress, workers=workers):
         journal.append(block)
         blocks.append(block)
     return assemble(movie, plan, blocks)
