@@ -1,0 +1,154 @@
+"""Boxes as a hand would draw them, from what was understood."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tem_track.propose.chain import Chain, turn_back
+from tem_track.propose.find import Scene
+from tem_track.records import Axis, Box
+
+__all__ = ["axis_as_it_is", "bar_box", "base_box", "outline_axis", "specimen_box", "tip_box"]
+
+TIP_DEEP = 130 / 768
+BASE_DEEP = 110 / 768
+MARGIN = 16 / 768
+WIDER = 60 / 768
+"""Over the longer side of the picture: how deep the boxes of tip and base are, how much room is
+left around the specimen, and how much wider than it the end boxes may be."""
+
+BAR_MARGIN = 10 / 768
+
+Edges = tuple[float, float, float, float]
+
+
+def _room(scene: Scene) -> int:
+    return max(scene.clear.shape[1:])
+
+
+def _half_width(scene: Scene) -> float:
+    """Half the largest width that the specimen has in any frame."""
+    widths = [
+        float(np.nanpercentile((c.right - c.left + 1)[c.top : c.bottom + 1], 95))
+        for c in scene.chains.values()
+        if c.contrast > 0.3
+    ]
+    first = scene.chain
+    own = float(np.nanpercentile((first.right - first.left + 1)[first.top : first.bottom + 1], 95))
+    return min(max(widths, default=own), 1.5 * own) / 2
+
+
+def _lean(scene: Scene) -> float:
+    """Columns to the right for a row up."""
+    axis = scene.axis or outline_axis(scene.chain)
+    return math.tan(math.radians(axis.angle_deg)) if axis is not None else 0.0
+
+
+def _turned(scene: Scene, edges: Edges) -> Box:
+    rows, columns = scene.clear.shape[1:]
+    x0, y0, x1, y1 = edges
+    inside = (max(x0, 0), max(y0, 0), min(x1, columns), min(y1, rows))
+    shape = (rows, columns) if scene.turns % 2 == 0 else (columns, rows)
+    return _to_border(scene, turn_back(inside, scene.turns, shape))
+
+
+def _to_border(scene: Scene, edges: Edges) -> Box:
+    """Return the full-pixel box; an edge at the reduced border means the real one."""
+    step, (rows, columns) = scene.glance.step, scene.glance.size_px
+    x0, y0, x1, y1 = edges
+    x1 = columns / step if x1 >= columns // step else x1
+    y1 = rows / step if y1 >= rows // step else y1
+    return scene.glance.full((x0, y0, x1, y1))
+
+
+def _side(chain: Chain, scene: Scene, near: int, far: int) -> tuple[float, float]:
+    """Return the columns of an end's box between two rows: its matter, within reason."""
+    rows = slice(min(near, far), max(near, far) + 1)
+    half, room = _half_width(scene), _room(scene)
+    middle = (chain.path[near] + chain.path[chain.top if near < chain.top else chain.bottom]) / 2
+    left, right = np.nanmedian(chain.left[rows]), np.nanmedian(chain.right[rows])
+    most = 1.35 * half + WIDER * room
+    slack = 0.4 * MARGIN * room
+    return (
+        float(max(left - slack, middle - most)),
+        float(min(right + slack, middle + most) + 1),
+    )
+
+
+def tip_box(scene: Scene) -> Box:
+    """Return the box of the tip: its end with some vacuum around, deep enough for its texture."""
+    chain, deep = scene.chain, TIP_DEEP * _room(scene)
+    top = max(chain.upper - deep, 0)
+    x0, x1 = _side(chain, scene, chain.upper, round(top))
+    return _turned(scene, (x0, top, x1, chain.upper + 1))
+
+
+def base_box(scene: Scene) -> Box:
+    """Return the box of the base: its face and what lies under it."""
+    chain, deep = scene.chain, BASE_DEEP * _room(scene)
+    bottom = min(chain.lower + deep, chain.left.size)
+    x0, x1 = _side(chain, scene, chain.lower, round(bottom) - 1)
+    half = _half_width(scene) + WIDER * _room(scene)
+    middle = float(chain.path[chain.lower])
+    return _turned(scene, (max(x0, middle - half), chain.lower, min(x1, middle + half), bottom))
+
+
+def specimen_box(scene: Scene) -> Box:
+    """Return the box of the specimen with its gap, from face to face."""
+    chain, margin = scene.chain, MARGIN * _room(scene)
+    body = slice(chain.top, chain.bottom + 1)
+    half = _half_width(scene)
+    middle = (chain.left[body] + chain.right[body]) / 2
+    own = np.nanmax((chain.right - chain.left)[body]) / 2
+    grown = max(half - own, 0.0)
+    x0 = (
+        min(float(np.nanmin(chain.left[body])), float(np.nanmin(middle)) - half)
+        - margin
+        - grown / 2
+    )
+    x1 = max(float(np.nanmax(chain.right[body])), float(np.nanmax(middle)) + half) + margin + 1
+    return _turned(scene, (x0, chain.upper + 1, x1 + grown / 2, chain.lower + 0.3 * margin))
+
+
+def bar_box(scene: Scene) -> Box | None:
+    """Return the box of the bar, from the picture's border to just beyond its edges."""
+    if scene.bar is None:
+        return None
+    rows, columns = scene.glance.clear.shape[1:]
+    margin = BAR_MARGIN * _room(scene)
+    x0, y0, x1, y1 = scene.bar.bounds
+    edges = (
+        x0 - margin if x0 > 0 else 0,
+        y0 - margin if y0 > 0 else 0,
+        x1 + margin if x1 < columns else columns,
+        y1 + margin if y1 < rows else rows,
+    )
+    return _to_border(scene, edges)
+
+
+def outline_axis(chain: Chain) -> Axis | None:
+    """Return the direction of the body's midline, where it is long enough to have one."""
+    rows = np.arange(chain.top, chain.bottom + 1)
+    middle = ((chain.left + chain.right) / 2)[rows]
+    width = (chain.right - chain.left + 1)[rows]
+    seen = np.isfinite(middle)
+    cut = max(2, rows.size // 12)
+    seen[:cut] = seen[-cut:] = False
+    if seen.sum() < 6:
+        return None
+    slope, _ = np.polyfit(rows[seen], middle[seen], 1)
+    angle = math.degrees(math.atan(-slope))
+    slender = rows.size / float(np.nanmedian(width))
+    residual = float(
+        np.std(middle[seen] - np.polyval(np.polyfit(rows[seen], middle[seen], 1), rows[seen]))
+    )
+    u_deg = math.degrees((residual + 0.4) / rows.size) * 2 + 2.0 / max(slender, 0.2)
+    return Axis(angle, u_deg)
+
+
+def axis_as_it_is(axis: Axis, turns: int) -> Axis:
+    """Return an axis of the turned picture in the picture as it is."""
+    angle = axis.angle_deg + 90.0 * turns
+    return Axis((angle + 180.0) % 360.0 - 180.0, axis.u_angle_deg)

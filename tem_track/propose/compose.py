@@ -1,0 +1,156 @@
+"""A movie alone to a proposed experiment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tem_track.propose.boxes import (
+    axis_as_it_is,
+    bar_box,
+    base_box,
+    outline_axis,
+    specimen_box,
+    tip_box,
+)
+from tem_track.propose.find import Scene, understand
+from tem_track.propose.glance import Glance, look
+from tem_track.propose.proposal import NAMES, SURE, AxisFound, Part, Proposal, ShapeFound
+from tem_track.propose.shapes import shape_of
+from tem_track.records import Mode, Polarity
+
+if TYPE_CHECKING:
+    from tem_track.frames import Movie
+
+__all__ = ["propose"]
+
+AXIS_SURE_DEG = 2.0
+
+
+def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposal:
+    """Find bar, tip, specimen, base, shape and axis in a movie.
+
+    Parameters
+    ----------
+    movie : Movie
+    mode : {'compression', 'tension', 'growth'}
+    polarity : {'dark', 'bright'}
+        Whether objects are darker or brighter than vacuum.
+
+    Returns
+    -------
+    Proposal
+        What was not found has no box, and a note that says what to do. The same movie gives the
+        same proposal.
+
+    Raises
+    ------
+    MovieError
+        The movie cannot be read.
+
+    Notes
+    -----
+    Assumes two thick ends that come in from opposite borders, with the specimen between them, in
+    the first frame that can be read.
+    """
+    glance = look(movie, polarity=polarity)
+    scene = understand(glance, mode)
+    if scene is None:
+        return _nothing(movie, glance, mode, polarity)
+    return Proposal(
+        mode,
+        polarity,
+        glance.size_px,
+        glance.frames[0],
+        (_bar(scene), _tip(scene), _specimen(scene), _base(scene)),
+        shape_of(scene.figures(), mode),
+        _axis(scene),
+        tag_scale_nm_per_px=movie.info.scale_nm_per_px,
+        travel_px=tuple(
+            (name, round(way * glance.step, 1))
+            for name, way in zip(("tip", "base"), scene.travel, strict=True)
+        ),
+        warnings=tuple(_warnings(scene, movie, mode)),
+    )
+
+
+def _bar(scene: Scene) -> Part:
+    box = bar_box(scene)
+    if scene.bar is None or box is None:
+        return Part(
+            "bar", None, 0.0,
+            note="nothing dark at the border stays the same in all frames; draw [bar] box_px around"
+            " something that does not move with the stage, or film with the bar in view",
+        )  # fmt: skip
+    second = ""
+    if scene.second_bar is not None:
+        lead = scene.bar.quality - scene.second_bar.quality
+        bounds = scene.glance.full(scene.second_bar.bounds)  # type: ignore[arg-type]
+        second = f"box_px = {[round(v) for v in bounds.as_tuple()]}" if lead < 0.5 else ""
+    return Part("bar", box, round(min(0.4 + 0.6 * scene.bar.quality, 0.99), 2), second)
+
+
+def _tip(scene: Scene) -> Part:
+    sure = round(_sure(scene) * (0.4 + 0.6 * scene.upright), 2)
+    second = "the base's box" if scene.upright < 0.7 else ""
+    note = "" if sure >= SURE else f"only told by: {scene.why_upright}"
+    return Part("tip", tip_box(scene), sure, second, note)
+
+
+def _base(scene: Scene) -> Part:
+    sure = round(_sure(scene) * (0.4 + 0.6 * scene.upright), 2)
+    return Part("base", base_box(scene), sure, "the tip's box" if scene.upright < 0.7 else "")
+
+
+def _specimen(scene: Scene) -> Part:
+    same = _steadiness(scene)
+    note = "" if same > 0.5 else "its ends were found at different places in different frames"
+    return Part(
+        "specimen", specimen_box(scene), round(_sure(scene) * (0.5 + 0.5 * same), 2), "", note
+    )
+
+
+def _sure(scene: Scene) -> float:
+    return min(0.99, 0.35 + 0.65 * min(scene.quality / 0.6, 1.0))
+
+
+def _steadiness(scene: Scene) -> float:
+    """Return the share of frames whose body is about as long as in the reference."""
+    own = scene.chain.bottom - scene.chain.top + 1
+    others = [c.bottom - c.top + 1 for c in scene.chains.values()]
+    return sum(0.7 < other / own < 1.43 for other in others) / len(others)
+
+
+def _axis(scene: Scene) -> AxisFound:
+    outline = outline_axis(scene.chain)
+    found, source = scene.axis, "motion"
+    if found is None or found.u_angle_deg > AXIS_SURE_DEG:
+        found, source = outline, "outline"
+    if found is None:
+        return AxisFound(None, 0.0)
+    sure = max(0.0, min(0.98, 1 - found.u_angle_deg / 4))
+    return AxisFound(axis_as_it_is(found, scene.turns), round(sure, 2), source)
+
+
+def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
+    glance, out = scene.glance, list(movie.info.warnings)
+    if glance.disturbed:
+        shown = ", ".join(str(n) for n in glance.disturbed[:5])
+        out.append(f"frames {shown} look unlike their neighbours and were left out")
+    if max(scene.travel) * glance.step < 2 and mode != "growth":
+        out.append("tip and base hardly move against the bar: nothing seems to be loaded")
+    return out
+
+
+def _nothing(movie: Movie, glance: Glance, mode: Mode, polarity: Polarity) -> Proposal:
+    how = "draw [{0}] box_px = [x, y, width, height] by hand, or with tem-track setup"
+    parts = tuple(Part(name, None, 0.0, note=how.format(name)) for name in NAMES)
+    return Proposal(
+        mode, polarity, glance.size_px, glance.frames[0], parts,
+        ShapeFound(None, 0.0), AxisFound(None, 0.0),
+        tag_scale_nm_per_px=movie.info.scale_nm_per_px,
+        warnings=(
+            *movie.info.warnings,
+            "no specimen between two thick ends was found: this does not look like a specimen"
+            f" between tip and counter electrode, {polarity} on its background",
+        ),
+    )  # fmt: skip

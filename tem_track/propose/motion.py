@@ -1,0 +1,97 @@
+"""How parts of the reduced picture move from frame to frame, and the direction they move in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.propose.glance import Picture
+from tem_track.records import Axis, FloatArray
+
+__all__ = ["Track", "axis_of_approach", "follow"]
+
+GOOD = 0.6
+"""Correlation below which a place is not believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Where a box of the first picture is found in the others.
+
+    Attributes
+    ----------
+    moved : FloatArray, shape (n, 2)
+        Motion (x, y) since the first picture, in its pixels; NaN where it is not found.
+    score : FloatArray, shape (n,)
+        Correlation, 1 perfect.
+    """
+
+    moved: FloatArray
+    score: FloatArray
+
+
+def follow(clear: Picture, box: tuple[int, int, int, int], reach: tuple[int, int]) -> Track:
+    """Find a box (x0, y0, x1, y1) of the first picture in every picture.
+
+    `reach` is how far it may move (x, y), in pixels. Good for the fraction of a pixel.
+    """
+    x0, y0, x1, y1 = box
+    rows, columns = clear.shape[1:]
+    template = clear[0, y0:y1, x0:x1]
+    left, up = max(x0 - reach[0], 0), max(y0 - reach[1], 0)
+    right, down = min(x1 + reach[0], columns), min(y1 + reach[1], rows)
+    moved, score = np.full((len(clear), 2), np.nan), np.zeros(len(clear))
+    if float(template.std()) < 1e-3:
+        return Track(moved, score)
+    for k, picture in enumerate(clear):
+        window = np.pad(picture[up:down, left:right], 1, mode="edge")
+        match = cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED)
+        (x, y), score[k] = _peak(match)
+        if score[k] >= GOOD:
+            moved[k] = (left - 1 + x - x0, up - 1 + y - y0)
+    return Track(moved - np.nan_to_num(moved[0]), score)
+
+
+def _peak(match: NDArray[np.float32]) -> tuple[tuple[float, float], float]:
+    """Return place (x, y) and height of the maximum, by a parabola through its neighbours."""
+    row, column = np.unravel_index(int(np.argmax(match)), match.shape)
+    x = column + _vertex(match[row, :], int(column))
+    y = row + _vertex(match[:, column], int(row))
+    return (float(x), float(y)), float(match[row, column])
+
+
+def _vertex(line: NDArray[np.float32], at: int) -> float:
+    if not 0 < at < line.size - 1:
+        return 0.0
+    before, here, after = (float(v) for v in line[at - 1 : at + 2])
+    bend = before - 2 * here + after
+    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+
+
+def axis_of_approach(tip: Track, base: Track, up: tuple[float, float]) -> Axis | None:
+    """Return the direction in which the base moves against the tip, pointing along `up` (x, y).
+
+    Drift of the stage and jitter of the camera are in both and drop out. None where they hardly
+    move against each other, or not along a line.
+    """
+    apart = base.moved - tip.moved
+    apart = apart[~np.isnan(apart).any(axis=1)]
+    if len(apart) < 6:
+        return None
+    for _ in range(3):
+        centre = np.median(apart, axis=0)
+        values, vectors = np.linalg.eigh(np.cov((apart - centre).T))
+        off = np.abs((apart - centre) @ vectors[:, 0])
+        near = off <= max(3 * 1.4826 * float(np.median(off)), 0.3)
+        if near.all() or near.sum() < 6:
+            break
+        apart = apart[near]
+    if values[1] < 1.0 or values[1] < 16 * values[0]:
+        return None
+    dx, dy = vectors[:, 1] * (1.0 if vectors[:, 1] @ up >= 0 else -1.0)
+    u_deg = math.degrees(math.sqrt(max(values[0], 0.01) / values[1] / len(apart)))
+    return Axis(math.degrees(math.atan2(dx, -dy)), u_deg)

@@ -1,0 +1,127 @@
+"""What a movie alone tells: boxes, shape, axis, scale bar, each with how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tem_track.records import Axis, Box, Mode, Polarity, Shape
+
+__all__ = ["NAMES", "SURE", "AxisFound", "Part", "Proposal", "ScaleBar", "ShapeFound"]
+
+NAMES = ("bar", "tip", "specimen", "base")
+
+SURE = 0.5
+"""Confidence from which a finding is written down as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A box that was looked for.
+
+    Attributes
+    ----------
+    name : {'bar', 'tip', 'specimen', 'base'}
+    box : Box or None
+        In the reference frame, in full pixels; None where nothing was found.
+    confidence : float
+        0 to 1. It orders what to look at first; it is no probability.
+    runner_up : str
+        The next best answer, in words; empty where there is none.
+    note : str
+        Why it is unsure, or what a person should do.
+    """
+
+    name: str
+    box: Box | None
+    confidence: float
+    runner_up: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeFound:
+    """The specimen's shape, how sure, and the next best."""
+
+    shape: Shape | None
+    confidence: float
+    runner_up: Shape | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AxisFound:
+    """The loading axis, how sure, and what it was found from: `motion` or `outline`."""
+
+    axis: Axis | None
+    confidence: float
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleBar:
+    """A burnt-in scale bar.
+
+    Attributes
+    ----------
+    box : Box
+    length_px : float
+    u_length_px : float
+    label : str
+        Its text as read, where that was possible.
+    length_nm : float or None
+        The length that the text states.
+    """
+
+    box: Box
+    length_px: float
+    u_length_px: float
+    label: str = ""
+    length_nm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposed experiment.
+
+    Attributes
+    ----------
+    mode : {'compression', 'tension', 'growth'}
+    polarity : {'dark', 'bright'}
+    size_px : (int, int)
+        Rows and columns.
+    reference : int
+        The frame the boxes are in.
+    parts : tuple of Part
+        Bar, tip, specimen and base.
+    shape : ShapeFound
+    axis : AxisFound
+    scale_bar : ScaleBar or None
+    labels : tuple of Box
+        Burnt-in writing.
+    tag_scale_nm_per_px : float or None
+        Scale from the file's own tags.
+    travel_px : dict
+        How far tip and base move against the bar along the axis.
+    warnings : tuple of str
+    """
+
+    mode: Mode
+    polarity: Polarity
+    size_px: tuple[int, int]
+    reference: int
+    parts: tuple[Part, ...]
+    shape: ShapeFound
+    axis: AxisFound
+    scale_bar: ScaleBar | None = None
+    labels: tuple[Box, ...] = ()
+    tag_scale_nm_per_px: float | None = None
+    travel_px: tuple[tuple[str, float], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def part(self, name: str) -> Part:
+        """Return the part of that name."""
+        return next(part for part in self.parts if part.name == name)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the parts that were not found."""
+        return tuple(part.name for part in self.parts if part.box is None)
