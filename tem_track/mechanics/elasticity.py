@@ -38,7 +38,14 @@ def elasticity(case: Case) -> dict[str, Any]:
 
 
 def _nothing(reason: str) -> dict[str, Any]:
-    keys = ("youngs_modulus_GPa", "u_youngs_modulus_GPa", "modulus_method")
+    keys = (
+        "youngs_modulus_GPa",
+        "u_youngs_modulus_GPa",
+        "modulus_method",
+        "modulus_window_frames",
+        "offset_yield_MPa",
+        "u_offset_yield_MPa",
+    )
     return {**dict.fromkeys(keys), "modulus_reason": reason}
 
 
@@ -185,6 +192,7 @@ def _hertz_keys(case: Case, fit: Hertz) -> dict[str, Any]:
     )
     value = fit.modulus_GPa(s.poisson)
     return {
+        **_nothing(""),
         "youngs_modulus_GPa": value,
         "u_youngs_modulus_GPa": value * budget.relative,
         "modulus_method": f"Hertz between two plates, nu = {s.poisson:g}",

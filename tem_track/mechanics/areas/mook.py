@@ -4,7 +4,7 @@ Equation 1 cuts a cap of height deformation/2 off each side of a sphere of radiu
 is the cylinder of the sphere's volume. The source uses the first below and the second above a
 deformation of 10 % of the diameter. They do not meet there: the area jumps by 3.9.
 
-Source: Mook et al., Nanotechnology 18 (2007) 305703, as printed as equations 1 and 2 in Liu et
+Source: Mook et al., Phys. Rev. B 75 (2007) 214112, as printed as equations 1 and 2 in Liu et
 al. (docs/paper.md).
 """
 
