@@ -56,7 +56,7 @@ def build_scene(name: str, *, seed: int = 0, frames: int = 120, **settings: Any)
     ConfigError
         For an unknown scenario or setting.
     """
-    from tem_track.simulate.scene import build_scene as build
+    from tem_track.simulate.building import build_scene as build
 
     return build(name, seed=seed, frames=frames, **settings)
 

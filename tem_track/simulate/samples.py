@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tem_track.simulate.scene import Scene, build_scene
+from tem_track.simulate.building import build_scene
+from tem_track.simulate.scene import Scene
 from tem_track.simulate.writing import experiment_text, write_files
 
 __all__ = ["SAMPLES", "Sample", "write_samples"]
