@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
-from tem_track.outputs.display import Grey, resized
+from tem_track.outputs.display import Corner, Grey, resized
 from tem_track.outputs.marks import Mark
 from tem_track.outputs.style import COLOURS, font_file
 
 if TYPE_CHECKING:
     from tem_track.records import FloatArray
 
-__all__ = ["Canvas", "Colour", "nice_length_nm", "rgb", "write_words"]
+__all__ = ["Canvas", "Colour", "length_words", "nice_length_nm", "rgb", "write_words"]
 
 Colour = tuple[int, int, int]
 Picture = NDArray[np.uint8]
@@ -76,7 +76,7 @@ class Canvas:
             return
         if mark.closed:
             points = np.concatenate([points, points[:1]])
-        width = self.line * (1.0 if mark.role in THIN else 1.6)
+        width = self.line * (0.9 if mark.role in THIN else 1.3)
         pieces = _dashes(points, 7 * self.line) if mark.role in DASHED else [points]
         for piece in pieces:
             self._polyline(piece, HALO, width + 2 * self.line, 0.35)
@@ -116,28 +116,31 @@ class Canvas:
         for arm in arms:
             self._polyline(arm, colour, 2 * self.line)
 
-    def scale_bar(self, scale_nm_per_px: float) -> None:
-        """Draw a scale bar with its length in the lower left corner."""
+    def scale_bar(self, scale_nm_per_px: float, corner: Corner = (False, True)) -> None:
+        """Draw a scale bar with its length in a corner."""
         height, width = self.picture.shape[:2]
         length_nm = nice_length_nm(0.25 * width / self.scale * scale_nm_per_px)
         length = length_nm / scale_nm_per_px * self.scale
         size = max(13, round(min(width, height) / 32))
-        pad = size * 0.9
-        thick = max(3, size // 4)
-        x0, y0 = pad, height - pad - thick
-        text = f"{length_nm / 1000:g} \u00b5m" if length_nm >= 1000 else f"{length_nm:g} nm"
-        plate = (
-            x0 - pad / 2,
-            y0 - size * 1.5,
-            x0 + max(length, 4 * size) + pad / 2,
-            height - pad / 2,
-        )
-        shade(self.picture, plate, 0.55)
-        left, top = round(x0), round(y0)
-        cv2.rectangle(
-            self.picture, (left, top), (round(x0 + length), top + thick - 1), (255, 255, 255), -1
-        )
-        write_words(self.picture, (x0 + length / 2, y0 - size * 0.75), text, size, centred=True)
+        pad, thick = 0.5 * size, max(3, size // 4)
+        plate_width, plate_height = max(length, 4 * size) + 2 * pad, 2.4 * size
+        left = width - plate_width - pad if corner[0] else pad
+        top = height - plate_height - pad if corner[1] else pad
+        shade(self.picture, (left, top, left + plate_width, top + plate_height), 0.55)
+        middle = left + plate_width / 2
+        x0, y0 = round(middle - length / 2), round(top + 1.8 * size)
+        x1 = round(middle + length / 2)
+        cv2.rectangle(self.picture, (x0, y0), (x1, y0 + thick - 1), (255, 255, 255), -1)
+        place = (middle, top + 0.95 * size)
+        write_words(self.picture, place, length_words(length_nm), size, centred=True)
+
+    def name(self, text: str, points_px: FloatArray, colour: str) -> None:
+        """Write a line's name just above its left end."""
+        points = self.at(points_px)
+        x, y = points[np.argmin(points[:, 0])]
+        size = max(12, round(min(self.picture.shape[:2]) / 48))
+        place = (max(x, 0.0) + 0.6 * size, y - 0.9 * size)
+        write_words(self.picture, place, text, size, rgb(colour), halo=HALO)
 
 
 def shade(picture: Picture, box: tuple[float, float, float, float], opacity: float) -> None:
@@ -156,6 +159,7 @@ def write_words(
     *,
     bold: bool = False,
     centred: bool = False,
+    halo: Colour | None = None,
 ) -> float:
     """Write one line, its middle at the place's height, and return its width in pixels."""
     font = _font(size, bold)
@@ -168,7 +172,15 @@ def write_words(
     if view.size == 0:
         return float(width)
     words = Pictures.fromarray(np.ascontiguousarray(view))
-    ImageDraw.Draw(words).text((x - left, place[1] - top), text, colour, font, anchor="lm")
+    ImageDraw.Draw(words).text(
+        (x - left, place[1] - top),
+        text,
+        colour,
+        font,
+        anchor="lm",
+        stroke_width=0 if halo is None else 2,
+        stroke_fill=halo,
+    )
     view[:] = np.asarray(words)
     return float(width)
 
@@ -182,6 +194,11 @@ def nice_length_nm(most_nm: float) -> float:
     """Return the longest of 1, 2, 5, 10, ... that is not longer than `most_nm`."""
     decade = 10.0 ** math.floor(math.log10(most_nm))
     return float(max(step * decade for step in (1, 2, 5) if step * decade <= most_nm * (1 + 1e-9)))
+
+
+def length_words(length_nm: float) -> str:
+    """Return a scale bar's length in words."""
+    return f"{length_nm / 1000:g} µm" if length_nm >= 1000 else f"{length_nm:g} nm"
 
 
 def _dashes(points: FloatArray, period: float) -> list[FloatArray]:

@@ -61,7 +61,7 @@ def curves_figure(result: Result, width_mm: float | None = None) -> Figure:
         draw_panel(axes, result, panel)
         _draw_modulus(axes, result, panel)
         handles, _ = axes.get_legend_handles_labels()
-        if len(handles) > 1 and (number == 0 or len(panel.ys) > 1):
+        if len(handles) > 1 and (number == 0 or len(panel.ys) > 1 or panel.key == "stress_strain"):
             axes.legend(handlelength=1.2, borderaxespad=0.3)
     return figure
 
@@ -77,5 +77,7 @@ def _draw_modulus(axes: Axes, result: Result, panel: Panel) -> None:
     line = modulus_line(result) if panel.key == "stress_strain" else None
     if line is None:
         return
-    axes.axvspan(*line[0], color="#E69F00", alpha=0.15, lw=0)
-    axes.plot(*line, "-", color="#E69F00", lw=1.2, label="modulus")
+    axes.axvspan(*line[0], color="#E69F00", alpha=0.2, lw=0)
+    first, last = zip(*line, strict=True)
+    axes.axline(first, last, color="#E69F00", lw=0.8, ls="--", zorder=1)
+    axes.plot(*line, "-", color="#E69F00", lw=1.4, label="modulus and its window", zorder=4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,18 +10,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.records import Image
+from tem_track.records import Box, Image
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["Levels", "levels_of", "resized"]
+__all__ = ["Corner", "Grey", "Levels", "Survey", "resized", "survey"]
 
 SAMPLES = 8
 FLAT_RANGE = 64.0
 BAD_FRAME_GREY = 96
 
 Grey = NDArray[np.uint8]
+Corner = tuple[bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,52 @@ class Levels:
         return grey
 
 
-def levels_of(movie: Movie, frames: Iterable[int] | None = None) -> Levels:
-    """Return levels that fit a few frames spread over the movie.
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What a few frames spread over the movie say about how to show it.
+
+    Attributes
+    ----------
+    levels : Levels
+    mean : array
+        Their mean in eight bits; what is burnt into the picture stands out in it.
+    """
+
+    levels: Levels
+    mean: Grey
+
+    def corner(
+        self, avoid: Iterable[Box] = (), window: tuple[int, int, int, int] | None = None
+    ) -> Corner:
+        """Return the corner where a scale bar covers least: (to the right, at the bottom).
+
+        Parameters
+        ----------
+        avoid : iterable of Box
+            What must stay visible, in pixels of the frame.
+        window : (int, int, int, int), optional
+            Left, top, right, bottom of the part that is shown.
+        """
+        height, width = self.mean.shape
+        left, top, right, bottom = window or (0, 0, width, height)
+        wide, high = round(0.32 * (right - left)), round(0.13 * (bottom - top))
+        unrest = _unrest(self.mean)
+        for box in avoid:
+            x, y, w, h = (max(0, round(value)) for value in box.as_tuple())
+            unrest[y : y + h, x : x + w] += 1000.0
+        best: tuple[float, Corner] | None = None
+        for corner in ((False, True), (True, True), (True, False), (False, False)):
+            x = right - wide if corner[0] else left
+            y = bottom - high if corner[1] else top
+            patch = unrest[y : y + high, x : x + wide]
+            score = float(np.percentile(patch, 97) + patch.mean()) if patch.size else 0.0
+            if best is None or score < 0.8 * best[0]:
+                best = (score, corner)
+        return best[1] if best else (False, True)
+
+
+def survey(movie: Movie, frames: Iterable[int] | None = None) -> Survey:
+    """Look at a few frames spread over the movie.
 
     Eight-bit movies with some contrast are shown as they are.
     """
@@ -50,12 +95,26 @@ def levels_of(movie: Movie, frames: Iterable[int] | None = None) -> Levels:
     picked = sorted({chosen[round(i)] for i in np.linspace(0, len(chosen) - 1, SAMPLES)})
     images = [frame.image for frame in movie.select(picked) if frame.ok]
     if not images:
-        return Levels(0.0, 255.0)
+        blank = np.zeros((movie.info.height_px, movie.info.width_px), dtype=np.uint8)
+        return Survey(Levels(0.0, 255.0), blank)
+    levels = _levels(images)
+    mean = np.mean([levels.apply(image) for image in images], axis=0)
+    return Survey(levels, np.rint(mean).astype(np.uint8))
+
+
+def _levels(images: Sequence[Image]) -> Levels:
     values = np.concatenate([image[::4, ::4].ravel() for image in images])
     low, high = (float(v) for v in np.nanpercentile(values, (0.1, 99.9)))
     if images[0].dtype == np.uint8 and high - low >= FLAT_RANGE:
         return Levels(0.0, 255.0)
     return Levels(low, high) if high > low else Levels(low - 1.0, low + 1.0)
+
+
+def _unrest(grey: Grey) -> NDArray[np.float32]:
+    calm = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.5)
+    across, down = np.gradient(calm)
+    unrest: NDArray[np.float32] = np.hypot(across, down).astype(np.float32)
+    return unrest
 
 
 def resized(image: Grey, width: int, height: int) -> Grey:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from tem_track.records import FloatArray
+
 __all__ = [
     "EVENTS",
     "draw_panel",
@@ -32,6 +34,7 @@ EVENTS = (
     ("contact_frame", "contact", "^"),
     ("max_force_frame", "largest force", "*"),
     ("bending_frame", "first bend", "D"),
+    ("neck_frame", "necking", "v"),
     ("fracture_frame", "fracture", "X"),
     ("nucleation_frame", "nucleation", "^"),
 )
@@ -115,6 +118,7 @@ def draw_panel(axes: Axes, result: Result, panel: Panel, *, events: bool = True)
 
 def _draw_by_phase(axes: Axes, result: Result, panel: Panel) -> None:
     x, y = column(result, panel.x), column(result, panel.ys[0])
+    _common_band(axes, result, panel, x, y)
     _band(axes, result, panel, panel.ys[0], "#000000")
     axes.plot(x, y, color="#B0B0B0", lw=0.6, zorder=2)
     phases = result.points["phase"].astype(str).to_numpy()
@@ -122,6 +126,24 @@ def _draw_by_phase(axes: Axes, result: Result, panel: Panel) -> None:
         rows = (phases == phase) & np.isfinite(x) & np.isfinite(y)
         if rows.any():
             axes.plot(x[rows], y[rows], "o", ms=2.2, mew=0, color=colour, label=phase, zorder=3)
+
+
+def _common_band(axes: Axes, result: Result, panel: Panel, x: FloatArray, y: FloatArray) -> None:
+    """Shade one standard uncertainty of what stretches all points alike."""
+    share = common_share(result, panel.ys[0])
+    if share <= 0:
+        return
+    phases = result.points["phase"].astype(str).to_numpy()
+    name: str | None = "stiffness and scale"
+    loading = np.isin(phases, ("approach", "load", "hold"))
+    for chosen in (loading, ~loading):
+        rows = chosen & np.isfinite(x) & np.isfinite(y)
+        low, high = y * (1 - share), y * (1 + share)
+        if rows.sum() > 1:
+            axes.fill_between(
+                x[rows], low[rows], high[rows], color="#0072B2", alpha=0.12, lw=0, label=name
+            )
+            name = None
 
 
 def _draw_series(axes: Axes, result: Result, panel: Panel) -> None:
@@ -178,18 +200,23 @@ def _draw_events(axes: Axes, result: Result, panel: Panel) -> None:
             )
 
 
+def common_share(result: Result, column_name: str) -> float:
+    """Return the relative uncertainty that a column's points have in common, 0 where unknown.
+
+    It is what stiffness, scale and the like make of the largest force and of the critical stress;
+    it stretches the whole curve and changes no shape.
+    """
+    key = {"force_nN": "max_force_nN", "stress_MPa": "critical_stress_MPa"}.get(column_name, "")
+    value, u = result.summary.get(key), result.summary.get(f"u_{key}")
+    return abs(float(u) / float(value)) if value and u is not None else 0.0
+
+
 def modulus_line(result: Result) -> tuple[list[float], list[float]] | None:
     """Return the ends (strains, stresses in MPa) of the modulus' line over its window."""
     modulus = result.summary.get("youngs_modulus_GPa")
-    window = result.summary.get("modulus_window_frames")
+    window = result.summary.get("modulus_strain_range")
     if modulus is None or not window:
         return None
-    frames = result.points["frame"].to_numpy()
-    x, y = column(result, "strain_eng"), column(result, "stress_MPa")
-    rows = (frames >= window[0]) & (frames <= window[1]) & np.isfinite(x) & np.isfinite(y)
-    if rows.sum() < 2:
-        return None
-    low, high = float(x[rows].min()), float(x[rows].max())
-    middle = float(x[rows].mean()), float(y[rows].mean())
-    ends = [middle[1] + 1000.0 * float(modulus) * (end - middle[0]) for end in (low, high)]
-    return [low, high], ends
+    zero = float(result.summary.get("modulus_zero_strain") or 0.0)
+    low, high = float(window[0]), float(window[1])
+    return [low, high], [1000.0 * float(modulus) * (end - zero) for end in (low, high)]

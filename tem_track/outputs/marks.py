@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.analysis import Result
-from tem_track.records import FloatArray, Image, Target
+from tem_track.records import Box, FloatArray, Image, Target
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["Mark", "Marks", "bar_edge_px", "marks_of"]
+__all__ = ["Mark", "Marks", "bar_edge_px", "boxes_of", "marks_of"]
 
 Role = Literal[
     "bar_box",
@@ -144,6 +144,13 @@ class Marks:
         tip = self.position("tip", row)
         if tip is not None:
             yield Mark("tip_point", tip[None, :])
+
+
+def boxes_of(result: Result) -> list[Box]:
+    """Return the boxes of bar, tip and specimen in the reference frame."""
+    e = result.experiment
+    found = [part.box for part in (e.bar, e.tip, e.specimen) if part is not None]
+    return found
 
 
 def marks_of(result: Result, movie: Movie) -> Marks:

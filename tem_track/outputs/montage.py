@@ -11,9 +11,9 @@ import numpy as np
 
 from tem_track.analysis import Result
 from tem_track.errors import ConfigError
-from tem_track.outputs.canvas import nice_length_nm
-from tem_track.outputs.display import BAD_FRAME_GREY, Levels, levels_of
-from tem_track.outputs.figures import draw_panel, journal_style, new_figure, save_figure
+from tem_track.outputs.canvas import length_words, nice_length_nm
+from tem_track.outputs.display import BAD_FRAME_GREY, Corner, Levels, survey
+from tem_track.outputs.figures import draw_panel, events_of, journal_style, new_figure, save_figure
 from tem_track.outputs.files import replacing
 from tem_track.outputs.marks import Marks, marks_of
 from tem_track.outputs.panels import column, main_panel
@@ -81,7 +81,7 @@ def _rows_of(result: Result, frames: Sequence[int]) -> list[int]:
 def montage_figure(result: Result, movie: Movie, rows: Sequence[int]) -> Figure:
     """Return the figure; use it inside `journal_style`."""
     marks = marks_of(result, movie)
-    levels = levels_of(movie, result.points["frame"].tolist())
+    seen = survey(movie, result.points["frame"].tolist())
     window = _window(marks, rows)
     left, top, right, bottom = window
     shape = (right - left) / (bottom - top)
@@ -94,6 +94,9 @@ def montage_figure(result: Result, movie: Movie, rows: Sequence[int]) -> Figure:
     figure.set_layout_engine("none")
     height_mm = down * cell_mm / shape + curve_mm
     selected = [int(result.points["frame"].iloc[row]) for row in rows]
+    events: dict[int, str] = {}
+    for row, name, _ in events_of(result):
+        events[row] = f"{events[row]}, {name}" if row in events else name
     for number, frame in enumerate(movie.select(selected)):
         place = (
             (number % across) / across,
@@ -102,7 +105,11 @@ def montage_figure(result: Result, movie: Movie, rows: Sequence[int]) -> Figure:
             (cell_mm / shape - 0.4) / height_mm,
         )
         axes = figure.add_axes(place)
-        _draw_frame(axes, marks, levels, frame, rows[number], number + 1, window)
+        _draw_frame(axes, marks, seen.levels, frame, rows[number], window)
+        _number(axes, number + 1)
+        _caption(axes, events.get(rows[number], ""))
+        if number == 0:
+            _scale_bar(axes, marks, window, seen.corner(window=_whole(window)))
     if panel is not None:
         room = (14 / WIDTH_MM, 11 / height_mm, 1 - 17 / WIDTH_MM, (curve_mm - 15) / height_mm)
         _draw_curve(figure.add_axes(room), result, rows)
@@ -161,7 +168,7 @@ def _not_too_slim(window: Window, width: int, height: int) -> Window:
 
 
 def _draw_frame(
-    axes: Axes, marks: Marks, levels: Levels, frame: Frame, row: int, number: int, window: Window
+    axes: Axes, marks: Marks, levels: Levels, frame: Frame, row: int, window: Window
 ) -> None:
     left, top, right, bottom = window
     grey = levels.apply(frame.image) if frame.ok else np.full(marks.size_px[::-1], BAD_FRAME_GREY)
@@ -175,9 +182,6 @@ def _draw_frame(
         spine.set_visible(False)
     _draw_bar_line(axes, marks, row, window)
     _draw_outline(axes, marks, row)
-    _number(axes, number, left, top, bottom - top)
-    if number == 1:
-        _scale_bar(axes, marks, window)
 
 
 def _draw_bar_line(axes: Axes, marks: Marks, row: int, window: Window) -> None:
@@ -208,7 +212,7 @@ def _draw_outline(axes: Axes, marks: Marks, row: int) -> None:
             axes.plot(*points[0], "+", color=COLOURS["tip_point"], ms=5, mew=0.8)
 
 
-def _number(axes: Axes, number: int, left: float, top: float, height: float) -> None:
+def _number(axes: Axes, number: int) -> None:
     axes.text(
         0.03,
         0.97,
@@ -221,19 +225,41 @@ def _number(axes: Axes, number: int, left: float, top: float, height: float) -> 
     )
 
 
-def _scale_bar(axes: Axes, marks: Marks, window: Window) -> None:
+def _caption(axes: Axes, text: str) -> None:
+    """Name what happens in this frame along its lower edge."""
+    if text:
+        axes.text(
+            0.5,
+            0.015,
+            text,
+            transform=axes.transAxes,
+            color="white",
+            ha="center",
+            va="bottom",
+            fontsize=6.5,
+            bbox={"boxstyle": "round,pad=0.2", "fc": "black", "ec": "none", "alpha": 0.65},
+        )
+
+
+def _whole(window: Window) -> tuple[int, int, int, int]:
+    left, top, right, bottom = window
+    return (max(0, math.ceil(left)), max(0, math.ceil(top)), math.floor(right), math.floor(bottom))
+
+
+def _scale_bar(axes: Axes, marks: Marks, window: Window, corner: Corner) -> None:
     left, top, right, bottom = window
     scale = marks.result.experiment.calibration.scale_nm_per_px
     length_nm = nice_length_nm(0.35 * (right - left) * scale)
     length = length_nm / scale
-    x, y = left + 0.05 * (right - left), bottom - 0.05 * (bottom - top)
+    wide, high = right - left, bottom - top
+    x = right - 0.06 * wide - length if corner[0] else left + 0.06 * wide
+    y = bottom - 0.10 * high if corner[1] else top + 0.13 * high
     for colour, width in (("black", 3.6), ("white", 2.2)):
         axes.plot([x, x + length], [y, y], "-", color=colour, lw=width, solid_capstyle="butt")
-    text = f"{length_nm / 1000:g} µm" if length_nm >= 1000 else f"{length_nm:g} nm"
     axes.text(
         x + length / 2,
-        y - 0.025 * (bottom - top),
-        text,
+        y - 0.025 * high,
+        length_words(length_nm),
         color="white",
         ha="center",
         va="bottom",
@@ -248,6 +274,9 @@ def _draw_curve(axes: Axes, result: Result, rows: Sequence[int]) -> None:
         return
     draw_panel(axes, result, panel, events=False)
     x, y = column(result, panel.x), column(result, panel.ys[0])
+    axes.figure.canvas.draw()
+    places = axes.transData.transform(np.column_stack([x, y])) / axes.figure.dpi * 72
+    sides = _sides(places, rows)
     for number, row in enumerate(rows, start=1):
         if not (np.isfinite(x[row]) and np.isfinite(y[row])):
             continue
@@ -255,11 +284,37 @@ def _draw_curve(axes: Axes, result: Result, rows: Sequence[int]) -> None:
         axes.annotate(
             str(number),
             (x[row], y[row]),
-            xytext=(0, 5),
+            xytext=tuple(8 * sides[number - 1]),
             textcoords="offset points",
             ha="center",
+            va="center",
             weight="bold",
             fontsize=7,
             zorder=7,
         )
     axes.legend(handlelength=1.0, borderaxespad=0.3)
+
+
+def _sides(places: FloatArray, rows: Sequence[int]) -> list[FloatArray]:
+    """Return for each number the direction away from the curve; the other side where it is taken.
+
+    Places and distances are in points of print.
+    """
+    taken: list[FloatArray] = []
+    sides = []
+    for row in rows:
+        near = places[max(0, row - 2) : row + 3]
+        near = near[np.isfinite(near).all(axis=1)]
+        step = near[-1] - near[0] if len(near) > 1 else np.array([1.0, 0.0])
+        normal = np.array([-step[1], step[0]]) / max(float(np.hypot(*step)), 1e-9)
+        if not normal.any():
+            normal = np.array([0.0, 1.0])
+        choices = [normal, -normal, np.array([0.0, 1.0]), np.array([1.0, 0.0])]
+        free = [c for c in choices if _is_free(places[row] + 8 * c, taken)]
+        sides.append(free[0] if free else normal)
+        taken.append(places[row] + 8 * sides[-1])
+    return sides
+
+
+def _is_free(place: FloatArray, taken: Sequence[FloatArray]) -> bool:
+    return all(float(np.abs(place - other).max()) > 8.0 for other in taken)

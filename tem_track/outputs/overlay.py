@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from tem_track.analysis import Progress, Result
 from tem_track.outputs.canvas import Canvas, Picture, rgb, write_words
-from tem_track.outputs.display import BAD_FRAME_GREY, Levels, levels_of
+from tem_track.outputs.display import BAD_FRAME_GREY, Corner, Levels, survey
 from tem_track.outputs.figures import journal_style, new_figure
 from tem_track.outputs.files import replacing
-from tem_track.outputs.marks import Marks, marks_of
+from tem_track.outputs.marks import Marks, boxes_of, marks_of
 from tem_track.outputs.panels import column, main_panel
-from tem_track.outputs.style import flag_words
+from tem_track.outputs.style import COLOURS, flag_words
 from tem_track.outputs.words import measured_columns, row_words
 from tem_track.records import FloatArray, Frame
 
@@ -33,7 +33,7 @@ __all__ = ["Film", "film_of", "frames_per_second", "write_overlay"]
 FRAME_BOX = (960, 864)
 PANEL_WIDTH = 640
 WIDE = 1.45
-CRF = "20"
+CRF = "23"
 INK = (20, 20, 20)
 WARN = (190, 30, 20)
 
@@ -53,6 +53,10 @@ class Film:
         The panel stands to the right of the frame; below it otherwise.
     curve : Picture
         The curve's axes with the whole curve in grey.
+    words : frozenset of str
+        The columns whose values stand in the panel.
+    corner : (bool, bool)
+        Where the scale bar stands.
     curve_xy : FloatArray
         Place of every point on `curve`, shape (n, 2), NaN where there is none.
     """
@@ -66,6 +70,7 @@ class Film:
     curve: Picture
     curve_xy: FloatArray
     words: frozenset[str]
+    corner: Corner
 
     def paint(self, row: int, frame: Frame) -> Picture:
         """Return the picture of a row, shape (height, width, 3), RGB, even sizes."""
@@ -80,9 +85,18 @@ class Film:
             grey = np.full_like(grey, BAD_FRAME_GREY)
         canvas = Canvas(grey, *self.frame_size)
         canvas.draw(self.marks.at(row))
-        scale = self.result.experiment.calibration.scale_nm_per_px
-        canvas.scale_bar(scale)
+        self._name_lines(canvas, row)
+        canvas.scale_bar(self.result.experiment.calibration.scale_nm_per_px, self.corner)
         return canvas.picture
+
+    def _name_lines(self, canvas: Canvas, row: int) -> None:
+        for text, point in (
+            ("bar", self.marks.bar_line_at(row)),
+            ("tip without load", self.marks.zero_at(row)),
+        ):
+            line = None if point is None else self.marks.across_frame(point)
+            if line is not None:
+                canvas.name(text, line, COLOURS["bar_line"])
 
     def _panel(self, row: int) -> Picture:
         width, height = self.panel_size
@@ -140,18 +154,19 @@ def film_of(result: Result, movie: Movie) -> Film:
     else:
         panel_size = (size[0], max(380, 120 + 30 * len(words)))
         curve_size = (size[0] - 480, panel_size[1])
+    seen = survey(movie, result.points["frame"].tolist())
     curve, curve_xy = _curve(result, *curve_size)
-    frames = result.points["frame"].tolist()
     return Film(
         result,
         marks_of(result, movie),
-        levels_of(movie, frames),
+        seen.levels,
         size,
         beside,
         panel_size,
         curve,
         curve_xy,
         words,
+        seen.corner(boxes_of(result)),
     )
 
 

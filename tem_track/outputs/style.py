@@ -31,8 +31,8 @@ PHASE_COLOURS = {
     "load": "#0072B2",
     "hold": "#CC79A7",
     "unload": "#D55E00",
-    "after": "#7A7A7A",
-    "broken": "#7A7A7A",
+    "after": "#B4B4B4",
+    "broken": "#B4B4B4",
 }
 
 FLAG_WORDS = {

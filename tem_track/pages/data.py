@@ -66,6 +66,7 @@ def page_data(result: Result, movie: Movie, stills: Stills) -> dict[str, Any]:
         "colours": COLOURS,
         "still_of": nearest(stills.rows, len(points)),
         "stills": _stills(marks_of(result, movie), stills),
+        "shape": round(movie.info.width_px / movie.info.height_px, 4),
         "frames_per_second": frames_per_second(len(points)),
         "first_row": _first_row(result),
     }
@@ -96,8 +97,12 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "x_label": panel.x_label,
         "y_label": panel.y_label,
         "title": panel.title,
-        "names": [label(y).rsplit(" (", 1)[0] for y in panel.ys],
+        "names": [_series_name(y) for y in panel.ys],
     }
+
+
+def _series_name(column_name: str) -> str:
+    return label(column_name).rsplit(" (", 1)[0].replace("diameter, ", "").replace("diameter ", "")
 
 
 def _rows_of_phase(result: Result) -> dict[str, list[int]]:
@@ -107,7 +112,9 @@ def _rows_of_phase(result: Result) -> dict[str, list[int]]:
 
 def _modulus(result: Result) -> dict[str, Any] | None:
     line = modulus_line(result)
-    return None if line is None else {"x": line[0], "y": line[1]}
+    if line is None:
+        return None
+    return {"x": _numbers(np.array(line[0])), "y": _numbers(np.array(line[1]))}
 
 
 def _first_row(result: Result) -> int:

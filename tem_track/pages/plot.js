@@ -245,6 +245,9 @@ class Plot {
     const { top, height } = this.box;
     addSvg(this.area, "rect", { x: x0, y: top, width: x1 - x0, height, class: "window" });
     const [y0, y1] = modulus.y.map((v) => this.toY(v));
+    const beyond = (top - y0) / (y1 - y0);
+    const guide = `M${x0} ${y0}L${x0 + beyond * (x1 - x0)} ${top}`;
+    addSvg(this.area, "path", { d: guide, class: "modulus guide" });
     addSvg(this.area, "path", { d: `M${x0} ${y0}L${x1} ${y1}`, class: "modulus" });
   }
 
@@ -260,7 +263,7 @@ class Plot {
     for (const { row, name } of this.data.events) {
       for (const [, x, y] of this.placed(this.series[0], [row])) {
         addSvg(this.area, "path", { d: `M${x} ${y - 6}l6 6l-6 6l-6 -6z`, class: "event" });
-        let at = y - 11;
+        let at = y - 11 < this.box.top + 10 ? y + 19 : y - 11;
         while (used.some(([ux, uy]) => Math.abs(ux - x) < 70 && Math.abs(uy - at) < 13)) at += 13;
         used.push([x, at]);
         const side = x > this.width / 2 ? ["end", -9] : ["start", 9];

@@ -14,6 +14,15 @@ data.format = (value) => {
   return text.replace("-", "\u2212");
 };
 
+function twoDigits(value) {
+  if (value === 0) return "0";
+  const digits = 1 - Math.floor(Math.log10(Math.abs(value)));
+  return digits > 8 ? value.toExponential(1) : value.toFixed(Math.max(0, digits));
+}
+
+// The picture leaves room for the controls on a low screen.
+byId("view").style.maxWidth = `calc(66vh * ${data.shape})`;
+
 const state = { row: 0, wanted: 0, shown: -1, pending: false, timer: null };
 const plots = data.panels.map((panel) => new Plot(byId("plots"), panel, data, chooseByHand));
 
@@ -66,7 +75,7 @@ function writeRow(row) {
     const u = data.columns[`u_${name}`];
     const known = u && u[row] !== null;
     cell.value.textContent = data.format(data.columns[name][row]);
-    cell.u.textContent = known ? `\u00b1 ${data.format(+u[row].toPrecision(2))}` : "";
+    cell.u.textContent = known ? `\u00b1 ${twoDigits(u[row])}` : "";
   }
 }
 

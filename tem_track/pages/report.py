@@ -20,9 +20,11 @@ from tem_track.analysis import Progress, Result
 from tem_track.config import experiment_to_toml
 from tem_track.frames import sha256
 from tem_track.outputs import summary_rows
-from tem_track.outputs.canvas import nice_length_nm
+from tem_track.outputs.canvas import length_words, nice_length_nm
+from tem_track.outputs.display import survey
 from tem_track.outputs.figures import events_of
 from tem_track.outputs.files import write_text
+from tem_track.outputs.marks import boxes_of
 from tem_track.outputs.style import PHASE_COLOURS
 from tem_track.outputs.words import value_words
 from tem_track.pages.data import page_data
@@ -161,22 +163,23 @@ def _scale_bar(result: Result, movie: Movie) -> dict[str, float | str]:
     width, height = movie.info.width_px, movie.info.height_px
     length_nm = nice_length_nm(0.25 * width * scale)
     length, size = length_nm / scale, min(width, height) / 26
-    text = f"{length_nm / 1000:g} µm" if length_nm >= 1000 else f"{length_nm:g} nm"
-    plate = max(length, 4.5 * size) + size
-    left = 0.6 * size
+    plate, pad = max(length, 4.5 * size) + size, 0.6 * size
+    to_right, at_bottom = survey(movie, result.points["frame"].tolist()).corner(boxes_of(result))
+    left = width - plate - pad if to_right else pad
+    top = height - 2.9 * size if at_bottom else pad
     return {
-        "text": text,
+        "text": length_words(length_nm),
         "size": round(size, 2),
         "plate_x": round(left, 2),
-        "plate_y": round(height - 2.9 * size, 2),
+        "plate_y": round(top, 2),
         "plate_width": round(plate, 2),
         "plate_height": round(2.3 * size, 2),
         "x": round(left + (plate - length) / 2, 2),
-        "y": round(height - 1.25 * size, 2),
+        "y": round(top + 1.65 * size, 2),
         "length": round(length, 2),
         "thick": round(size / 4, 2),
         "text_x": round(left + plate / 2, 2),
-        "text_y": round(height - 1.6 * size, 2),
+        "text_y": round(top + 1.3 * size, 2),
     }
 
 

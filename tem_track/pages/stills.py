@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image as Pictures
 
 from tem_track.analysis import Progress
-from tem_track.outputs.display import BAD_FRAME_GREY, Grey, Levels, levels_of, resized
+from tem_track.outputs.display import BAD_FRAME_GREY, Grey, Levels, resized, survey
 from tem_track.records import Frame
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def make_stills(
     progress : callable, optional
     """
     rows = thinned(len(frames), MOST_STILLS, keep)
-    levels = levels_of(movie, frames)
+    levels = survey(movie, frames).levels
     recipe = _recipe(movie, [frames[row] for row in rows], levels)
     sources = []
     width, height = _size(movie.info.width_px, movie.info.height_px, recipe.side_px)
