@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,9 @@ class Video:
         self.reorders = bool(context.codec.properties & _REORDERS)
         self.format: str = self._container.format.name
         self._file = path.open("rb", buffering=0)
-        self._palette: Any = None
+        self._demuxed = (p for p in self._container.demux(self.stream) if p.size > 0)
+        self._first: Any = None
+        self._palette = self._palette_of_file()
 
     def _video_stream(self) -> Any:
         for stream in self._container.streams.video:
@@ -73,21 +76,22 @@ class Video:
 
     def packets(self) -> Iterator[Any]:
         """Yield FFmpeg's own packets that hold data; raises its error where reading fails."""
-        for packet in self._container.demux(self.stream):
-            if packet.size > 0:
-                yield packet
+        if self._first is not None:
+            yield self._first
+        yield from self._demuxed
 
-    def learn_palette(self) -> bytes:
-        """Keep the palette that comes with the first packet; return that packet's data."""
-        try:
-            first = next(self.packets(), None)
-        except READ_ERRORS:
-            return b""
-        if first is None:
-            return b""
-        if first.has_sidedata("palette"):
-            self._palette = PacketSideData.from_packet(first, "palette")
-        return bytes(first)
+    def first_packet(self) -> Any:
+        """Return FFmpeg's first packet; None where it finds none."""
+        if self._first is None:
+            with contextlib.suppress(*READ_ERRORS):
+                self._first = next(self._demuxed, None)
+        return self._first
+
+    def _palette_of_file(self) -> Any:
+        first = self.first_packet() if self.pixel_format == "pal8" else None
+        if first is None or not first.has_sidedata("palette"):
+            return None
+        return PacketSideData.from_packet(first, "palette")
 
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes of the file."""

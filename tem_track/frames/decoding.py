@@ -38,7 +38,6 @@ class Decoder:
         self._video, self._table = video, table
         self._by_keys = video.intra_only or video.codec in _HONEST_KEYS
         self._keys = np.flatnonzero(table.key & (table.rank >= 0))
-        video.learn_palette()
         self._begin(0)
 
     def picture(self, index: int) -> Picture:
@@ -165,14 +164,20 @@ class Decoder:
             return "damaged" if ordinal == self._last_bad else ""
         if frame.key_frame and ordinal > self._last_bad:
             self._first_bad = self._last_bad = -1
-        held_back = ordinal < self._unsure_before and not self._table.stamped
-        if (held_back and self._video.reorders) or ordinal in self._table.doubtful:
+        if self._is_unsure(ordinal) or ordinal in self._table.doubtful:
             return "its place is not certain"
         if ordinal >= self._bad_leading[0] and self._table.rank[ordinal] < self._bad_leading[1]:
             return "rests on a damaged frame"
         if self._first_bad < 0 or ordinal < self._first_bad:
             return ""
         return "damaged" if ordinal <= self._last_bad else "rests on a damaged frame"
+
+    def _is_unsure(self, ordinal: int) -> bool:
+        """Return whether a picture was held back while one failed that may belong before it."""
+        failed = self._unsure_before
+        if self._table.stamped or not self._video.reorders or ordinal >= failed:
+            return False
+        return bool(self._table.rank[ordinal] < self._table.rank[failed])
 
     def _image(self, frame: Any) -> Picture:
         size = (frame.width, frame.height)

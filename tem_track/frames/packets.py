@@ -8,10 +8,8 @@ container has none, it is the place in which the decoder puts the frame out.
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +85,7 @@ def ranks(order: NDArray[np.int64], packets: int) -> NDArray[np.int64]:
     return rank
 
 
-def read_table(path: Path) -> PacketTable:
+def read_table(video: Video) -> PacketTable:
     """List the packets of a video file without decoding them.
 
     Raises
@@ -95,16 +93,15 @@ def read_table(path: Path) -> PacketTable:
     MovieError
         If there are none, or the container stores them in a way that cannot be followed.
     """
-    with contextlib.closing(Video(path)) as video:
-        if video.format == "avi":
-            table = _from_avi(video)
-        elif "matroska" in video.format:
-            table = _from_matroska(video)
-        else:
-            table = _from_demuxer(video)
-        if not len(table.order):
-            raise MovieError(f"{path.name}: holds no frames; the recording was never finished")
-        return _whole_raw_frames(table) if video.codec == "rawvideo" else table
+    if video.format == "avi":
+        table = _from_avi(video)
+    elif "matroska" in video.format:
+        table = _from_matroska(video)
+    else:
+        table = _from_demuxer(video)
+    if not len(table.order):
+        raise MovieError(f"{video.path.name}: holds no frames; the recording was never finished")
+    return _whole_raw_frames(table) if video.codec == "rawvideo" else table
 
 
 def _from_avi(video: Video) -> PacketTable:
@@ -141,9 +138,10 @@ def _from_matroska(video: Video) -> PacketTable:
 
 def _left_out(video: Video, chart: EbmlMap) -> bytes:
     """Return what Matroska's header stripping leaves out at the beginning of every packet."""
-    first = video.learn_palette()
-    if not first or not chart.blocks:
+    packet = video.first_packet()
+    if packet is None or not chart.blocks:
         return b""
+    first = bytes(packet)
     stored = video.read(chart.blocks[0].offset, chart.blocks[0].size)
     if first.endswith(stored):
         return first[: len(first) - len(stored)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from tem_track.records import Image
 
 __all__ = ["RawFrames", "is_lendable"]
 
-_TYPES = {"gray": np.dtype("u1"), "gray16le": np.dtype("<u2")}
+_TYPES: dict[str, np.dtype[Any]] = {"gray": np.dtype("u1"), "gray16le": np.dtype("<u2")}
 
 
 def is_lendable(video: Video, table: PacketTable) -> bool:
@@ -47,4 +48,5 @@ class RawFrames:
             return None, "no picture can be decoded here"
         count = self._shape[0] * self._shape[1]
         flat = np.frombuffer(self._data, self._dtype, count, offset)
-        return flat.reshape(self._shape).astype(self._dtype.newbyteorder("="), copy=False), ""
+        native: Image = flat.astype(self._dtype.newbyteorder("="), copy=False)
+        return native.reshape(self._shape), ""

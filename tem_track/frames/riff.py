@@ -67,6 +67,7 @@ class _Found:
     pieces: list[tuple[int, int]] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)
     movi: int = -1
+    indices: list[int] = field(default_factory=list)
     cut: bool = False
     new_palette: bool = False
 
@@ -99,6 +100,8 @@ def _walk(data: mmap.mmap, stream: bytes) -> _Found:
             continue
         after = _after(data, position, size)
         if after is not None and _belongs(found, name, size):
+            if name in (b"idx1", b"ix" + stream):
+                found.indices.append(position)
             found.new_palette |= name == stream + b"pc"
             if name[:2] == stream and name[2:] not in _NOT_VIDEO:
                 found.pieces.append((position + 8, size))
@@ -155,15 +158,11 @@ def _past_damage(data: mmap.mmap, found: _Found, position: int) -> int:
 def _index(data: mmap.mmap, found: _Found) -> dict[int, tuple[int, bool]]:
     """Return size and key flag by place, of all entries of the file's indices for the stream."""
     entries: dict[int, tuple[int, bool]] = {}
-    if found.movi < 0:
-        return entries
-    place = data.rfind(b"idx1")
-    if place > found.movi and place + 8 <= len(data):
-        entries |= _old_index(data, place, found)
-    place = data.find(b"ix" + found.stream)
-    while 0 <= place <= len(data) - 32:
-        entries |= _opendml_index(data, place)
-        place = data.find(b"ix" + found.stream, place + 4)
+    for place in found.indices:
+        if data[place : place + 4] == b"idx1":
+            entries |= _old_index(data, place, found)
+        elif place + 32 <= len(data):
+            entries |= _opendml_index(data, place)
     return entries
 
 

@@ -27,39 +27,47 @@ class VideoSource:
 
     def __init__(self, path: Path) -> None:
         self.path = self._file = path
-        with contextlib.closing(Video(path)) as video:
-            self.info = _info(video)
         self._table: PacketTable | None = None
         self._idle: Decoder | RawFrames | None = None
         self._lends: bool | None = None
+        self._open: Video | None = Video(path)
+        try:
+            self.info = _info(self._open)
+        except MovieError:
+            self._open.close()
+            raise
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_idle": None}
+        return {**self.__dict__, "_idle": None, "_open": None}
 
     @property
     def table(self) -> PacketTable:
         """The list of packets, read once when it is first needed."""
         if self._table is None:
-            table = read_table(self._file)
-            if not table.ordered:
-                with contextlib.closing(Decoder(Video(self._file), table)) as decoder:
-                    table = in_order_of_output(decoder, table)
+            with self._video() as video:
+                table = read_table(video)
+                if not table.ordered:
+                    table = in_order_of_output(Decoder(video, table), table)
+                self._lends = is_lendable(video, table)
             self._table = table
         return self._table
+
+    @contextlib.contextmanager
+    def _video(self) -> Iterator[Video]:
+        """Lend the open file; it stays open for whoever comes next."""
+        video, self._open = self._open or Video(self._file), None
+        yield video
+        self._open = video
 
     @property
     def lends(self) -> bool:
         """Whether frames cost next to nothing, so that decoding ahead would not pay."""
-        if self._lends is None:
-            with contextlib.closing(Video(self._file)) as video:
-                self._lends = is_lendable(video, self.table)
-        return self._lends
+        return bool(self.table is not None and self._lends)
 
     def _new_decoder(self) -> Decoder | RawFrames:
-        if not self.lends:
-            return Decoder(Video(self._file), self.table)
-        with contextlib.closing(Video(self._file)) as video:
-            return RawFrames(video, self.table)
+        table = self.table
+        video, self._open = self._open or Video(self._file), None
+        return RawFrames(video, table) if self.lends else Decoder(video, table)
 
     def count(self) -> int:
         """Return the number of packets that are frames."""
