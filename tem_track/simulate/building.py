@@ -29,6 +29,8 @@ from tem_track.simulate.textures import Floats, grain
 
 __all__ = ["build_scene"]
 
+_DIMMED = 0.4  # brightness while the shutter blinks as a marker
+
 
 def build_scene(name: str, *, seed: int = 0, frames: int = 120, **settings: Any) -> Scene:
     """Return the scene of a scenario.
@@ -59,6 +61,10 @@ def build_scene(name: str, *, seed: int = 0, frames: int = 120, **settings: Any)
     rng = np.random.default_rng([seed, 11])
     shots = take_shots(np.random.default_rng([seed, 12]), accidents, frames)
     moments = int(shots.gain.size)
+    if setup.marker_frame:
+        marker = int(shots.source[min(setup.marker_frame, frames - 1)])
+        shots.gain[marker] *= _DIMMED
+        setup = replace(setup, marker_frame=marker)
     setup = _timed(scenario, setup, frames)
     layout, story = _plan(scenario, setup, physics, accidents, rng, moments)
     wide = half_width_px(story, shots)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import numpy as np
@@ -16,9 +17,18 @@ from tem_track.simulate.loaded import Looks
 from tem_track.simulate.story import STATIONS, BodyState, Moment
 from tem_track.simulate.textures import Floats
 
-__all__ = ["FARADAY_C_PER_MOL", "Growing", "PotentialStep", "Sprout", "Tube", "thickness_law"]
+__all__ = [
+    "FARADAY_C_PER_MOL",
+    "MOVIE_START",
+    "Growing",
+    "PotentialStep",
+    "Sprout",
+    "Tube",
+    "thickness_law",
+]
 
 FARADAY_C_PER_MOL = 96485.33212
+MOVIE_START = datetime(2020, 1, 2, 12, 0, 0)  # the time of day that simulated logs count from
 ShellLaw = Literal["parabolic", "linear", "logarithmic"]
 
 
@@ -102,6 +112,8 @@ class Growing:
     ----------
     at : {'root', 'tip'}
         Where material is added: the pattern inside moves away from the root, or stays.
+    marker : int
+        The moment in which the shutter blinks and the log is marked; 0 is none.
     """
 
     sprouts: tuple[Sprout, ...]
@@ -115,6 +127,7 @@ class Growing:
     scale_nm_per_px: float
     molar_volume_cm3: float
     log_offset_s: float
+    marker: int
     constants: dict[str, Any]
 
     def moment(self, k: int) -> Moment:
@@ -141,15 +154,28 @@ class Growing:
         return Moment(0.0, base_u, tuple(states), truth=truth)
 
     @property
-    def log(self) -> dict[str, Floats]:
-        """Columns t (s), U (V) and I (pA) on the log's own clock."""
+    def log(self) -> dict[str, list[Any]]:
+        """Columns of the electrical log on its own clock.
+
+        t (s), U (V), I (pA), the time of day, and a mark: 1 while the marker's frame is taken.
+        """
         span = float(self.times_s[-1])
         t = np.arange(-40.0, span + 20.0, max(span / 1500, 0.01))
         potential = np.array([self.step(now).potential_V for now in t])
         rng = np.random.default_rng([int(abs(self.log_offset_s) * 100), 5])
         current = np.array([self.current_pA(now) for now in t])
         noisy = current + 0.01 * rng.standard_normal(t.size)
-        return {"t": t - self.log_offset_s, "U": potential, "I": noisy}
+        half = float(self.times_s[1] - self.times_s[0]) / 2
+        marked = np.abs(t - self.times_s[self.marker]) < half if self.marker else 0 * t
+        return {
+            "t": list(t - self.log_offset_s),
+            "U": list(potential),
+            "I": list(noisy),
+            "clock": [
+                (MOVIE_START + timedelta(seconds=now)).isoformat("T", "milliseconds") for now in t
+            ],
+            "mark": [int(mark) for mark in marked],
+        }
 
     def step(self, t: float) -> PotentialStep:
         """Return the potential step that holds at time t."""

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tem_track.simulate.growing import Growing, PotentialStep, Sprout, Tube, thickness_law
+from tem_track.simulate.growing import (
+    MOVIE_START,
+    Growing,
+    PotentialStep,
+    Sprout,
+    Tube,
+    thickness_law,
+)
 from tem_track.simulate.layout import Layout, arrange
 from tem_track.simulate.loaded import Looks
 from tem_track.simulate.scenarios import Scenario
@@ -50,7 +57,7 @@ def plan_growing(
         tuple(sprouts), tuple(steps), tube,
         thickness_law(setup.shell_law, 5.0 * shell_to / 14.0, shell_to, span),
         Looks(core, 0.75 * core, physics.ellipticity, 0.4),
-        setup.grows_at, free, times, setup.scale_nm_per_px, 23.7, _LOG_OFFSET_S,
+        setup.grows_at, free, times, setup.scale_nm_per_px, 23.7, _LOG_OFFSET_S, setup.marker_frame,
         _constants(setup, sprouts, steps, first, span, length, shell_to),
     )  # fmt: skip
     return layout, _with_events(story)
@@ -147,6 +154,8 @@ def _constants(
         "shell_end_nm": shell_to,
         "grows_at": setup.grows_at,
         "nucleations_s": [sprout.nucleation_s for sprout in sprouts],
+        "movie_start_clock": MOVIE_START.isoformat(),
+        "marker_moment": setup.marker_frame or None,
         "log": {
             "time_column": "t",
             "potential_column": "U",

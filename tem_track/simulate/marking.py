@@ -68,7 +68,16 @@ def constants_of(
 ) -> dict[str, Any]:
     """Return what is true of the whole movie, moments turned into frames."""
     known = dict(scene.story.constants)
-    for name in ("contact", "fracture", "bending", "max_force", "nucleation", "touch", "merge"):
+    for name in (
+        "contact",
+        "fracture",
+        "bending",
+        "max_force",
+        "nucleation",
+        "touch",
+        "merge",
+        "marker",
+    ):
         if f"{name}_moment" in known:
             known[f"{name}_frame"] = scene.shots.frame_of(known.pop(f"{name}_moment"))
     setup = scene.setup

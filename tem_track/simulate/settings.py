@@ -186,6 +186,8 @@ class Setup:
         How the surface layer thickens in growth.
     grows_at : {'root', 'tip'}
         Where a growing body adds material.
+    marker_frame : int
+        In this frame of a growth movie the beam is dimmed and the log is marked; 0 is none.
     """
 
     shape_px: tuple[int, int] = (768, 640)
@@ -206,6 +208,7 @@ class Setup:
     label: bool = True
     shell_law: Literal["parabolic", "linear", "logarithmic"] = "parabolic"
     grows_at: Literal["root", "tip"] = "root"
+    marker_frame: int = 0
 
 
 _RECORDS = (Setup, Physics, Accidents)

@@ -230,7 +230,7 @@ def _write_log(scene: Scene, path: Path) -> Path | None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table)
         writer.writerows(
-            [f"{value:.9g}" for value in row] for row in zip(*table.values(), strict=True)
+            [_cell(value) for value in row] for row in zip(*table.values(), strict=True)
         )
     return path
 

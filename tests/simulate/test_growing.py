@@ -92,5 +92,15 @@ def test_the_log_runs_on_its_own_clock() -> None:
     log = scene.story.log
     offset = scene.constants["log"]["offset_s"]
     for step in scene.constants["potential_steps"][1:]:
-        later = log["t"] + offset >= step["start_s"] + 1.0
+        later = np.array(log["t"]) + offset >= step["start_s"] + 1.0
         assert log["U"][np.argmax(later)] == step["potential_V"]
+
+
+def test_a_marker_dims_its_frame_and_marks_the_log() -> None:
+    scene = build_scene("growth", marker_frame=30, label=False, **SMALL)
+    dim, usual = (scene.frame(i).mean() for i in (30, 31))
+    assert dim < 0.6 * usual
+    log = scene.story.log
+    marked = np.array(log["t"])[np.array(log["mark"]) == 1] + scene.constants["log"]["offset_s"]
+    assert marked.mean() == pytest.approx(scene.truth(30)["time_s"], abs=0.5)
+    assert log["clock"][0].startswith("2020-01-02T11:59:20")

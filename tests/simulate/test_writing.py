@@ -66,7 +66,7 @@ def test_truth_and_experiment_say_the_same(tmp_path) -> None:
     assert "cantilever" not in experiment
     assert rows[0]["length_nm"] == ""
     log = (tmp_path / experiment["log"]["file"]).read_text().splitlines()
-    assert log[0] == "t,U,I"
+    assert log[0] == "t,U,I,clock,mark"
 
 
 def test_a_codec_that_cannot_is_refused(tmp_path) -> None:
