@@ -93,6 +93,9 @@ class Body:
     # face has no contrast. Also: blind findings of an independent examiner will appear in
     # /tmp/examiner/findings.md from about 22:15 on; and nan in edges._look_up crashed rod_compression
     # seed 1 (IndexError) at 8e8e19a.
+    # Also (blind movie rod_std): when the tip was lost, length came out 627 instead of 575-605 nm and the
+    # end diameters jumped by 50 nm: never a number where nothing was seen; on approach frames the length
+    # was 607.4 where 600 is true (base face or gap side). READ /tmp/examiner/findings.md.
     def faces(self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges) -> Faces:
         """Find the two end faces and the gap."""
         base = Step(place.base_face_px, place.u_base_face_px, math.nan)
@@ -137,6 +140,8 @@ class Body:
             tip_face_px=(float(ends[1][0]), float(ends[1][1])),
             length_px=length,
             u_length_px=u_length,
+            shell_px=edges.shell_px,
+            u_shell_px=edges.u_shell_px,
             gap_px=faces.gap_px,
             u_gap_px=faces.u_gap_px,
             flags=flags,
@@ -214,6 +219,10 @@ class Body:
             "u_diameter_min_px": float(u[least]),
         }
         out |= self.end_diameters(sides, low, high)
+        for name in ("base", "tip"):
+            if out.get(f"diameter_{name}_px", 0.0) > out["diameter_max_px"]:
+                out["diameter_max_px"] = out[f"diameter_{name}_px"]
+                out["u_diameter_max_px"] = out[f"u_diameter_{name}_px"]
         out |= _bow(sides, low, high)
         return out | _volume(s, d, u, low, high)
 

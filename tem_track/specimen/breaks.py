@@ -14,6 +14,8 @@ __all__ = ["Opening", "find_opening"]
 
 _THINNEST_PX = 5.0
 _LEAST_BANDS = 2
+_LEAST_BODY = 2
+_NEAR_FACE = 3  # bands: the tip's own edge reaches into the last ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,15 @@ def find_opening(
     Opening or None
     """
     empty = _empty(bands, t_px, edges, mu_per_px)
-    runs = _runs(empty)
-    last = len(empty)
-    inner = [(a, b) for a, b in runs if a > 0 and (b < last or to_tip) and b - a >= _LEAST_BANDS]
+    runs, last = _runs(empty), len(empty)
+    body = ~empty & edges.good.all(axis=1)
+    inner = [
+        (a, b)
+        for a, b in runs
+        if b - a >= _LEAST_BANDS
+        and body[:a].sum() >= _LEAST_BODY
+        and (body[b : last - _NEAR_FACE].sum() >= _LEAST_BODY or to_tip)
+    ]
     if not inner:
         return None
     a, b = max(inner, key=lambda run: run[1] - run[0])

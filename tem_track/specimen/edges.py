@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
 
 from tem_track.records import FloatArray
@@ -34,6 +36,8 @@ class Edges:
     background, contrast : array, shape (n, 2)
         Brightness outside, and the depth of the profile over the expected one.
     good : array of bool, shape (n, 2)
+    shell_px, u_shell_px : float
+        Thickness of the surface layer that all bands agree on; NaN where the model has none.
     """
 
     s_px: FloatArray
@@ -42,6 +46,8 @@ class Edges:
     background: FloatArray
     contrast: FloatArray
     good: FloatArray
+    shell_px: float = math.nan
+    u_shell_px: float = math.nan
 
 
 def coarse_edges(bands: FloatArray, t_px: FloatArray, middle_px: float) -> FloatArray:
@@ -85,9 +91,13 @@ def _background(bands: FloatArray, t_px: FloatArray) -> FloatArray:
 
 
 def _first_crossing(dark: FloatArray, level: FloatArray, t: FloatArray) -> FloatArray:
-    """Return where each row first stays above its level for three pixels."""
+    """Return where each row first stays above its level for three pixels.
+
+    What is dark already at the border is a neighbour, and is passed over.
+    """
     above = dark > level[:, None]
     stays = above[:, :-2] & above[:, 1:-1] & above[:, 2:]
+    stays &= np.logical_or.accumulate(~above, axis=1)[:, :-2]
     index = np.argmax(stays, axis=1)
     rows = np.arange(len(dark))
     seen = stays[rows, index] & (index > 0)
@@ -155,6 +165,7 @@ def fit_edges(
         fit.background.reshape(shape),
         fit.contrast.reshape(shape),
         good.reshape(shape),
+        *window.shell(edge, radius, table, fit, good),
     )
 
 
@@ -219,6 +230,34 @@ class _Window:
         )
         return self._step(jacobian, self.grey - model, weight, background, contrast)
 
+    def shell(
+        self, edge: FloatArray, radius: FloatArray, table: EdgeTable, fit: _Fit, good: FloatArray
+    ) -> tuple[float, float]:
+        """Return the shell's thickness and its uncertainty, from all good edges together.
+
+        What the fits left over is compared with what a thicker shell would change, apart from
+        what background, depth and position can change themselves.
+        """
+        if table.by_shell is None or good.sum() < 8:
+            return math.nan, math.nan
+        depth = self.side[:, None] * (self.t_px - edge[:, None])
+        value, slope = _look_up(depth, radius, table)
+        column = table.by_shell.ravel()[_position(depth, radius, table)[0]]
+        root = np.sqrt(self.seen * np.clip((radius[:, None] + 1.0 - depth) / 2.0, 0.0, 1.0))
+        level = (fit.background * fit.contrast)[:, None]
+        residual = self.grey - fit.background[:, None] + level * value
+        basis = np.stack([np.ones_like(value), -value, slope], axis=-1) * root[..., None]
+        both = np.stack([-level * column, residual], axis=-1) * root[..., None]
+        normal = np.einsum("eik,eil->ekl", basis, basis) + 1e-9 * np.eye(3)
+        both = both - basis @ np.linalg.solve(normal, np.einsum("eik,eil->ekl", basis, both))
+        one, rest = both[good, :, 0], both[good, :, 1]
+        power = (one**2).sum(axis=1)
+        change = (one * rest).sum(axis=1) / np.maximum(power, 1e-12)
+        weight = power / max(float(power.sum()), 1e-12)
+        mean = float((weight * change).sum())
+        spread = float(np.sqrt((weight**2 * (change - mean) ** 2).sum()))
+        return table.profile.shell_px + float(np.clip(mean, -4, 4)), 1.5 * spread
+
     def _step(
         self,
         jacobian: FloatArray,
@@ -247,14 +286,20 @@ class _Window:
 def _look_up(
     depth: FloatArray, radius: FloatArray, table: EdgeTable
 ) -> tuple[FloatArray, FloatArray]:
-    depth = np.nan_to_num(depth, nan=U_LOW_PX)
-    position = (np.clip(depth, U_LOW_PX, U_HIGH_PX - 2 * U_STEP_PX) - U_LOW_PX) / U_STEP_PX
-    index = position.astype(np.intp)
-    part = position - index
-    flat = table.rung(radius)[:, None] * table.value.shape[1] + index
+    flat, part = _position(depth, radius, table)
     value, slope = table.value.ravel(), table.slope.ravel()
     v0, v1 = value[flat], value[flat + 1]
     return v0 + part * (v1 - v0), slope[flat]
+
+
+def _position(
+    depth: FloatArray, radius: FloatArray, table: EdgeTable
+) -> tuple[NDArray[np.intp], FloatArray]:
+    """Return the place of every depth in the flattened table, and the part of a step beyond it."""
+    depth = np.nan_to_num(depth, nan=U_LOW_PX)
+    position = (np.clip(depth, U_LOW_PX, U_HIGH_PX - 2 * U_STEP_PX) - U_LOW_PX) / U_STEP_PX
+    index = position.astype(np.intp)
+    return table.rung(radius)[:, None] * table.value.shape[1] + index, position - index
 
 
 def _levels(

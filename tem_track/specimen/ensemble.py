@@ -73,21 +73,26 @@ def gather(
 
 _FREE: dict[EdgeModel, tuple[str, ...]] = {
     "opaque": ("mu_per_px", "blur_px", "fringe", "fringe_px"),
-    "round": ("mu_per_px", "blur_px", "fringe", "fringe_px"),
-    "shell": ("mu_per_px", "blur_px", "fringe", "fringe_px", "shell_px", "shell_ratio"),
+    "round": ("mu_per_px", "blur_px", "fringe", "fringe_px", "facet"),
+    "shell": ("mu_per_px", "blur_px", "fringe", "fringe_px", "facet", "shell_px", "shell_ratio"),
 }
 _BOUNDS = {
     "mu_per_px": (1e-5, 3.0),
     "blur_px": (0.4, 4.0),
     "fringe": (0.0, 0.4),
     "fringe_px": (1.0, 6.0),
+    "facet": (0.0, 0.9),
     "shell_px": (1.0, 40.0),
     "shell_ratio": (0.02, 20.0),
 }
 
 
 def choose_profile(
-    ensemble: Ensemble, start: Profile, kinds: tuple[EdgeModel, ...] = EDGE_MODELS
+    ensemble: Ensemble,
+    start: Profile,
+    kinds: tuple[EdgeModel, ...] = EDGE_MODELS,
+    *,
+    u_facet: float = 0.1,
 ) -> tuple[Profile, float, dict[str, float]]:
     """Fit every profile model to an ensemble and take the best by the Bayesian criterion.
 
@@ -98,6 +103,8 @@ def choose_profile(
         Where the fits start. Its blur, measured on other edges, is held to 15 %.
     kinds : tuple of str
         The models in question.
+    u_facet : float
+        How large a share of facets is to be expected of the shape.
 
     Returns
     -------
@@ -110,7 +117,7 @@ def choose_profile(
     fits = {}
     for kind in kinds:
         for first in _starts(kind, start, ensemble):
-            fit = _fit(ensemble, first, start.blur_px)
+            fit = _fit(ensemble, first, (start.blur_px, u_facet))
             if kind not in fits or fit[2] < fits[kind][2]:
                 fits[kind] = fit
     best = min(fits, key=lambda k: fits[k][2])
@@ -130,7 +137,7 @@ def _starts(kind: EdgeModel, start: Profile, ensemble: Ensemble) -> list[Profile
     ]
 
 
-def _fit(ensemble: Ensemble, start: Profile, blur_px: float) -> tuple[Profile, float, float]:
+def _fit(ensemble: Ensemble, start: Profile, prior: tuple[float, float]) -> tuple[Profile, float, float]:
     names = _FREE[start.model]
     low = np.array([_BOUNDS[n][0] for n in names] + [-8.0] + [0.9] * len(ensemble.radius_px))
     high = np.array([_BOUNDS[n][1] for n in names] + [8.0] + [1.1] * len(ensemble.radius_px))
@@ -140,7 +147,7 @@ def _fit(ensemble: Ensemble, start: Profile, blur_px: float) -> tuple[Profile, f
     scale[0] = max(float(first[0]), 1e-4)
 
     def residual(x: FloatArray) -> FloatArray:
-        return _residual(x, ensemble, start, names, blur_px)
+        return _residual(x, ensemble, start, names, prior)
 
     fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60)
     profile = replace(start, **dict(zip(names, map(float, fit.x), strict=False)))
@@ -150,7 +157,11 @@ def _fit(ensemble: Ensemble, start: Profile, blur_px: float) -> tuple[Profile, f
 
 
 def _residual(
-    x: FloatArray, ensemble: Ensemble, start: Profile, names: tuple[str, ...], blur_px: float
+    x: FloatArray,
+    ensemble: Ensemble,
+    start: Profile,
+    names: tuple[str, ...],
+    prior: tuple[float, float],
 ) -> FloatArray:
     profile = replace(start, **dict(zip(names, map(float, x), strict=False)))
     shift, gains = float(x[len(names)]), x[len(names) + 1 :]
@@ -164,5 +175,6 @@ def _residual(
         depth = -np.log(np.clip(expected, 0.02, 1.0))
         sigma = np.hypot(_FLOOR, _TEXTURE * depth * expected)
         out.append(np.where(weight > 0.05, (value - expected) * np.sqrt(weight) / sigma, 0.0))
-    out.append(np.array([np.log(profile.blur_px / blur_px) / _BLUR_SHARE]))
+    blur, facet = prior
+    out.append(np.array([np.log(profile.blur_px / blur) / _BLUR_SHARE, profile.facet / facet]))
     return np.concatenate(out)

@@ -48,7 +48,9 @@ def learn_profile(
         ensemble = _collect(banded, replace(model, table=table))
         if ensemble is None:
             break
-        profile, _, _ = choose_profile(ensemble, replace(first, mu_per_px=profile.mu_per_px))
+        start = replace(first, mu_per_px=profile.mu_per_px)
+        u_facet = 0.5 if model.shape == "particle" else 0.1
+        profile, _, _ = choose_profile(ensemble, start, u_facet=u_facet)
     return replace(model, table=tabulate(profile, min(low, 2.0), high))
 
 

@@ -18,7 +18,8 @@ from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 __all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for"]
 
 BAND_PX = 4
-MARGIN_T_PX = 16
+MARGIN_T_PX = 16.0
+_MARGIN_SHARE = 0.15
 CLEAR_PX = 2.5
 
 
@@ -152,7 +153,8 @@ class SpecimenModel:
         shift: float,
     ) -> Strip:
         low, high = self.box_t_px
-        span_t = (low + shift - MARGIN_T_PX, high + shift + MARGIN_T_PX)
+        margin = MARGIN_T_PX + _MARGIN_SHARE * (high - low)
+        span_t = (low + shift - margin, high + shift + margin)
         return self.grey(source, grid_for(self.axis, anchor, span, span_t))
 
     def strip(self, source: Image | Crop, place: Place) -> Strip:

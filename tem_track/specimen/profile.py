@@ -7,7 +7,7 @@ density adds its own chord. All are blurred, and carry a bright fringe outside t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -42,6 +42,8 @@ class Profile:
         Brightness of the fringe outside the edge over the background's.
     fringe_px : float
         Distance of the fringe's middle from the edge; its width is half of that.
+    facet : float
+        Share of a hexagonal section, whose edges are wedges, in the round one.
     """
 
     model: EdgeModel = "round"
@@ -51,6 +53,7 @@ class Profile:
     shell_ratio: float = 1.0
     fringe: float = 0.0
     fringe_px: float = 2.5
+    facet: float = 0.0
 
 
 def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray:
@@ -83,11 +86,18 @@ def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray
 def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray:
     if profile.model == "opaque":
         return profile.mu_per_px * ((u > 0) & (u < 2 * radius))
-    outer = _chord(u, radius)
+    outer = _thickness(u, radius, profile.facet)
     if profile.model == "round":
         return profile.mu_per_px * outer
-    core = _chord(u - profile.shell_px, radius - profile.shell_px)
+    core = _thickness(u - profile.shell_px, radius - profile.shell_px, profile.facet)
     return profile.mu_per_px * (core + profile.shell_ratio * (outer - core))
+
+
+def _thickness(u: FloatArray, radius: float, facet: float) -> FloatArray:
+    if facet == 0.0:
+        return _chord(u, radius)
+    wedge = 4.0 * np.clip(np.minimum(u, 2 * radius - u), 0.0, max(radius, 0.0) / 2)
+    return (1.0 - facet) * _chord(u, radius) + facet * wedge
 
 
 def _chord(u: FloatArray, radius: float) -> FloatArray:
@@ -103,12 +113,13 @@ def _gauss(sigma: float) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EdgeTable:
-    """Darkness and its slope against depth, for a ladder of radii."""
+    """Darkness, its slope and its change with the shell against depth, for a ladder of radii."""
 
     profile: Profile
     log_radius: FloatArray
     value: FloatArray
     slope: FloatArray
+    by_shell: FloatArray | None = None
 
     def rung(self, radius_px: FloatArray) -> FloatArray:
         """Return the index of the nearest tabulated radius."""
@@ -126,4 +137,16 @@ def tabulate(profile: Profile, radius_low_px: float, radius_high_px: float) -> E
     pad = round(_PAD_PX / U_STEP_PX)
     value = np.stack([darkness(padded, float(np.exp(r)), profile) for r in ladder])
     slope = np.gradient(value, U_STEP_PX, axis=1)
-    return EdgeTable(profile, ladder, value[:, pad:-pad].copy(), slope[:, pad:-pad].copy())
+    by_shell = _by_shell(padded, ladder, profile)[:, pad:-pad] if profile.model == "shell" else None
+    return EdgeTable(
+        profile, ladder, value[:, pad:-pad].copy(), slope[:, pad:-pad].copy(), by_shell
+    )
+
+
+def _by_shell(u_px: FloatArray, ladder: FloatArray, profile: Profile) -> FloatArray:
+    """Return the change of darkness with the shell's thickness."""
+    thin = replace(profile, shell_px=max(profile.shell_px - 0.5, 0.0))
+    thick = replace(profile, shell_px=profile.shell_px + 0.5)
+    span = thick.shell_px - thin.shell_px
+    radii = [float(np.exp(r)) for r in ladder]
+    return np.stack([(darkness(u_px, r, thick) - darkness(u_px, r, thin)) / span for r in radii])
