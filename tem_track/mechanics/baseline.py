@@ -2,8 +2,9 @@
 
 Stage drift moves the cantilever but not the bar. Frames without load show it, since there the force
 is zero: in a movie without contact it is taken off as a smooth curve; with contact a straight
-line through the free frames before it, and those after release, is taken off where it is beyond
-doubt. A line that is drawn on under load carries its own uncertainty, common to all frames.
+line between the free frames before it and those after release, where it is beyond doubt. It is
+never drawn on beyond them: drift turns, and a slope seen over 15 frames says little of the next
+100. What was seen before contact is warned about instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tem_track.mechanics.contact import FARTHEST_DRIFT_PX
 from tem_track.mechanics.measurement import RowArray
 from tem_track.records import FloatArray
 
@@ -55,7 +57,7 @@ def find_drift(
     free : RowArray
         Rows without load.
     loaded : bool
-        Whether other rows carry load: then a line at most, and only a certain one.
+        Whether rows between carry load: then a line at most, and only a certain one.
     """
     nothing = Drift(np.zeros_like(time_s), np.zeros_like(time_s), 0, 0.0)
     rows = free[np.isfinite(motion_px[free]) & np.isfinite(time_s[free])]
@@ -64,6 +66,8 @@ def find_drift(
     t = (time_s - time_s[rows].mean()) / max(float(np.ptp(time_s[rows])), 1e-12)
     y = motion_px[rows]
     order = _order(t[rows], y, 1 if loaded else _HIGHEST_ORDER)
+    if not loaded and float(np.ptp(y)) > FARTHEST_DRIFT_PX:
+        return nothing
     if order == 0 or (loaded and not _certain(t[rows], y, float(np.nanmedian(u_px[rows])))):
         return nothing
     design = np.vander(t, order + 1, increasing=True)

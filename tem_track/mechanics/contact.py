@@ -1,8 +1,9 @@
 """Where the curve begins to carry load.
 
-A flat baseline and a power law, b + c (t - t0)^p for t > t0, is fitted around the first rise with p
-either 1 or 1.5 by least squares over t0. The gap in the image is the cross-check: a frame that
-shows a gap carries no load whatever the curve does.
+A baseline and a power law, b + c (t - t0)^p for t > t0, is fitted around the first rise, with p
+either 1 or 1.5 and the baseline flat or sloping, by least squares over t0; the four are averaged by
+likelihood. The gap in the image is the cross-check: a frame that shows a gap carries no load,
+unless the curve bends beyond doubt, and then the disagreement is said.
 """
 
 from __future__ import annotations
@@ -12,36 +13,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tem_track.mechanics.hinge import Hinge, fit_hinge, smooth_is_enough
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.records import FloatArray
 
-__all__ = ["Contact", "Hinge", "find_contact", "fit_hinge", "open_gap", "robust_noise"]
+__all__ = ["FARTHEST_DRIFT_PX", "Contact", "find_contact", "open_gap", "robust_noise"]
 
-POWERS = (1.0, 1.5)
 _SIGNIFICANT = 5.0
 _MIN_BASELINE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Hinge:
-    """A flat line that bends upwards.
-
-    Attributes
-    ----------
-    position, u_position : float
-        Where it bends, in units of the abscissa.
-    power : float
-    delta_aicc : float
-        By how much the other power is worse.
-    baseline, u_baseline : float
-    """
-
-    position: float
-    u_position: float
-    power: float
-    delta_aicc: float
-    baseline: float
-    u_baseline: float
+_DECISIVE_PX = 10.0
+FARTHEST_DRIFT_PX = 25.0
+"""What a tip may move in a movie without being pushed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,151 +92,105 @@ def find_contact(
         Its row is None where nothing is loaded.
     """
     gap_row = _closing_row(gap_open, gap_known)
-    if gap_known.sum() >= _MIN_BASELINE and gap_row is None:
-        return Contact(None, "the image shows a gap in every frame")
-    if connected and (gap_row is None or gap_row == 0):
+    never_closed = bool(gap_known.sum() >= _MIN_BASELINE) and gap_row is None
+    if connected and not gap_open[gap_known][:_MIN_BASELINE].any():
         return Contact(0, "begins connected", float(time_s[0]), 0.0, gap_row=gap_row)
     rows = np.flatnonzero(np.isfinite(motion_px))
-    onset = _onset(motion_px[rows], u_px[rows], gap_open[rows])
-    if onset is None:
-        return Contact(None, "the tip moves no further than its noise", gap_row=gap_row)
-    contact = _refined(time_s[rows], motion_px[rows], onset, gap_row)
-    row = rows[min(contact.row if contact.row is not None else onset, rows.size - 1)]
-    return replace(contact, row=int(row))
+    t, y, u = time_s[rows], motion_px[rows], u_px[rows]
+    found = _from_curve(t, y, u)
+    if found.row is None:
+        return replace(found, gap_row=gap_row)
+    if never_closed and not _decisive(t, y, u):
+        return Contact(None, "the image shows a gap in every frame")
+    if never_closed:
+        found = replace(found, criterion=f"{found.criterion}; the image shows a gap all the same")
+    row = int(rows[min(found.row or 0, rows.size - 1)])
+    return replace(found, row=row, gap_row=gap_row)
 
 
 def _closing_row(gap_open: BoolArray, gap_known: BoolArray) -> int | None:
-    """First row after which the gap is never seen open in two known frames running."""
+    """First of two known rows running that are closed, after the last two running that are open."""
     rows = np.flatnonzero(gap_known)
-    closed = ~gap_open[rows]
-    if not closed.any() or rows.size < _MIN_BASELINE:
+    if rows.size < _MIN_BASELINE:
         return None
+    closed = ~gap_open[rows]
     pairs = closed[:-1] & closed[1:]
     if not pairs.any():
         return None
     return int(rows[int(np.argmax(pairs))])
 
 
-def _onset(motion: FloatArray, u: FloatArray, gap_open: BoolArray) -> int | None:
+def _from_curve(t: FloatArray, y: FloatArray, u: FloatArray) -> Contact:
+    onset = _onset(y, u)
+    if onset is None:
+        return Contact(None, "the tip moves no further than its noise")
+    if onset < _MIN_BASELINE:
+        criterion = "fewer than three frames before the first load"
+        return Contact(onset, criterion, float(t[onset]))
+    return _refined(t, y, onset)
+
+
+def _onset(motion: FloatArray, u: FloatArray) -> int | None:
     """First row from which the tip stays beyond its noise until its farthest point."""
     if motion.size < _MIN_BASELINE + 2:
         return None
-    top = int(np.argmax(_smooth3(np.where(gap_open, -np.inf, motion))))
-    n_base = max(_MIN_BASELINE, int(0.1 * motion.size))
-    base = motion[: max(n_base, _leading(gap_open))]
-    if base.size > top:
-        base = motion[:_MIN_BASELINE]
-    typical = float(np.nanmedian(u)) if np.isfinite(u).any() else 0.0
-    noise = max(_finite(robust_noise(motion)), float(np.std(base)), _finite(typical), 1e-9)
-    level = float(np.mean(base)) + _SIGNIFICANT * noise
-    if motion[top] <= level + noise:
+    base = motion[: max(_MIN_BASELINE, int(0.1 * motion.size))]
+    level = float(np.median(base))
+    spread = 1.4826 * float(np.median(np.abs(base - level)))
+    known = u[np.isfinite(u)]
+    typical = float(np.median(known)) if known.size else 0.0
+    noise = max(np.nan_to_num(robust_noise(motion)), spread, typical, 1e-9)
+    top = int(np.argmax(_smooth3(motion)))
+    if motion[top] <= level + (_SIGNIFICANT + 1) * noise:
         return None
-    below = np.flatnonzero((motion[: top + 1] <= level) | gap_open[: top + 1])
+    below = np.flatnonzero(motion[: top + 1] <= level + _SIGNIFICANT * noise)
     return int(below[-1]) + 1 if below.size else 0
 
 
-def _finite(value: float) -> float:
-    return value if math.isfinite(value) else 0.0
-
-
-def _leading(mask: BoolArray) -> int:
-    """How many rows are true before the first false one."""
-    return int(np.argmin(mask)) if not mask.all() else len(mask)
-
-
 def _smooth3(values: FloatArray) -> FloatArray:
-    if values.size < 3:
-        return values
     padded = np.concatenate([values[:1], values, values[-1:]])
     middle: FloatArray = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
     return middle
 
 
-def _refined(time_s: FloatArray, motion: FloatArray, onset: int, gap_row: int | None) -> Contact:
-    """Fit the hinge around the onset; keep the onset where no baseline precedes it."""
-    if onset < _MIN_BASELINE:
-        criterion = "fewer than three frames before the first load"
-        return Contact(onset, criterion, float(time_s[onset]), math.nan, gap_row=gap_row)
+def _refined(t: FloatArray, motion: FloatArray, onset: int) -> Contact:
+    """Fit the hinge around the onset."""
     stop = _window_end(motion, onset)
-    hinge = fit_hinge(time_s[:stop], motion[:stop])
-    row = int(np.searchsorted(time_s, hinge.position, side="right"))
+    hinge = fit_hinge(t[:stop], motion[:stop])
+    row = int(np.searchsorted(t, hinge.position, side="right"))
     return Contact(
         row=min(max(row, 1), onset),
-        criterion=f"baseline and power law, p = {hinge.power:g}",
+        criterion=_described(hinge),
         time_s=hinge.position,
         u_time_s=hinge.u_position,
         power=hinge.power,
         delta_aicc=hinge.delta_aicc,
-        gap_row=gap_row,
     )
+
+
+def _described(hinge: Hinge) -> str:
+    baseline = "sloping" if hinge.sloping else "flat"
+    return f"{baseline} baseline and power law, p = {hinge.power:g}"
 
 
 def _window_end(motion: FloatArray, onset: int) -> int:
     """Enough of the rise to see its shape, little enough that a power law is its shape."""
-    base = float(np.mean(motion[:onset]))
-    noise = max(float(np.std(motion[:onset])), 1e-12)
+    base = motion[:onset]
+    level = float(np.median(base))
+    noise = max(float(np.std(base)), 1e-12)
     top = onset + int(np.argmax(motion[onset:]))
-    far = base + np.maximum(0.15 * (motion[top] - base), 20 * noise)
+    far = level + max(0.15 * (motion[top] - level), 20 * noise)
     beyond = np.flatnonzero(motion[onset : top + 1] > far)
     stop = onset + int(beyond[0]) + 1 if beyond.size else top + 1
     return min(max(stop, onset + 5), motion.size)
 
 
-def fit_hinge(x: FloatArray, y: FloatArray, powers: tuple[float, ...] = POWERS) -> Hinge:
-    """Fit b + c (x - x0)^p for x > x0 over a grid of x0 and the given powers.
-
-    Parameters
-    ----------
-    x, y : FloatArray
-        Shape (n,), n >= 5, x increasing.
-    powers : tuple of float
-
-    Notes
-    -----
-    Variable projection: for each x0 and p the rest is linear. u of x0 is the width of the
-    likelihood, averaged over the powers by their AICc weights.
-    """
-    grid = np.linspace(x[0], x[-2], 24 * x.size)
-    sse = np.stack([_profile(x, y, grid, p) for p in powers])
-    n = x.size
-    floor = max(float(np.ptp(y)) ** 2 * 1e-16, 1e-300)
-    aicc = n * np.log(np.maximum(sse.min(axis=1), floor) / n) + _aicc_penalty(n, 4)
-    best = int(np.argmin(aicc))
-    other = np.delete(aicc, best)
-    position, u = _posterior(grid, sse, n, floor)
-    before = y[x <= position]
-    scatter = float(np.std(before, ddof=1)) if before.size > 1 else math.nan
-    return Hinge(
-        position=float(position),
-        u_position=u,
-        power=powers[best],
-        delta_aicc=float(other.min() - aicc[best]) if other.size else math.inf,
-        baseline=float(np.mean(before)),
-        u_baseline=scatter / math.sqrt(max(before.size, 1)),
-    )
-
-
-def _aicc_penalty(n: int, k: int) -> float:
-    return 2 * k + (2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf)
-
-
-def _profile(x: FloatArray, y: FloatArray, grid: FloatArray, power: float) -> FloatArray:
-    """Sum of squares left at every x0 of the grid, with the best b and c >= 0."""
-    rise = np.clip(x[None, :] - grid[:, None], 0, None) ** power
-    rise = rise - rise.mean(axis=1, keepdims=True)
-    centred = y - y.mean()
-    norm = np.einsum("ij,ij->i", rise, rise)
-    slope = np.clip(rise @ centred / np.where(norm > 0, norm, np.inf), 0, None)
-    left: FloatArray = centred @ centred - 2 * slope * (rise @ centred) + slope**2 * norm
-    return np.clip(left, 0, None)
-
-
-def _posterior(grid: FloatArray, sse: FloatArray, n: int, floor: float) -> tuple[float, float]:
-    """Mean and standard deviation of x0 over grid and powers, flat prior, unknown noise."""
-    log_weight = -(n - 3) / 2 * np.log(np.maximum(sse, floor))
-    weight = np.exp(log_weight - log_weight.max())
-    weight = weight.sum(axis=0) / weight.sum()
-    mean = float(weight @ grid)
-    spread = float(weight @ (grid - mean) ** 2)
-    step = float(grid[1] - grid[0])
-    return mean, math.sqrt(spread + step**2 / 12)
+def _decisive(t: FloatArray, y: FloatArray, u: FloatArray) -> bool:
+    """Whether the curve bends so far and so sharply that no slow drift explains it."""
+    top = int(np.argmax(_smooth3(y))) + 1
+    noise = max(np.nan_to_num(robust_noise(y)), float(np.nanmedian(u)))
+    rise = float(y[top - 1] - np.median(y[: max(3, top // 10)]))
+    if rise > FARTHEST_DRIFT_PX:
+        return True
+    far = rise > max(_DECISIVE_PX, 30 * noise)
+    return bool(far and top > 12 and not smooth_is_enough(t[:top], y[:top], noise))

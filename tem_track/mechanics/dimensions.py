@@ -88,8 +88,8 @@ def dimensions(measurement: Measurement, settings: Settings, loading: Loading) -
     for name in ("length_nm", *DIAMETERS, "shell_nm", "bow_nm"):
         scale = scales.get(name, settings.scale_nm_per_px)
         pixels = name.replace("_nm", "_px")
-        columns[name] = measurement.number(pixels) * scale
-        columns[f"u_{name}"] = measurement.number(f"u_{pixels}") * scale
+        value, u = measurement.measured(pixels)
+        columns[name], columns[f"u_{name}"] = value * scale, u * scale
     length = _initial("length", columns["length_nm"], columns["u_length_nm"], zero_rows)
     diameter = _initial(
         "diameter", columns["diameter_mid_nm"], columns["u_diameter_mid_nm"], zero_rows
@@ -170,6 +170,6 @@ def _bending(columns: dict[str, FloatArray]) -> dict[str, FloatArray]:
 
 
 def _volume(measurement: Measurement, rows: RowArray) -> dict[str, FloatArray]:
-    volume, u = measurement.number("volume_px3"), measurement.number("u_volume_px3")
+    volume, u = measurement.measured("volume_px3")
     reference = _initial("volume", volume, u, rows).value_nm
     return {"volume_ratio": volume / reference, "u_volume_ratio": u / reference}

@@ -15,7 +15,14 @@ from tem_track.mechanics.case import Case, Events
 from tem_track.mechanics.columns import COLUMNS
 from tem_track.mechanics.dimensions import Dimensions, dimensions
 from tem_track.mechanics.displacements import motion_px
-from tem_track.mechanics.events import find_drops, find_holds, first_lasting, largest, phases
+from tem_track.mechanics.events import (
+    find_drops,
+    find_holds,
+    first_for_good,
+    first_lasting,
+    largest,
+    phases,
+)
 from tem_track.mechanics.flags import FLAGS, Flags, measured_flags
 from tem_track.mechanics.kinematics import Loading, load, nm_per_px
 from tem_track.mechanics.measurement import BoolArray, Measurement, read_measurement
@@ -99,7 +106,9 @@ def _events(
     table: Measurement, loading: Loading, flags: Flags, usable: BoolArray, settings: Settings
 ) -> Events:
     contact, n = loading.contact.row, len(table)
-    fracture, bent = first_lasting(flags["BROKEN"]), first_lasting(flags["BENT"])
+    seen = usable & ~table.tip.lost & ~flags["SPECIMEN_LOST"]
+    fracture = first_for_good(flags["BROKEN"], seen | (flags["BROKEN"] & usable))
+    bent = first_lasting(flags["BENT"])
     neck = first_lasting(flags["NECK"])
     if contact is None and settings.shape is not None:
         none = ["approach"] * n

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.records import FloatArray
 
-__all__ = ["Drop", "find_drops", "find_holds", "first_lasting", "largest", "phases"]
+__all__ = [
+    "Drop",
+    "find_drops",
+    "find_holds",
+    "first_for_good",
+    "first_lasting",
+    "largest",
+    "phases",
+]
 
 DROP_FRACTION = 0.10
 """Smallest load drop, as a fraction of the largest force."""
@@ -36,6 +44,15 @@ def first_lasting(mask: BoolArray) -> int | None:
     """Return the first true row that is confirmed by the next known one, or is the last."""
     for row in np.flatnonzero(mask):
         if row + 1 >= len(mask) or mask[row + 1]:
+            return int(row)
+    return None
+
+
+def first_for_good(mask: BoolArray, known: BoolArray) -> int | None:
+    """Return the first true row after which four of five known rows are true: a fracture stays."""
+    for row in np.flatnonzero(mask & known):
+        later = mask[row:][known[row:]]
+        if later.mean() >= 0.8 and (later.size < 2 or later[1]):
             return int(row)
     return None
 

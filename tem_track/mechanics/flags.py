@@ -55,7 +55,7 @@ def measured_flags(measurement: Measurement, has_specimen: bool) -> Flags:
     flags["DUPLICATE"] = measurement.duplicate
     flags["LOW_SCORE"] = _low(measurement.bar.score) | _low(measurement.tip.score)
     if has_specimen:
-        without = ~np.isfinite(measurement.number("length_px"))
+        without = ~np.isfinite(measurement.measured("length_px")[0])
         flags["SPECIMEN_LOST"] = flags["SPECIMEN_LOST"] | (without & ~flags["BROKEN"])
     return flags
 

@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tem_track.mechanics.baseline import find_drift
-from tem_track.mechanics.contact import Contact, find_contact, open_gap, robust_noise
+from tem_track.mechanics.contact import (
+    FARTHEST_DRIFT_PX,
+    Contact,
+    find_contact,
+    open_gap,
+    robust_noise,
+)
 from tem_track.mechanics.corrections import (
     apex_ratio,
     axial_ratio,
@@ -21,8 +27,6 @@ from tem_track.mechanics.settings import Settings
 from tem_track.records import Axis, FloatArray
 
 __all__ = ["Loading", "load", "nm_per_px"]
-
-_LARGEST_DRIFT_PX = 25.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +84,7 @@ def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loa
     """
     axis = Axis(settings.axis_deg, settings.u_axis_deg)
     motion = motion_px(measurement.tip, measurement.bar, axis, settings.mode)
-    gap, u_gap = measurement.number("gap_px"), measurement.number("u_gap_px")
+    gap, u_gap = measurement.measured("gap_px")
     gap_open = open_gap(gap, u_gap)
     contact = find_contact(
         measurement.time_s,
@@ -93,7 +97,7 @@ def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loa
     if settings.shape is not None and _only_drifts(measurement, motion, usable, contact, gap_open):
         contact = replace(contact, row=None, criterion="the tip drifts; the specimen is unchanged")
     rows = _zero_rows(measurement, settings, contact, usable)
-    free = _free_rows(rows, contact, gap_open & usable, usable)
+    free = _free_rows(motion, rows, contact, gap_open & usable, usable)
     if settings.shape is None:
         free = free[:0]
     drift = find_drift(
@@ -134,10 +138,10 @@ def _only_drifts(
     that could show a bend, and the length at the largest motion is the one at the beginning.
     """
     rows = np.flatnonzero(usable & np.isfinite(motion.value_px))
-    length, u = measurement.number("length_px"), measurement.number("u_length_px")
+    length, u = measurement.measured("length_px")
     if contact.row is None or contact.row == 0 or contact.gap_row not in (None, 0):
         return False
-    if rows.size < 20 or np.ptp(motion.value_px[rows]) > _LARGEST_DRIFT_PX:
+    if rows.size < 20 or np.ptp(motion.value_px[rows]) > FARTHEST_DRIFT_PX:
         return False
     t = (rows - rows.mean()) / rows.size
     y = motion.value_px[rows]
@@ -176,15 +180,20 @@ def _zero_rows(
 
 
 def _free_rows(
-    zero_rows: RowArray, contact: Contact, gap_open: BoolArray, known: BoolArray
+    motion: Motion, zero_rows: RowArray, contact: Contact, gap_open: BoolArray, usable: BoolArray
 ) -> RowArray:
-    """Rows in which the tip is free: before contact, and wherever the image shows a gap."""
-    free = gap_open.copy()
+    """Rows in which the tip is free: before contact, and after the largest motion with a gap.
+
+    Without contact these are all rows. With it there is nothing to interpolate between unless
+    the movie shows the tip free again.
+    """
     if contact.row is None:
-        free = known.copy()
-    elif zero_rows.size >= 3:
-        free[zero_rows] = True
-    return np.flatnonzero(free)
+        return np.flatnonzero(usable)
+    top = int(np.nanargmax(np.where(usable, motion.value_px, np.nan)))
+    again = np.flatnonzero(gap_open & (np.arange(usable.size) > top))
+    if zero_rows.size < 3 or again.size < 3:
+        return zero_rows[:0]
+    return np.concatenate([zero_rows, again])
 
 
 def _excess(motion: Motion, rows: RowArray) -> float:
@@ -194,7 +203,10 @@ def _excess(motion: Motion, rows: RowArray) -> float:
     n = int(known.sum())
     if n < 5:
         return 0.0
-    scatter, expected = float(np.var(values[known], ddof=1)), float(np.mean(u[known] ** 2))
+    steady = np.arange(n) - (n - 1) / 2
+    slope = float(steady @ values[known] / (steady @ steady))
+    left = values[known] - values[known].mean() - slope * steady
+    scatter, expected = float(left @ left) / (n - 2), float(np.mean(u[known] ** 2))
     if scatter < expected * (1 + 3 * math.sqrt(2 / (n - 1))):
         return 0.0
     return math.sqrt(scatter - expected)

@@ -46,6 +46,12 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
         found.append(
             f"a drift of {loading.drift_nm_per_s:.3g} nm/s between tip and bar was taken off"
         )
+    slope, span = _slope_before(case)
+    if abs(slope * span) > 0.02 * travel > 0 and case.events.contact is not None:
+        found.append(
+            f"the tip moves by {slope:.3g} nm/s before contact: over the test that would be "
+            f"{slope * span:.3g} nm of deflection"
+        )
     gap, contact = loading.contact.gap_row, case.events.contact
     if gap is not None and contact is not None and abs(gap - contact) > 3 and gap > 0:
         found.append(
@@ -59,6 +65,20 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
     if off > max(0.2 * loaded, 3):
         found.append(f"closure is off by more than 2 u in {off} of {loaded} loaded frames")
     return found
+
+
+def _slope_before(case: Case) -> tuple[float, float]:
+    """Rate of the tip before contact where it is significant, and the time from there to the top."""
+    rows, top = case.loading.zero_rows, case.events.top
+    known = rows[np.isfinite(case.loading.deflection_nm[rows])]
+    if known.size < 6 or top is None:
+        return (0.0, 0.0)
+    t, y = case.table.time_s[known], case.loading.deflection_nm[known]
+    slope, offset = np.polyfit(t - t.mean(), y, 1)
+    scatter = float(np.std(y - offset - slope * (t - t.mean())))
+    if abs(slope) * float(np.ptp(t)) < 5 * scatter:
+        return (0.0, 0.0)
+    return (float(slope), float(case.table.time_s[top] - t.mean()))
 
 
 def _known(values: Any) -> Any:

@@ -92,6 +92,17 @@ class Measurement:
         """Return a column as numbers; all NaN where the table has no such column."""
         return _numbers(self.columns, name, len(self))
 
+    def measured(self, name: str) -> tuple[FloatArray, FloatArray]:
+        """Return a quantity of the outline and its u; NaN where the tip is lost or u is missing.
+
+        A table without any u is taken as it is.
+        """
+        value, u = self.number(name), self.number(f"u_{name}")
+        if np.isfinite(u).any():
+            value = np.where(np.isfinite(u), value, np.nan)
+        value = np.where(self.ok & ~self.tip.lost, value, np.nan)
+        return value, np.where(np.isfinite(value), u, np.nan)
+
     def text(self, name: str) -> list[str]:
         """Return a column as texts; empty where the table has none."""
         return _texts(self.columns, name, len(self))
