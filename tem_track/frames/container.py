@@ -38,11 +38,12 @@ class Video:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file = path.open("rb", buffering=0)
         self._container = _opened(path)
         try:
             self.stream = self._video_stream()
         except MovieError:
-            self._container.close()
+            self.close()
             raise
         context = self.stream.codec_context
         context.options = {"err_detect": _STRICT}
@@ -55,7 +56,6 @@ class Video:
         self.intra_only = bool(context.codec.properties & _INTRA_ONLY)
         self.reorders = bool(context.codec.properties & _REORDERS)
         self.format: str = self._container.format.name
-        self._file = path.open("rb", buffering=0)
         self._demuxed = (p for p in self._container.demux(self.stream) if p.size > 0)
         self._first: Any = None
         self._palette = self._palette_of_file()
@@ -129,6 +129,11 @@ class Video:
         """Close the file."""
         self._file.close()
         self._container.close()
+
+    def __del__(self) -> None:
+        # A reading that is dropped half-way leaves nobody else to close the file.
+        if hasattr(self, "_file"):
+            self._file.close()
 
 
 def _opened(path: Path) -> Any:
