@@ -1,0 +1,167 @@
+"""By which law a surface layer thickens: linear, parabolic or logarithmic, where the data can tell.
+
+linear x = x0 + k t (the reaction limits), parabolic x^2 = x0^2 + 2 k t (diffusion through the
+layer limits), logarithmic x = x0 + k ln(1 + t / tau). Compared by AICc, the Akaike criterion
+corrected for few points (Hurvich & Tsai 1989).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from tem_track.records import FloatArray
+
+__all__ = ["LAWS", "ShellLaw", "shell_law"]
+
+LEAST_POINTS = 5
+LEAST_FACTOR = 2.0
+CLEAR_AICC = 6.0
+"""A rival this much worse has less than a twentieth of the best law's weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShellLaw:
+    """The law and why.
+
+    Attributes
+    ----------
+    name : {'linear', 'parabolic', 'logarithmic', 'undetermined'}
+    reason : str
+    parameters : dict
+        Of the best law: x0_nm with k_nm_per_s, k_nm2_per_s, or k_nm and tau_s.
+    u_parameters : dict
+        Their standard uncertainties.
+    delta_aicc : dict
+        Each law's AICc above the best one's.
+    """
+
+    name: str
+    reason: str
+    parameters: dict[str, float] = field(default_factory=dict)
+    u_parameters: dict[str, float] = field(default_factory=dict)
+    delta_aicc: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Law:
+    names: tuple[str, ...]
+    thickness: Callable[[FloatArray, FloatArray], FloatArray]
+    start: Callable[[FloatArray, FloatArray], list[float]]
+
+
+def _linear(p: FloatArray, t: FloatArray) -> FloatArray:
+    return np.asarray(p[0] + p[1] * t)
+
+
+def _parabolic(p: FloatArray, t: FloatArray) -> FloatArray:
+    return np.sqrt(np.maximum(p[0] * abs(p[0]) + 2 * p[1] * t, 1e-12))
+
+
+def _logarithmic(p: FloatArray, t: FloatArray) -> FloatArray:
+    return np.asarray(p[0] + p[1] * np.log1p(t / np.exp(p[2])))
+
+
+def _start_line(t: FloatArray, x: FloatArray) -> list[float]:
+    slope = float(np.polyfit(t, x, 1)[0])
+    return [float(x[0]), slope]
+
+
+def _start_parabola(t: FloatArray, x: FloatArray) -> list[float]:
+    slope, offset = np.polyfit(t, x * x, 1)
+    return [math.copysign(math.sqrt(abs(float(offset))), float(offset)), float(slope) / 2]
+
+
+def _start_log(t: FloatArray, x: FloatArray) -> list[float]:
+    tau = max(float(t[-1]) / 10, 1e-9)
+    return [float(x[0]), float(x[-1] - x[0]) / math.log1p(10), math.log(tau)]
+
+
+LAWS = {
+    "linear": _Law(("x0_nm", "k_nm_per_s"), _linear, _start_line),
+    "parabolic": _Law(("x0_nm", "k_nm2_per_s"), _parabolic, _start_parabola),
+    "logarithmic": _Law(("x0_nm", "k_nm", "ln_tau"), _logarithmic, _start_log),
+}
+
+
+def shell_law(time_s: FloatArray, shell_nm: FloatArray, u_shell_nm: FloatArray) -> ShellLaw:
+    """Name the law by which a layer thickens.
+
+    Parameters
+    ----------
+    time_s, shell_nm, u_shell_nm : FloatArray
+        Shape (n,); missing points are left out. Time counts from the first one left.
+
+    Returns
+    -------
+    ShellLaw
+        'undetermined' below five points, where the thickness grows by less than a factor of two,
+        or where no law is clearly better than the others.
+    """
+    use = np.isfinite(time_s) & np.isfinite(shell_nm) & (u_shell_nm > 0)
+    t, x, u = time_s[use], shell_nm[use], u_shell_nm[use]
+    if len(t) < LEAST_POINTS:
+        return ShellLaw("undetermined", f"{len(t)} points with a shell; {LEAST_POINTS} are needed")
+    t = t - t[0]
+    fits = {name: _fit(law, t, x, u) for name, law in LAWS.items()}
+    best = min(fits, key=lambda name: fits[name].aicc)
+    delta = {name: fit.aicc - fits[best].aicc for name, fit in fits.items()}
+    found = _reported(LAWS[best], fits[best], delta)
+    factor = _factor(LAWS[best], fits[best], t)
+    if factor < LEAST_FACTOR:
+        reason = f"the thickness grows by a factor of {factor:.2f} only; {LEAST_FACTOR:g} is needed"
+        return found("undetermined", reason)
+    rivals = [name for name in LAWS if name != best and delta[name] < CLEAR_AICC]
+    if best == "linear" and _straight(fits["logarithmic"], float(t[-1])):
+        rivals = [name for name in rivals if name != "logarithmic"]
+    if rivals:
+        return found("undetermined", f"{best} fits best, but {' and '.join(rivals)} nearly as well")
+    return found(
+        best, f"every other law is worse by {min(v for v in delta.values() if v):.0f} AICc"
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    values: FloatArray
+    u_values: FloatArray
+    aicc: float
+
+
+def _fit(law: _Law, t: FloatArray, x: FloatArray, u: FloatArray) -> _Fit:
+    def rest(p: FloatArray) -> FloatArray:
+        return np.asarray((law.thickness(p, t) - x) / u)
+
+    found = least_squares(rest, law.start(t, x), x_scale="jac", max_nfev=400)
+    n, k = len(t), len(found.x)
+    chi2 = float((found.fun**2).sum())
+    scatter = max(chi2 / max(n - k, 1), 1e-12)
+    covariance = np.linalg.pinv(found.jac.T @ found.jac) * max(scatter, 1.0)
+    parameters = k + 1  # the scatter is estimated too
+    spare = n - parameters - 1
+    penalty = 2 * parameters * n / spare if spare > 0 else math.inf
+    aicc = n * math.log(max(chi2, 1e-12) / n) + penalty
+    return _Fit(found.x, np.sqrt(np.diag(covariance)), aicc)
+
+
+def _straight(logarithmic: _Fit, duration_s: float) -> bool:
+    """Whether the logarithm has all but become a straight line: its tau is beyond the record."""
+    return bool(math.exp(min(logarithmic.values[2], 700.0)) > duration_s)
+
+
+def _factor(law: _Law, fit: _Fit, t: FloatArray) -> float:
+    first, last = law.thickness(fit.values, t[[0, -1]])
+    return float(last / first) if first > 0 else math.inf
+
+
+def _reported(law: _Law, fit: _Fit, delta: dict[str, float]) -> Callable[[str, str], ShellLaw]:
+    values = dict(zip(law.names, fit.values.tolist(), strict=True))
+    u_values = dict(zip(law.names, fit.u_values.tolist(), strict=True))
+    if "ln_tau" in values:
+        tau = math.exp(min(values.pop("ln_tau"), 700.0))
+        values["tau_s"], u_values["tau_s"] = tau, tau * u_values.pop("ln_tau")
+    return lambda name, reason: ShellLaw(name, reason, values, u_values, delta)

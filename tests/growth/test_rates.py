@@ -1,0 +1,107 @@
+"""Rates and shell laws against truth that was written down first."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tem_track.growth.rates import (
+    current_A,
+    local_rate,
+    mean_rate,
+    rates_by_step,
+    steps_of,
+)
+from tem_track.growth.shell import shell_law
+
+
+def test_the_papers_mean_rate_and_current() -> None:
+    t = np.linspace(0, 665, 30)
+    rate = mean_rate(t, 825 * t / 665, np.ones(30))
+    assert rate.value_per_s == pytest.approx(1.24060, abs=1e-5)
+    volume = math.pi / 4 * 260**2 * 825 / 665
+    assert current_A(volume, 23.7) == pytest.approx(0.268e-12, rel=2e-3)
+
+
+def test_coverage_of_the_mean_rate() -> None:
+    rng = np.random.default_rng(3)
+    t, u = np.arange(40.0), np.full(40, 2.0)
+    pulls = [
+        (rate.value_per_s - 1.5) / rate.u_value_per_s
+        for rate in (mean_rate(t, 1.5 * t + rng.normal(0, 2, 40), u) for _ in range(400))
+    ]
+    assert np.std(pulls) == pytest.approx(0.97, abs=0.1)
+    assert abs(np.mean(pulls)) < 0.15
+
+
+def test_too_few_points_give_no_rate() -> None:
+    assert math.isnan(mean_rate(np.arange(2.0), np.arange(2.0), np.ones(2)).value_per_s)
+    assert math.isnan(mean_rate(np.zeros(5), np.arange(5.0), np.ones(5)).value_per_s)
+
+
+def test_local_rate_follows_a_bend() -> None:
+    t = np.arange(60.0)
+    value = np.where(t < 30, 2 * t, 60 + 0.5 * (t - 30))
+    slope, u = local_rate(t, value, np.full(60, 0.1), 4)
+    assert slope[10] == pytest.approx(2.0)
+    assert slope[50] == pytest.approx(0.5)
+    assert (u > 0).all()
+
+
+def test_each_potential_has_its_rate() -> None:
+    t = np.arange(50.0)
+    potential = np.where(t < 20, -5.0, np.where(t < 22, -3.0, -1.0))
+    potential[45:] = np.nan
+    value = np.where(t < 20, 3 * t, 60 + 0.2 * (t - 20))
+    steps = steps_of(potential)
+    assert [(s.first, s.last, s.potential_V) for s in steps] == [(0, 19, -5.0), (22, 44, -1.0)]
+    rates = rates_by_step(steps, t, value, np.full(50, 0.1))
+    assert [r.value_per_s for r in rates] == [pytest.approx(3.0), pytest.approx(0.2)]
+
+
+T = np.linspace(0, 600, 40)
+TRUE_LAWS = {
+    "linear": 5 + 0.02 * T,
+    "parabolic": np.sqrt(5**2 + 2 * 0.28 * T),
+    "logarithmic": 5 + 3.5 * np.log1p(T / 15),
+}
+
+
+@pytest.mark.parametrize("name", TRUE_LAWS)
+def test_the_right_law_is_named(name: str) -> None:
+    rng = np.random.default_rng(5)
+    noise = 0.08
+    named = [
+        shell_law(T, TRUE_LAWS[name] + rng.normal(0, noise, 40), np.full(40, noise)).name
+        for _ in range(20)
+    ]
+    assert named.count(name) >= 18
+    assert set(named) <= {name, "undetermined"}
+
+
+@pytest.mark.parametrize("name", TRUE_LAWS)
+def test_noise_makes_it_undetermined(name: str) -> None:
+    rng = np.random.default_rng(6)
+    noise = 6.0
+    named = [
+        shell_law(T, TRUE_LAWS[name] + rng.normal(0, noise, 40), np.full(40, noise)).name
+        for _ in range(20)
+    ]
+    assert named.count("undetermined") >= 18
+
+
+def test_a_short_or_thin_record_is_undetermined() -> None:
+    few = shell_law(T[:4], TRUE_LAWS["linear"][:4], np.full(4, 0.1))
+    assert (few.name, few.reason) == ("undetermined", "4 points with a shell; 5 are needed")
+    thin = shell_law(T, 10 + 0.01 * T, np.full(40, 0.1))
+    assert thin.name == "undetermined"
+    assert "factor of 1.6" in thin.reason
+
+
+def test_the_papers_parabolic_constant() -> None:
+    t = np.linspace(1, 200, 30)
+    law = shell_law(t, np.sqrt(2 * 0.98 * t), np.full(30, 0.05))
+    assert law.name == "parabolic"
+    assert law.parameters["k_nm2_per_s"] == pytest.approx(0.98, rel=1e-3)
