@@ -108,6 +108,8 @@ def shell_law(time_s: FloatArray, shell_nm: FloatArray, u_shell_nm: FloatArray) 
         return ShellLaw("undetermined", f"{len(t)} points with a shell; {LEAST_POINTS} are needed")
     t = t - t[0]
     fits = {name: _fit(law, t, x, u) for name, law in LAWS.items()}
+    if _is_straight(fits, float(t[-1])):
+        del fits["logarithmic"]
     best = min(fits, key=lambda name: fits[name].aicc)
     delta = {name: fit.aicc - fits[best].aicc for name, fit in fits.items()}
     found = _reported(LAWS[best], fits[best], delta)
@@ -115,9 +117,7 @@ def shell_law(time_s: FloatArray, shell_nm: FloatArray, u_shell_nm: FloatArray) 
     if factor < LEAST_FACTOR:
         reason = f"the thickness grows by a factor of {factor:.2f} only; {LEAST_FACTOR:g} is needed"
         return found("undetermined", reason)
-    rivals = [name for name in LAWS if name != best and delta[name] < CLEAR_AICC]
-    if best == "linear" and _straight(fits["logarithmic"], float(t[-1])):
-        rivals = [name for name in rivals if name != "logarithmic"]
+    rivals = [name for name in fits if name != best and delta[name] < CLEAR_AICC]
     if rivals:
         return found("undetermined", f"{best} fits best, but {' and '.join(rivals)} nearly as well")
     return found(
@@ -148,9 +148,11 @@ def _fit(law: _Law, t: FloatArray, x: FloatArray, u: FloatArray) -> _Fit:
     return _Fit(found.x, np.sqrt(np.diag(covariance)), aicc)
 
 
-def _straight(logarithmic: _Fit, duration_s: float) -> bool:
-    """Whether the logarithm has all but become a straight line: its tau is beyond the record."""
-    return bool(math.exp(min(logarithmic.values[2], 700.0)) > duration_s)
+def _is_straight(fits: dict[str, _Fit], duration_s: float) -> bool:
+    """Whether the logarithm is but a straight line: tau beyond the record, and no clear gain."""
+    logarithmic = fits["logarithmic"]
+    beyond = math.exp(min(logarithmic.values[2], 700.0)) > duration_s
+    return bool(beyond and fits["linear"].aicc - logarithmic.aicc < CLEAR_AICC)
 
 
 def _factor(law: _Law, fit: _Fit, t: FloatArray) -> float:
