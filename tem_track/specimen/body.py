@@ -20,6 +20,7 @@ from tem_track.specimen.model import (
     find_tip_end,
     measure_edges,
 )
+from tem_track.specimen.profile import EdgeModel
 from tem_track.specimen.smooth import Curve, smooth_curve
 from tem_track.specimen.strip import Strip
 
@@ -52,7 +53,9 @@ class Body:
     """A specimen between two faces; a shape overrides what is special about it."""
 
     name: ClassVar[str] = "body"
-    profiles: ClassVar[tuple[str, ...]] = ("round", "opaque", "shell")
+    profiles: ClassVar[tuple[EdgeModel, ...]] = ("opaque", "round", "shell")
+    u_facet: ClassVar[float] = 0.1
+    may_be_round: ClassVar[bool] = False
 
     def outline(
         self, model: SpecimenModel, image: Image, tip: Match, base: Match | None
@@ -103,8 +106,7 @@ class Body:
         upper = seen & (edges.s_px > np.median(edges.s_px))
         use = upper if upper.any() else seen
         left, right = np.median(edges.t_px[use], axis=0) if use.any() else edges.t_px.mean(axis=0)
-        half = 0.35 * (right - left)
-        tip = find_tip_end(model, strip, place, (left + right) / 2, half)
+        tip = find_tip_end(model, strip, place, (left + right) / 2, (right - left) / 2)
         gap = place.tip_face_px - tip.s_px
         u_gap = math.hypot(tip.u_px, place.u_tip_face_px)
         if model.mode == "tension" or not gap > max(3 * u_gap, 0.5):
@@ -196,9 +198,13 @@ class Body:
         if good.mean() < _LEAST_GOOD:
             return None
         t = edges.t_px[inside]
-        width = smooth_curve(t[:, 1] - t[:, 0], good)
+        width = self.smooth_width(t[:, 1] - t[:, 0], good)
         middle = smooth_curve(t.mean(axis=1), good)
         return Sides(edges.s_px[inside], width, middle, good)
+
+    def smooth_width(self, width_px: FloatArray, good: FloatArray) -> Curve:
+        """Smooth the width along the axis."""
+        return smooth_curve(width_px, good)
 
     def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:
         """Return diameters, bow and volume with their uncertainties."""
@@ -220,7 +226,8 @@ class Body:
         }
         out |= self.end_diameters(sides, low, high)
         for name in ("base", "tip"):
-            if out.get(f"diameter_{name}_px", 0.0) > out["diameter_max_px"]:
+            u_end = out.get(f"u_diameter_{name}_px", 0.0)
+            if out.get(f"diameter_{name}_px", 0.0) - 2 * u_end > out["diameter_max_px"]:
                 out["diameter_max_px"] = out[f"diameter_{name}_px"]
                 out["u_diameter_max_px"] = out[f"u_diameter_{name}_px"]
         out |= _bow(sides, low, high)

@@ -85,7 +85,10 @@ def _darkness(bands: FloatArray, t_px: FloatArray, middle: FloatArray, usual: fl
     away = np.abs(t_px - middle[:, None])
     outer = away > 0.6 * usual + 4
     background = np.array(
-        [np.median(row[use]) if use.any() else np.nan for row, use in zip(bands, outer, strict=True)]
+        [
+            np.median(row[use]) if use.any() else np.nan
+            for row, use in zip(bands, outer, strict=True)
+        ]
     )
     found = []
     for shift in (-0.2 * usual, 0.0, 0.2 * usual):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
 
 from tem_track.records import FloatArray
-from tem_track.specimen.profile import U_HIGH_PX, U_LOW_PX, U_STEP_PX, EdgeTable
+from tem_track.specimen.profile import U_HIGH_PX, U_LOW_PX, U_STEP_PX, EdgeTable, Profile
 
 __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
@@ -48,6 +48,11 @@ class Edges:
     good: FloatArray
     shell_px: float = math.nan
     u_shell_px: float = math.nan
+
+
+def inside_px(profile: Profile) -> int:
+    """Return how far behind the edge the fit reaches: over the whole wall of a hollow body."""
+    return 64 if profile.model == "hollow" else INSIDE_PX
 
 
 def coarse_edges(bands: FloatArray, t_px: FloatArray, middle_px: float) -> FloatArray:
@@ -147,7 +152,7 @@ def fit_edges(
     Edges
     """
     start = _from_half_level(start, table)
-    window = _Window.cut(bands, t_first, start)
+    window = _Window.cut(bands, t_first, start, inside_px(table.profile))
     edge = start.ravel().astype(np.float64).copy()
     for _ in range(5):
         radius = np.repeat(np.maximum(start[:, 1] - start[:, 0], 1.5) / 2, 2)
@@ -197,11 +202,11 @@ class _Window:
     seen: FloatArray
 
     @classmethod
-    def cut(cls, bands: FloatArray, t_first: float, start: FloatArray) -> _Window:
+    def cut(cls, bands: FloatArray, t_first: float, start: FloatArray, inside: int) -> _Window:
         n, m = bands.shape
         side = np.tile([1.0, -1.0], n)
         centre = np.where(np.isfinite(start.ravel()), start.ravel(), t_first)
-        offsets = np.arange(-OUTSIDE_PX, INSIDE_PX + 1)
+        offsets = np.arange(-OUTSIDE_PX, inside + 1)
         column = np.rint(centre - t_first)[:, None] + side[:, None] * offsets
         column = column.astype(np.intp)
         seen = (column >= 0) & (column < m) & np.isfinite(start.ravel())[:, None]

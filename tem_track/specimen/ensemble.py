@@ -17,7 +17,8 @@ from tem_track.specimen.profile import EDGE_MODELS, EdgeModel, Profile, darkness
 __all__ = ["Ensemble", "choose_profile", "gather"]
 
 BIN_PX = 0.5
-LOW_PX, HIGH_PX = -14.0, 24.0
+LOW_PX, HIGH_PX = -14.0, 64.0
+_NEAR_PX = 24.0  # a solid body is judged by this part, a hollow one by all
 _GRID_PX = 0.125
 _FLOOR, _TEXTURE = 0.003, 0.05  # what averaging leaves: outside, and as a share of the depth
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
@@ -74,6 +75,7 @@ def gather(
 _FREE: dict[EdgeModel, tuple[str, ...]] = {
     "opaque": ("mu_per_px", "blur_px", "fringe", "fringe_px"),
     "round": ("mu_per_px", "blur_px", "fringe", "fringe_px", "facet"),
+    "hollow": ("mu_per_px", "blur_px", "fringe", "fringe_px", "shell_px"),
     "shell": ("mu_per_px", "blur_px", "fringe", "fringe_px", "facet", "shell_px", "shell_ratio"),
 }
 _BOUNDS = {
@@ -131,13 +133,21 @@ def _starts(kind: EdgeModel, start: Profile, ensemble: Ensemble) -> list[Profile
     if kind == "round":
         return [replace(start, model=kind, blur_px=start.blur_px)]
     mu = start.mu_per_px
+    if kind == "hollow":
+        big = float(np.median(ensemble.radius_px))
+        shares = (0.12, 0.25, 0.4)
+        return [
+            replace(start, model=kind, shell_px=q * big, mu_per_px=mu / (1.5 * q)) for q in shares
+        ]
     return [
         replace(start, model=kind, shell_px=w, shell_ratio=q, mu_per_px=mu, blur_px=start.blur_px)
         for w, q in ((4.0, 0.6), (8.0, 0.7), (4.0, 2.0), (15.0, 1.5))
     ]
 
 
-def _fit(ensemble: Ensemble, start: Profile, prior: tuple[float, float]) -> tuple[Profile, float, float]:
+def _fit(
+    ensemble: Ensemble, start: Profile, prior: tuple[float, float]
+) -> tuple[Profile, float, float]:
     names = _FREE[start.model]
     low = np.array([_BOUNDS[n][0] for n in names] + [-8.0] + [0.9] * len(ensemble.radius_px))
     high = np.array([_BOUNDS[n][1] for n in names] + [8.0] + [1.1] * len(ensemble.radius_px))
@@ -151,9 +161,13 @@ def _fit(ensemble: Ensemble, start: Profile, prior: tuple[float, float]) -> tupl
 
     fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60)
     profile = replace(start, **dict(zip(names, map(float, fit.x), strict=False)))
-    n = int((ensemble.weight > 0.05).sum())
+    n = int((ensemble.weight[:, ensemble.u_px < _reach(start)] > 0.05).sum())
     score = n * float(np.log(2 * fit.cost / n + 0.05)) + 3 * len(first) * float(np.log(n))
     return profile, float(fit.x[len(names)]), score
+
+
+def _reach(profile: Profile) -> float:
+    return HIGH_PX if profile.model == "hollow" else _NEAR_PX
 
 
 def _residual(
@@ -174,6 +188,7 @@ def _residual(
         expected = gain * (1.0 - np.interp(ensemble.u_px + shift, grid, model))
         depth = -np.log(np.clip(expected, 0.02, 1.0))
         sigma = np.hypot(_FLOOR, _TEXTURE * depth * expected)
+        weight = np.where(ensemble.u_px < _reach(start), weight, 0.0)
         out.append(np.where(weight > 0.05, (value - expected) * np.sqrt(weight) / sigma, 0.0))
     blur, facet = prior
     out.append(np.array([np.log(profile.blur_px / blur) / _BLUR_SHARE, profile.facet / facet]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.special import ndtr
 
 from tem_track.records import FloatArray
 
-__all__ = ["Step", "find_step", "fit_end", "measure_blur"]
+__all__ = ["Gate", "Step", "find_step", "fit_end", "flat_end", "measure_blur"]
 
 
 _WINDOW_PX = 5.0
@@ -114,14 +115,28 @@ def measure_blur(profile: FloatArray, s_px: FloatArray, step: Step) -> float:
     return float(ladder[int(np.argmin(costs))])
 
 
+Gate = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""Darkness of an end and its slope at a depth behind it."""
+
+
+def flat_end(blur_px: float) -> Gate:
+    """Return the look of a flat end: a blurred step."""
+
+    def gate(depth_px: FloatArray) -> tuple[FloatArray, FloatArray]:
+        z = depth_px / blur_px
+        return ndtr(z), np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * blur_px)
+
+    return gate
+
+
 def fit_end(
     profile: FloatArray,
     s_px: FloatArray,
     without: FloatArray,
     start_px: float,
     limit_px: float,
-    blur_px: float,
-) -> Step:
+    gate: Gate,
+) -> tuple[Step, float]:
     """Fit the specimen's free end in front of a face that is known.
 
     The profile is the picture without the specimen (`without`: gap and face), darkened by a level
@@ -135,27 +150,28 @@ def fit_end(
         A guess of the end.
     limit_px : float
         The face, beyond which the end cannot lie.
-    blur_px : float
+    gate : callable
+        The look of the end.
 
     Returns
     -------
-    Step
+    step : Step
+    rest : float
+        Mean square of what the model leaves over.
     """
-    at = start_px
-    inverse, rest = 0.0, 0.0
+    at, inverse, rest, level = start_px, 0.0, 0.0, np.zeros(3)
     for _ in range(8):
-        x = s_px - at
-        gate = ndtr(-x / blur_px)
-        bell = np.exp(-0.5 * (x / blur_px) ** 2) / (np.sqrt(2 * np.pi) * blur_px)
-        design = np.column_stack([without, -gate, -gate * x])
+        depth = at - s_px
+        value, slope = gate(depth)
+        design = np.column_stack([without, -value, -value * depth])
         level, *_ = np.linalg.lstsq(design, profile, rcond=None)
         residual = profile - design @ level
-        slope = -level[1] * bell
-        slope = slope - design @ np.linalg.lstsq(design, slope, rcond=None)[0]
-        inverse = 1.0 / max(float(slope @ slope), 1e-12)
+        change = -level[1] * slope
+        change = change - design @ np.linalg.lstsq(design, change, rcond=None)[0]
+        inverse = 1.0 / max(float(change @ change), 1e-12)
         rest = float(residual @ residual) / max(len(s_px) - 4, 1)
-        move = float(np.clip(inverse * float(slope @ residual), -2.0, 2.0))
+        move = float(np.clip(inverse * float(change @ residual), -2.0, 2.0))
         at = float(np.clip(at + move, s_px[0], limit_px + 1.0))
         if abs(move) < 0.002:
             break
-    return Step(at, float(np.sqrt(rest * inverse)), float(level[1]))
+    return Step(at, float(np.sqrt(rest * inverse)), float(level[1])), rest

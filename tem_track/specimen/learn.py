@@ -10,7 +10,7 @@ from tem_track.records import FloatArray, Match
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.ensemble import Ensemble, choose_profile, gather
 from tem_track.specimen.model import SpecimenModel, average_bands
-from tem_track.specimen.profile import tabulate
+from tem_track.specimen.profile import EdgeModel, tabulate
 from tem_track.specimen.smooth import smooth_curve
 from tem_track.specimen.strip import Crop
 
@@ -19,6 +19,7 @@ __all__ = ["learn_profile"]
 _CLEAR_PX = 10.0
 _GAP_PX = 30.0
 _MOST_FRAMES = 40
+_STEEPEST = 0.35  # px a px: a steeper side is no longer seen at right angles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +33,10 @@ class _Bands:
 
 
 def learn_profile(
-    model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]
+    model: SpecimenModel,
+    kept: list[tuple[Crop, Match, Match | None]],
+    kinds: tuple[EdgeModel, ...],
+    u_facet: float,
 ) -> SpecimenModel:
     """Choose and fit the profile model on the sampled frames."""
     step = max(1, len(kept) // _MOST_FRAMES)
@@ -49,8 +53,7 @@ def learn_profile(
         if ensemble is None:
             break
         start = replace(first, mu_per_px=profile.mu_per_px)
-        u_facet = 0.5 if model.shape == "particle" else 0.1
-        profile, _, _ = choose_profile(ensemble, start, u_facet=u_facet)
+        profile, _, _ = choose_profile(ensemble, start, kinds, u_facet=u_facet)
     return replace(model, table=tabulate(profile, min(low, 2.0), high))
 
 
@@ -97,6 +100,9 @@ def _collect(banded: list[_Bands], model: SpecimenModel) -> Ensemble | None:
             continue
         sides = [smooth_curve(edges.t_px[:, k], good).value for k in (0, 1)]
         radius = (sides[1] - sides[0]) / 2
+        good &= np.abs(np.gradient(radius, item.s_px)) < _STEEPEST
+        if good.sum() < 3:
+            continue
         for k, sign in ((0, 1.0), (1, -1.0)):
             depth, values = _aligned(item, edges, sides[k], sign, k)
             depths.append(depth[good])
@@ -110,7 +116,7 @@ def _collect(banded: list[_Bands], model: SpecimenModel) -> Ensemble | None:
 def _aligned(
     item: _Bands, edges: Edges, side: FloatArray, sign: float, k: int
 ) -> tuple[FloatArray, FloatArray]:
-    offsets = np.arange(-14, 25)
+    offsets = np.arange(-14, 65)
     column = np.rint(side - item.t_px[0])[:, None] + sign * offsets
     inside = (column >= 0) & (column < item.bands.shape[1])
     index = np.clip(column, 0, item.bands.shape[1] - 1).astype(np.intp)

@@ -11,8 +11,8 @@ from scipy.ndimage import uniform_filter1d
 from tem_track.records import Axis, FloatArray, Image, Match, Outline
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
-from tem_track.specimen.faces import Step, fit_end
-from tem_track.specimen.profile import EdgeTable
+from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
+from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
 __all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for"]
@@ -86,6 +86,7 @@ class SpecimenModel:
     tip_front: FloatArray | None
     table: EdgeTable
     neck_ratio: float = -math.inf
+    may_be_round: bool = False
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
         """Outline the specimen in one frame.
@@ -229,13 +230,16 @@ def end_profile(strip: Strip, middle_t: float, half_width: float, smooth: int = 
 
 
 def find_tip_end(
-    model: SpecimenModel, strip: Strip, place: Place, middle_t: float, half_width: float
+    model: SpecimenModel, strip: Strip, place: Place, middle_t: float, radius: float
 ) -> Step:
-    """Return the specimen's end at the tip: in front of the gap, or at the tip's face."""
+    """Return the specimen's end at the tip: in front of the gap, or at the tip's face.
+
+    Where the end may be round or flat, the frame's own data choose.
+    """
     contact = Step(place.tip_face_px, place.u_tip_face_px, math.nan)
     if model.tip_front is None or not math.isfinite(place.tip_face_px):
         return contact
-    profile = end_profile(strip, middle_t, half_width)
+    profile = end_profile(strip, middle_t, end_half_width(model, radius))
     s = strip.grid.s_px
     front_s = place.tip_face_px + np.arange(len(model.tip_front)) - (len(model.tip_front) - 13)
     without = np.interp(s, front_s, model.tip_front)
@@ -244,8 +248,29 @@ def find_tip_end(
     near &= s > place.base_face_px + 4
     if near.sum() < 9:
         return contact
-    blur = model.table.profile.blur_px
-    return fit_end(profile[near], s[near], without[near], start, place.tip_face_px, blur)
+    gates = [flat_end(model.table.profile.blur_px)]
+    gates += [round_end(model.table, radius)] if model.may_be_round else []
+    fits = [
+        fit_end(profile[near], s[near], without[near], start, place.tip_face_px, gate)
+        for gate in gates
+    ]
+    return min(fits, key=lambda fit: fit[1])[0]
+
+
+def end_half_width(model: SpecimenModel, radius: float) -> float:
+    """Return the half width of the columns in which the specimen's end is sought."""
+    return 6.0 if model.may_be_round else 0.7 * radius
+
+
+def round_end(table: EdgeTable, radius: float) -> Gate:
+    """Return the look of a round end: along the axis as across it."""
+    row = int(table.rung(np.array([radius]))[0])
+    u = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
+
+    def gate(depth_px: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return np.interp(depth_px, u, table.value[row]), np.interp(depth_px, u, table.slope[row])
+
+    return gate
 
 
 def _first_dark(profile: FloatArray, without: FloatArray, s: FloatArray, place: Place) -> float:

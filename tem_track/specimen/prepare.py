@@ -15,7 +15,6 @@ from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.faces import find_step, measure_blur
 from tem_track.specimen.model import (
     MARGIN_T_PX,
-    Place,
     SpecimenModel,
     average_bands,
     end_profile,
@@ -30,6 +29,7 @@ __all__ = ["prepare_specimen"]
 
 Triple = tuple[Frame, Match, Match | None]
 _FRONT_PX = 42
+_END_PX = 6.0
 _PATCH_PX = (30, 10)
 
 
@@ -162,6 +162,7 @@ def _blank(
         patch=None,
         tip_front=None,
         table=table,
+        may_be_round=SHAPES[shape].may_be_round,
     )
 
 
@@ -176,10 +177,12 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     model = replace(model, table=tabulate(model.table.profile, 2.0, 0.9 * width))
     model = _learn_tip_face(model, kept, width, middle)
     model = _learn_base_face(model, kept, width, middle)
+    shape = SHAPES[model.shape]
     blur = _sharpest(model, kept, width, middle)
     profile = replace(model.table.profile, blur_px=blur)
     model = replace(model, table=tabulate(profile, 2.0, 0.9 * width))
-    return learn_profile(model, [(k.crop, k.tip, k.base) for k in kept])
+    triples = [(k.crop, k.tip, k.base) for k in kept]
+    return learn_profile(model, triples, shape.profiles, shape.u_facet)
 
 
 def _reference_strip(model: SpecimenModel, item: Sampled) -> Strip:
@@ -218,19 +221,20 @@ def _learn_tip_face(
     if not strips:
         return model
     mean = _mean_strip(strips)
-    beside = _side_profile(mean, middle, width)
+    beside = _side_profile(mean, middle, width, model.box_s_px[1], -1)
     s = mean.grid.s_px
     near = find_step(beside, s, model.box_s_px[1], 14.0, 1.2, -1)
     face = near.s_px if math.isfinite(near.s_px) else model.box_s_px[1]
     open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
     model = replace(model, tip_face_px=face)
+    narrow = SHAPES[model.shape].may_be_round
     if not open_strips:
         return model
-    front, at = _front(open_strips, middle, width, face)
+    front, at = _front(open_strips, middle, width, face, narrow)
     central = find_step(front, at, face, 5.0, 1.2, -1)
     if math.isfinite(central.s_px) and central.height < 0:
         model = replace(model, tip_face_px=central.s_px)
-    front, _ = _front(open_strips, middle, width, model.tip_face_px)
+    front, _ = _front(open_strips, middle, width, model.tip_face_px, narrow)
     return replace(model, tip_front=front)
 
 
@@ -261,18 +265,31 @@ def _mean_strip(strips: list[Strip]) -> Strip:
     return Strip(strips[0].grid, mean.astype(np.float32))
 
 
-def _side_profile(strip: Strip, middle: float, width: float) -> FloatArray:
-    """Return the mean brightness along the axis of narrow columns on both sides."""
-    gap, reach = 0.5 * width + 4.0, 0.5 * width + 4.0 + max(6.0, 0.12 * width)
-    left = strip.columns(middle - reach, middle - gap)
-    right = strip.columns(middle + gap, middle + reach)
-    both = np.concatenate([strip.grey[:, left], strip.grey[:, right]], axis=1)
-    return np.asarray(both.mean(axis=1), dtype=np.float64)
+def _side_profile(strip: Strip, middle: float, width: float, face: float, ahead: int) -> FloatArray:
+    """Return the mean brightness along the axis of the columns that see the face across vacuum.
+
+    Parameters
+    ----------
+    face : float
+        Where the face is, to some pixels.
+    ahead : {-1, 1}
+        On which side of it the vacuum lies.
+    """
+    t = strip.grid.t_px
+    zone = strip.rows(*sorted((face + 7.0 * ahead, face + 15.0 * ahead)))
+    level = np.nan_to_num(strip.grey[zone].mean(axis=0)) if zone.stop > zone.start else t * 0.0
+    away = np.abs(t - middle)
+    vacuum = np.percentile(level[away < width], 95)
+    clear = (level > 0.93 * vacuum) & (away < 0.5 * width + 40)
+    order = np.flatnonzero(clear)[np.argsort(away[clear], kind="stable")][2:14]
+    if len(order) < 4:
+        return np.full(strip.grid.n_s, np.nan)
+    return np.asarray(strip.grey[:, order].mean(axis=1), dtype=np.float64)
 
 
 def _gap_seen(strip: Strip, middle: float, width: float, face: float) -> bool:
-    profile = end_profile(strip, middle, 0.3 * width, 3)
-    side = _side_profile(strip, middle, width)
+    profile = end_profile(strip, middle, _END_PX, 3)
+    side = _side_profile(strip, middle, width, face, -1)
     s = strip.grid.s_px
     near = (s > face - 30) & (s < face - 3)
     body = (s < face - 45) & (s > face - 75)
@@ -284,7 +301,7 @@ def _gap_seen(strip: Strip, middle: float, width: float, face: float) -> bool:
 
 
 def _front(
-    strips: list[Strip], middle: float, width: float, face: float
+    strips: list[Strip], middle: float, width: float, face: float, narrow: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Return the brightness in front of and inside the tip, as without a specimen.
 
@@ -292,11 +309,12 @@ def _front(
     """
     at = face + np.arange(_FRONT_PX) - (_FRONT_PX - 13)
     rows = []
+    end = _END_PX if narrow else 0.35 * width
     for strip in strips:
         s = strip.grid.s_px
-        profile = end_profile(strip, middle, 0.35 * width)
+        profile = end_profile(strip, middle, end)
         values = np.interp(at, s, profile)
-        vacuum = float(np.max(np.interp(at, s, end_profile(strip, middle, 0.35 * width, 3))))
+        vacuum = float(np.max(np.interp(at, s, end_profile(strip, middle, end, 3))))
         dark = values < 0.9 * vacuum
         ahead = np.flatnonzero(dark & (at < face - 3))
         if len(ahead):
@@ -314,7 +332,9 @@ def _learn_base_face(
 ) -> SpecimenModel:
     low = model.box_s_px[0]
     strip = _reference_strip(model, kept[0])
-    beside = find_step(_side_profile(strip, middle, width), strip.grid.s_px, low, 14.0, 1.2, 1)
+    beside = find_step(
+        _side_profile(strip, middle, width, low, 1), strip.grid.s_px, low, 14.0, 1.2, 1
+    )
     face = beside.s_px if math.isfinite(beside.s_px) else low
     if model.base_point_px is None:
         return _learn_patch(model, kept, face)
@@ -328,7 +348,7 @@ def _learn_base_face(
         ]
     )
     step = find_step(
-        _side_profile(mean, middle - model._base_reference()[1], width),
+        _side_profile(mean, middle - model._base_reference()[1], width, face - reference, 1),
         mean.grid.s_px,
         face - reference,
         6.0,

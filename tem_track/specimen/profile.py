@@ -18,10 +18,10 @@ from tem_track.records import FloatArray
 
 __all__ = ["EDGE_MODELS", "EdgeTable", "Profile", "darkness", "tabulate"]
 
-EdgeModel = Literal["opaque", "round", "shell"]
+EdgeModel = Literal["opaque", "round", "shell", "hollow"]
 EDGE_MODELS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
 
-U_LOW_PX, U_HIGH_PX, U_STEP_PX = -24.0, 44.0, 0.1
+U_LOW_PX, U_HIGH_PX, U_STEP_PX = -24.0, 72.0, 0.1
 _PAD_PX = 8.0
 
 
@@ -31,7 +31,7 @@ class Profile:
 
     Attributes
     ----------
-    model : {'opaque', 'round', 'shell'}
+    model : {'opaque', 'round', 'shell', 'hollow'}
     mu_per_px : float
         Absorption of the body per pixel of path; of an opaque edge, its optical depth.
     blur_px : float
@@ -89,6 +89,10 @@ def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray
     outer = _thickness(u, radius, profile.facet)
     if profile.model == "round":
         return profile.mu_per_px * outer
+    inner = radius - profile.shell_px
+    if profile.model == "hollow":
+        core = _thickness(u - profile.shell_px, inner, profile.facet) if inner > 0 else 0.0
+        return profile.mu_per_px * (outer - core)
     core = _thickness(u - profile.shell_px, radius - profile.shell_px, profile.facet)
     return profile.mu_per_px * (core + profile.shell_ratio * (outer - core))
 
@@ -137,7 +141,11 @@ def tabulate(profile: Profile, radius_low_px: float, radius_high_px: float) -> E
     pad = round(_PAD_PX / U_STEP_PX)
     value = np.stack([darkness(padded, float(np.exp(r)), profile) for r in ladder])
     slope = np.gradient(value, U_STEP_PX, axis=1)
-    by_shell = _by_shell(padded, ladder, profile)[:, pad:-pad] if profile.model == "shell" else None
+    by_shell = (
+        _by_shell(padded, ladder, profile)[:, pad:-pad]
+        if profile.model in ("shell", "hollow")
+        else None
+    )
     return EdgeTable(
         profile, ladder, value[:, pad:-pad].copy(), slope[:, pad:-pad].copy(), by_shell
     )

@@ -1,0 +1,13 @@
+"""A pillar: a strongly tapered rod that stands on its wide end."""
+
+from __future__ import annotations
+
+from tem_track.specimen.shapes.rod import Rod
+
+__all__ = ["Pillar"]
+
+
+class Pillar(Rod):
+    """A tapered body of revolution, usually of one material."""
+
+    name = "pillar"
