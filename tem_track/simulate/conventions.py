@@ -22,10 +22,10 @@ CONVENTIONS: dict[str, str] = {
     "the stiffness",
     "direction": "deflection, actuator, force, deformation, strain and stress are positive in the "
     "test's own direction: compression or tension",
-    "actuator_nm": "motion of the base's face since frame 0 along the axis; it first closes "
-    "the gap",
+    "actuator_nm": "motion of the base's face along the axis, 0 where contact begins (in frame 0 "
+    "where there is none); base_motion_nm is the same since frame 0",
     "gap_nm": "open distance between the specimen's end and the tip",
-    "closure_nm": "actuator less the closed gap, deflection and deformation: the sink-in of "
+    "closure_nm": "actuator less deflection and deformation while in contact: the sink-in of "
     "the seats",
     "length_nm": "between the two end faces along the axis; empty once the specimen is broken",
     "diameters": "full outer width across the loading axis of the true body, shell included, "

@@ -136,7 +136,7 @@ def tip_solid(rng: np.random.Generator, layout: Layout, physics: Physics, flat_p
     pattern = blotches(rng, 420 * max(zoom, 0.4), 420 * max(zoom, 0.4), zoom)
     return Solid(
         face, low, high, float(w[0]), float(p[0]),
-        depth=rng.uniform(1.9, 2.3), rim=0.55, ramp_px=26 * zoom,
+        depth=rng.uniform(2.1, 2.6), rim=rng.uniform(0.65, 0.85), ramp_px=26 * zoom,
         pattern=pattern, pattern_share=0.16, soft_px=0.0,
     )  # fmt: skip
 
@@ -158,7 +158,7 @@ def base_solid(rng: np.random.Generator, layout: Layout, physics: Physics, flat_
     pattern = blotches(rng, 420 * max(zoom, 0.4), 420 * max(zoom, 0.4), zoom)
     return Solid(
         face, low, high, float(w[0]), float(p[0]),
-        depth=rng.uniform(1.5, 1.9), rim=0.6, ramp_px=30 * zoom,
+        depth=rng.uniform(1.8, 2.3), rim=rng.uniform(0.65, 0.85), ramp_px=30 * zoom,
         pattern=pattern, pattern_share=0.18, soft_px=0.0,
     )  # fmt: skip
 

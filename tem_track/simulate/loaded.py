@@ -102,7 +102,8 @@ class Loaded:
             "broken": broken,
             "deflection_nm": deflection,
             "force_nN": force,
-            "actuator_nm": actuator,
+            "actuator_nm": actuator - self._closed_nm(),
+            "base_motion_nm": actuator,
             "deformation_nm": deformation,
             "length_nm": self.part.length_nm - self.programme.sign * deformation,
             "strain_eng": deformation / self.part.length_nm,
@@ -112,6 +113,11 @@ class Loaded:
             "contact_radius_nm": float(self.history.contact_radius_nm[k]),
             "shell_nm": float("nan") if broken else self.part.shell_nm,
         }
+
+    def _closed_nm(self) -> float:
+        """Actuator motion until contact; 0 where there is none."""
+        touches = bool(np.any(self.history.force_nN > 0))
+        return self.programme.gap_nm if touches else 0.0
 
     def _whole(self, k: int, base_u: float) -> tuple[tuple[BodyState, ...], dict[str, float]]:
         scale = self.scale_nm_per_px

@@ -78,6 +78,16 @@ def test_events_are_where_the_rows_have_them() -> None:
     assert force[:contact].max() == 0
 
 
+def test_what_the_actuator_does_is_shared_in_contact() -> None:
+    scene = build_scene("rod_compression", seed=2, sink_in_nm_per_uN=3.0, **SMALL)
+    for i in (12, 20, 28):
+        row = scene.truth(i)
+        assert row["force_nN"] > 0
+        rest = row["actuator_nm"] - row["deflection_nm"] - row["deformation_nm"]
+        assert rest == pytest.approx(row["closure_nm"], abs=1e-6)
+        assert rest == pytest.approx(0.003 * row["force_nN"])
+
+
 @pytest.mark.parametrize("name", ["approach", "drift"])
 def test_nothing_is_loaded_where_nothing_touches(name: str) -> None:
     scene = build_scene(name, seed=1, **SMALL)
