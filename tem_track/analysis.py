@@ -494,10 +494,45 @@ def calculate(
     import pandas as pd
 
     evaluation = evaluate(measurement, experiment, axis)
+    electrical, of_the_log = _electrical(experiment, measurement)
     summary = dict(evaluation.summary)
-    summary["warnings"] = [*warnings, *summary.get("warnings", [])]
+    summary["warnings"] = [*warnings, *of_the_log, *summary.get("warnings", [])]
     summary["measurement_warnings"] = list(warnings)
-    return pd.DataFrame(evaluation.points), summary
+    return pd.DataFrame(evaluation.points | electrical), summary
+
+
+def _electrical(
+    experiment: Experiment, measurement: Measurement
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """Return the log's potential and current at every frame, where the experiment names a log."""
+    chosen = experiment.log
+    if chosen is None:
+        return {}, ()
+    from tem_track.growth import at_times, read_log
+
+    log = read_log(
+        experiment.resolve(chosen.file),
+        time_column=chosen.time_column,
+        potential_column=chosen.potential_column,
+        potential_unit=chosen.potential_unit,
+        current_column=chosen.current_column,
+        current_unit=chosen.current_unit,
+        offset_s=chosen.offset_s or 0.0,
+        movie_start=chosen.movie_start,
+        marker_column=chosen.marker_column,
+        marker_time_s=_time_of(measurement, chosen.marker_frame),
+    )
+    potential, current = at_times(log, measurement["time_s"])
+    return {"potential_V": potential, "current_A": current}, log.warnings
+
+
+def _time_of(measurement: Measurement, frame: int | None) -> float:
+    if frame is None:
+        return 0.0
+    at = np.flatnonzero(measurement["frame"] == frame)
+    if not at.size:
+        raise ConfigError(f"log.marker_frame = {frame} is not among the frames that are measured")
+    return float(measurement["time_s"][at[0]])
 
 
 def evaluate(measurement: Measurement, experiment: Experiment, axis: Axis) -> mechanics.Evaluation:

@@ -11,6 +11,7 @@ import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -127,7 +128,26 @@ class Log(_Section):
     potential_unit: str = "V"
     current_column: str | None = None
     current_unit: str = "A"
-    offset_s: Number = 0.0
+    offset_s: Number | None = None
+    movie_start: datetime | None = None
+    marker_column: str | None = None
+    marker_frame: Annotated[Whole, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_line_up(self) -> Log:
+        if (self.marker_column is None) != (self.marker_frame is None):
+            raise ValueError(
+                "log.marker_column and log.marker_frame belong together: the column that marks a"
+                " moment, and the frame that shows it"
+            )
+        ways = [self.offset_s, self.movie_start, self.marker_frame]
+        if sum(way is not None for way in ways) > 1:
+            raise ValueError(
+                "log: give one of offset_s, movie_start, or marker_column with marker_frame"
+            )
+        if self.potential_column is None and self.current_column is None:
+            raise ValueError("log: name potential_column or current_column, or both")
+        return self
 
 
 class FrameRange(_Section):

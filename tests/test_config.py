@@ -208,3 +208,19 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "bom.toml"
     path.write_bytes(b"\xef\xbb\xbf" + FULL.encode())
     assert load_experiment(path).mode == "compression"
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ({"offset_s": 1.0, "marker_column": "m", "marker_frame": 3}, ["give one of offset_s"]),
+        ({"marker_column": "m"}, ["marker_frame belong together"]),
+        ({"potential_column": None}, ["potential_column or current_column"]),
+    ],
+)
+def test_a_log_is_lined_up_in_one_way(log: dict[str, Any], words: list[str]) -> None:
+    whole = {"file": "p.csv", "time_column": "t", "potential_column": "U"} | log
+    data = plain(log={key: value for key, value in whole.items() if value is not None})
+    message = message_of(data)
+    for word in words:
+        assert word in message
