@@ -76,10 +76,10 @@ class Canvas:
             return
         if mark.closed:
             points = np.concatenate([points, points[:1]])
-        width = self.line * (0.9 if mark.role in THIN else 1.3)
+        width = self.line * (1.1 if mark.role in THIN else 1.3)
         pieces = _dashes(points, 7 * self.line) if mark.role in DASHED else [points]
         for piece in pieces:
-            self._polyline(piece, HALO, width + 2 * self.line, 0.35)
+            self._polyline(piece, HALO, width + 1.3 * self.line, 0.35)
         for piece in pieces:
             self._polyline(piece, colour, width)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track.analysis import Result
 from tem_track.outputs.panels import Panel, column
@@ -133,17 +134,23 @@ def _common_band(axes: Axes, result: Result, panel: Panel, x: FloatArray, y: Flo
     share = common_share(result, panel.ys[0])
     if share <= 0:
         return
-    phases = result.points["phase"].astype(str).to_numpy()
     name: str | None = "stiffness and scale"
-    loading = np.isin(phases, ("approach", "load", "hold"))
-    for chosen in (loading, ~loading):
-        rows = chosen & np.isfinite(x) & np.isfinite(y)
-        low, high = y * (1 - share), y * (1 + share)
-        if rows.sum() > 1:
+    low, high = y * (1 - share), y * (1 + share)
+    for part in _there_and_back(x):
+        rows = part[np.isfinite(x[part]) & np.isfinite(y[part])]
+        if len(rows) > 1:
             axes.fill_between(
                 x[rows], low[rows], high[rows], color="#0072B2", alpha=0.12, lw=0, label=name
             )
             name = None
+
+
+def _there_and_back(x: FloatArray) -> list[NDArray[np.int_]]:
+    """Return the rows up to the largest abscissa and those from it on."""
+    if not np.isfinite(x).any():
+        return []
+    turn = int(np.nanargmax(x))
+    return [np.arange(turn + 1), np.arange(turn, len(x))]
 
 
 def _draw_series(axes: Axes, result: Result, panel: Panel) -> None:

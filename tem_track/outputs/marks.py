@@ -129,16 +129,24 @@ class Marks:
 
     def _specimen(self, row: int) -> Iterator[Mark]:
         outline = self.result.outlines.get(int(self.columns["frame"][row]))
-        if outline is None or len(outline) < 2:
+        if outline is None or len(outline) < 2 or self._broken_in_one_piece(row, outline):
             return
         stations = outline.astype(float)
         middle, left, right = stations[:, 0:2], stations[:, 2:4], stations[:, 4:6]
-        yield Mark("outline", _finite(np.concatenate([left, right[::-1]])), closed=True)
-        yield Mark("axis", _finite(middle))
-        half = _station_at_half(middle, np.array(self.result.axis.along))
-        yield Mark("diameter", _finite(np.array([left[half], right[half]])))
+        pieces = _pieces(stations)
+        for piece in pieces:
+            yield Mark("outline", np.concatenate([left[piece], right[piece][::-1]]), closed=True)
+            yield Mark("axis", middle[piece])
+        if len(pieces) == 1:
+            half = _station_at_half(middle, np.array(self.result.axis.along))
+            yield Mark("diameter", _finite(np.array([left[half], right[half]])))
         for end in (0, -1):
             yield Mark("contact", _finite(np.array([left[end], right[end]])))
+
+    def _broken_in_one_piece(self, row: int, outline: NDArray[np.float32]) -> bool:
+        """Say whether an outline runs on across the gap of a broken specimen: it is not drawn."""
+        broken = "BROKEN" in str(self.columns["flags"][row]).split(";")
+        return broken and bool(np.isfinite(outline).all())
 
     def _tip_point(self, row: int) -> Iterator[Mark]:
         tip = self.position("tip", row)
@@ -212,6 +220,15 @@ def _box_corners(target: Target, found: FloatArray, rotation_deg: float) -> Floa
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     placed: FloatArray = (corners - np.array(target.point_px)) @ turn.T + found
     return placed
+
+
+def _pieces(stations: FloatArray) -> list[NDArray[np.int_]]:
+    """Return the runs of stations that were seen; a broken specimen has two."""
+    seen = np.flatnonzero(np.isfinite(stations).all(axis=1))
+    if len(seen) == 0:
+        return []
+    runs = np.split(seen, np.flatnonzero(np.diff(seen) > 1) + 1)
+    return [run for run in runs if len(run) > 1]
 
 
 def _station_at_half(middle: FloatArray, along: FloatArray) -> int:

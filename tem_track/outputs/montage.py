@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -106,8 +106,7 @@ def montage_figure(result: Result, movie: Movie, rows: Sequence[int]) -> Figure:
         )
         axes = figure.add_axes(place)
         _draw_frame(axes, marks, seen.levels, frame, rows[number], window)
-        _number(axes, number + 1)
-        _caption(axes, events.get(rows[number], ""))
+        _number(axes, number + 1, events.get(rows[number], ""))
         if number == 0:
             _scale_bar(axes, marks, window, seen.corner(window=_whole(window)))
     if panel is not None:
@@ -212,33 +211,15 @@ def _draw_outline(axes: Axes, marks: Marks, row: int) -> None:
             axes.plot(*points[0], "+", color=COLOURS["tip_point"], ms=5, mew=0.8)
 
 
-def _number(axes: Axes, number: int) -> None:
-    axes.text(
-        0.03,
-        0.97,
-        str(number),
-        transform=axes.transAxes,
-        color="white",
-        weight="bold",
-        va="top",
-        bbox={"boxstyle": "round,pad=0.2", "fc": "black", "ec": "none", "alpha": 0.65},
-    )
-
-
-def _caption(axes: Axes, text: str) -> None:
-    """Name what happens in this frame along its lower edge."""
-    if text:
-        axes.text(
-            0.5,
-            0.015,
-            text,
-            transform=axes.transAxes,
-            color="white",
-            ha="center",
-            va="bottom",
-            fontsize=6.5,
-            bbox={"boxstyle": "round,pad=0.2", "fc": "black", "ec": "none", "alpha": 0.65},
-        )
+def _number(axes: Axes, number: int, event: str) -> None:
+    """Write the number in the upper left corner, and beside it what happens in this frame."""
+    plate = {"boxstyle": "round,pad=0.2", "fc": "black", "ec": "none", "alpha": 0.65}
+    words: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+    words |= {"color": "white", "bbox": plate}
+    label = axes.annotate(str(number), (0, 1), (4, -4), weight="bold", **words)
+    if event:
+        right = 4 + label.get_window_extent().width / axes.figure.dpi * 72 + 5
+        axes.annotate(event, (0, 1), (right, -4.7), fontsize=6.5, **words)
 
 
 def _whole(window: Window) -> tuple[int, int, int, int]:
@@ -247,25 +228,29 @@ def _whole(window: Window) -> tuple[int, int, int, int]:
 
 
 def _scale_bar(axes: Axes, marks: Marks, window: Window, corner: Corner) -> None:
+    from matplotlib.patches import Rectangle
+
     left, top, right, bottom = window
     scale = marks.result.experiment.calibration.scale_nm_per_px
     length_nm = nice_length_nm(0.35 * (right - left) * scale)
     length = length_nm / scale
     wide, high = right - left, bottom - top
-    x = right - 0.06 * wide - length if corner[0] else left + 0.06 * wide
-    y = bottom - 0.10 * high if corner[1] else top + 0.13 * high
-    for colour, width in (("black", 3.6), ("white", 2.2)):
-        axes.plot([x, x + length], [y, y], "-", color=colour, lw=width, solid_capstyle="butt")
-    axes.text(
-        x + length / 2,
-        y - 0.025 * high,
-        length_words(length_nm),
+    plate = np.array([max(length, 0.3 * wide) + 0.06 * wide, 0.115 * high])
+    x = right - 0.03 * wide - plate[0] if corner[0] else left + 0.03 * wide
+    y = bottom - 0.03 * high - plate[1] if corner[1] else top + 0.11 * high
+    middle = x + plate[0] / 2
+    axes.add_patch(Rectangle((x, y), plate[0], plate[1], fc="black", ec="none", alpha=0.6))
+    bar = y + 0.78 * plate[1]
+    axes.plot(
+        [middle - length / 2, middle + length / 2],
+        [bar, bar],
+        "-",
         color="white",
-        ha="center",
-        va="bottom",
-        fontsize=7,
-        bbox={"boxstyle": "round,pad=0.15", "fc": "black", "ec": "none", "alpha": 0.5},
+        lw=2,
+        solid_capstyle="butt",
     )
+    words: Any = {"color": "white", "ha": "center", "va": "center", "fontsize": 7}
+    axes.text(middle, y + 0.36 * plate[1], length_words(length_nm), **words)
 
 
 def _draw_curve(axes: Axes, result: Result, rows: Sequence[int]) -> None:

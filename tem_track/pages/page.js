@@ -64,7 +64,7 @@ class FrameView {
 
   drawLine(role, closed, points) {
     const shape = closed ? "polygon" : "polyline";
-    addSvg(this.overlay, shape, { points, class: "seam" });
+    addSvg(this.overlay, shape, { points, class: `seam ${role}` });
     addSvg(this.overlay, shape, { points, class: `mark ${role}`, stroke: this.colours[role] });
   }
 
