@@ -59,6 +59,21 @@ class ExportFormat(StrEnum):
     csv_semicolon = "csv-semicolon"
 
 
+class Mode(StrEnum):
+    """What is done to the specimen."""
+
+    compression = "compression"
+    tension = "tension"
+    growth = "growth"
+
+
+class Polarity(StrEnum):
+    """Objects against their background."""
+
+    dark = "dark"
+    bright = "bright"
+
+
 ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.toml", show_default=False)]
 ResultsFolder = Annotated[Path, typer.Argument(metavar="RESULTS", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -418,6 +433,51 @@ def _live_table(quiet: bool) -> Iterator[Any]:
 
     with Live(console=Console(stderr=True)) as live:
         yield lambda jobs: live.update(table(jobs), refresh=True)
+
+
+# --------------------------------------------------------------------------- a new experiment
+
+
+@app.command()
+def init(
+    movie: Annotated[Path, typer.Argument(metavar="MOVIE", show_default=False)],
+    mode: Annotated[Mode, typer.Option(help="What is done to the specimen.", show_default=False)],
+    scale_nm_per_px: Annotated[float | None, typer.Option(metavar="S", help="Pixel size.")] = None,
+    scale_bar_nm: Annotated[
+        float | None, typer.Option(metavar="B", help="Length of the burnt-in scale bar.")
+    ] = None,
+    stiffness_n_per_m: Annotated[
+        float | None, typer.Option("--stiffness-N-per-m", metavar="K", help="The lever's.")
+    ] = None,
+    frame_interval_s: Annotated[
+        float | None, typer.Option(metavar="T", help="Replaces the file's own clock.")
+    ] = None,
+    polarity: Annotated[Polarity, typer.Option(help="Objects on their background.")] = (
+        Polarity.dark
+    ),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="EXPERIMENT.toml")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an experiment file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find bar, tip, specimen and base in a movie and write the experiment file."""
+    from tem_track.propose import Given, init_experiment
+
+    given = Given(
+        scale_nm_per_px=scale_nm_per_px,
+        scale_bar_nm=scale_bar_nm,
+        stiffness_N_per_m=stiffness_n_per_m,
+        frame_interval_s=frame_interval_s,
+    )
+    made = init_experiment(
+        movie, mode=mode.value, polarity=polarity.value, given=given, output=output, force=force
+    )
+    if as_json:
+        _print_json(made.as_dict())
+    else:
+        _print_rows(made.rows(), title=str(made.path))
+    _warn(list(made.warnings))
 
 
 # --------------------------------------------------------------------------- movies with a truth

@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 from tem_track.propose.compose import propose
+from tem_track.propose.picture import preview
 from tem_track.propose.proposal import AxisFound, Part, Proposal, ScaleBar, ShapeFound
+from tem_track.propose.start import Started, init_experiment
+from tem_track.propose.writing import Given, write_experiment
 
-__all__ = ["AxisFound", "Part", "Proposal", "ScaleBar", "ShapeFound", "propose"]
+__all__ = [
+    "AxisFound",
+    "Given",
+    "Part",
+    "Proposal",
+    "ScaleBar",
+    "ShapeFound",
+    "Started",
+    "init_experiment",
+    "preview",
+    "propose",
+    "write_experiment",
+]

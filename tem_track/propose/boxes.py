@@ -25,7 +25,7 @@ Edges = tuple[float, float, float, float]
 
 
 def _room(scene: Scene) -> int:
-    return max(scene.clear.shape[1:])
+    return int(max(scene.clear.shape[1:]))
 
 
 def _half_width(scene: Scene) -> float:

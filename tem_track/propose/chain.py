@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tem_track.propose.glance import Picture
 from tem_track.records import FloatArray
 
-__all__ = ["CLEAR", "Chain", "find_chain", "turn_back"]
+__all__ = ["CLEAR", "Chain", "find_chain", "turn_back", "turn_vector_back"]
 
 CLEAR = 0.82
 """Transmission above which a pixel counts as vacuum."""
@@ -147,11 +147,12 @@ def _cut(
     rows = np.flatnonzero(inside)
     first, last = int(rows[0]), int(rows[-1]) + 1
     shortest = max(3, round(SHORTEST * level.size))
+    whole = inside & np.roll(inside, 2) & np.roll(inside, -2)  # faces are ragged
     misfit = sum(
-        (_misfits(series / NOISE, inside) for series in (level, np.clip(width, None, 5.3))),
+        (_misfits(series / NOISE, whole) for series in (level, width)),
         start=np.zeros((level.size + 1, level.size + 1)),
     )
-    misfit += 25.0 * _holes(inside)
+    misfit += 40.0 * _holes(inside)
     a = np.arange(first + shortest, last)
     b = np.arange(first + shortest, last - shortest + 1)
     total = misfit[first, a][:, None] + misfit[np.ix_(a, b)] + misfit[b, last][None, :]
@@ -246,3 +247,9 @@ def turn_back(
     if turns % 4 == 2:
         return (columns - x1, rows - y1, columns - x0, rows - y0)
     return (y0, rows - x1, y1, rows - x0)
+
+
+def turn_vector_back(vector: FloatArray, turns: int) -> FloatArray:
+    """Return a vector (x, y) of the turned picture in the picture as it is."""
+    x, y = float(vector[0]), float(vector[1])
+    return np.array([(x, y), (-y, x), (-x, -y), (y, -x)][turns % 4])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tem_track.propose.boxes import (
     axis_as_it_is,
@@ -12,11 +15,13 @@ from tem_track.propose.boxes import (
     specimen_box,
     tip_box,
 )
+from tem_track.propose.chain import turn_vector_back
 from tem_track.propose.find import Scene, understand
 from tem_track.propose.glance import Glance, look
+from tem_track.propose.motion import Track
 from tem_track.propose.proposal import NAMES, SURE, AxisFound, Part, Proposal, ShapeFound
 from tem_track.propose.shapes import shape_of
-from tem_track.records import Mode, Polarity
+from tem_track.records import Box, FloatArray, Mode, Polarity
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
@@ -53,7 +58,7 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
     the first frame that can be read.
     """
     glance = look(movie, polarity=polarity)
-    scene = understand(glance, mode)
+    scene = understand(_backwards(glance) if mode == "growth" else glance, mode)
     if scene is None:
         return _nothing(movie, glance, mode, polarity)
     return Proposal(
@@ -61,7 +66,7 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
         polarity,
         glance.size_px,
         glance.frames[0],
-        (_bar(scene), _tip(scene), _specimen(scene), _base(scene)),
+        _in_first_frame(scene, (_bar(scene), _tip(scene), _specimen(scene), _base(scene)), mode),
         shape_of(scene.figures(), mode),
         _axis(scene),
         tag_scale_nm_per_px=movie.info.scale_nm_per_px,
@@ -71,6 +76,36 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
         ),
         warnings=tuple(_warnings(scene, movie, mode)),
     )
+
+
+def _backwards(glance: Glance) -> Glance:
+    """Return what was seen from the end: what grows is there in the last frame."""
+    return replace(glance, frames=glance.frames[::-1], clear=glance.clear[::-1])
+
+
+def _in_first_frame(scene: Scene, parts: tuple[Part, ...], mode: Mode) -> tuple[Part, ...]:
+    """Return the parts with their boxes where they were in the movie's first frame."""
+    if mode != "growth":
+        return parts
+    way = {"tip": _way_back(scene.tip), "base": _way_back(scene.base)}
+    way["specimen"] = (way["tip"] + way["base"]) / 2
+    moved = {name: turn_vector_back(w, scene.turns) for name, w in way.items()}
+    moved["bar"] = _way_back(scene.bar.track) if scene.bar is not None else np.zeros(2)
+    return tuple(_shifted(part, moved[part.name] * scene.glance.step, scene) for part in parts)
+
+
+def _way_back(track: Track) -> FloatArray:
+    return np.asarray(np.nan_to_num(track.moved[-1]), dtype=np.float64)
+
+
+def _shifted(part: Part, way_px: FloatArray, scene: Scene) -> Part:
+    if part.box is None:
+        return part
+    rows, columns = scene.glance.size_px
+    box = part.box.shifted(*(float(round(v)) for v in way_px))
+    x0, y0 = max(box.x_px, 0), max(box.y_px, 0)
+    x1, y1 = min(box.x_px + box.width_px, columns), min(box.y_px + box.height_px, rows)
+    return replace(part, box=Box(x0, y0, x1 - x0, y1 - y0))
 
 
 def _bar(scene: Scene) -> Part:
@@ -84,7 +119,7 @@ def _bar(scene: Scene) -> Part:
     second = ""
     if scene.second_bar is not None:
         lead = scene.bar.quality - scene.second_bar.quality
-        bounds = scene.glance.full(scene.second_bar.bounds)  # type: ignore[arg-type]
+        bounds = scene.glance.full(scene.second_bar.bounds)
         second = f"box_px = {[round(v) for v in bounds.as_tuple()]}" if lead < 0.5 else ""
     return Part("bar", box, round(min(0.4 + 0.6 * scene.bar.quality, 0.99), 2), second)
 

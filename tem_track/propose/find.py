@@ -22,6 +22,9 @@ LOOKS = 16
 DARKEST_SPECIMEN = 0.5
 """Transmission of an end above which it is not thick."""
 
+THICK = 0.4
+"""Transmission of what is certainly an end, and not grown."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -135,7 +138,7 @@ def _oriented(
             return None
         chains, ends, turned = flipped
         travel = travel[::-1]
-    axis = axis_of_approach(ends[0], ends[1], (0.0, -1.0))
+    axis = None if mode == "growth" else axis_of_approach(ends[0], ends[1], (0.0, -1.0))
     return Scene(
         glance, (turns + (2 if sure < 0 else 0)) % 4, turned, chains, bar, second, quality,
         abs(sure), ends[0], ends[1], axis, (travel[0], travel[1]), why,
@@ -155,10 +158,31 @@ def _followed(
     for k, chain in chains.items():
         if abs(math.log((chain.bottom - chain.top + 1) / length)) > 0.2 and mode != "growth":
             chains[k] = find_chain(turned[k], 0, length) or chain
+    if mode == "growth":
+        chains = _standing(chains)
     if 0 not in chains:
         return None
     first = chains[0]
     return chains, (_follow_end(turned, first, True), _follow_end(turned, first, False)), turned
+
+
+def _standing(chains: dict[int, Chain]) -> dict[int, Chain]:
+    """Return chains with the room between the ends that most frames agree on.
+
+    While something grows the ends stand still, and in single frames they are mistaken for it.
+    """
+    good = [c for c in chains.values() if max(c.levels[0], c.levels[2]) < THICK] or [
+        *chains.values()
+    ]
+    upper = int(np.median([c.upper for c in good]))
+    lower = int(np.median([c.lower for c in good]))
+    out = {}
+    for k, chain in chains.items():
+        body = np.flatnonzero(np.isfinite(chain.left[upper + 1 : lower])) + upper + 1
+        if body.size:
+            top, bottom = int(body[0]), int(body[-1])
+            out[k] = replace(chain, upper=upper, top=top, bottom=bottom, lower=lower)
+    return out
 
 
 def _usual_length(chains: dict[int, Chain], mode: Mode) -> float:
@@ -207,6 +231,8 @@ def _which_is_tip(chains: dict[int, Chain], travel: list[float], mode: Mode) -> 
     follows the force. Where nothing moves, the free end of a compressed specimen faces the tip.
     """
     upper, lower = travel
+    if mode == "growth":
+        return _grows_from(chains[0])
     if max(upper, lower) > 1.5 and abs(upper - lower) > 0.15 * max(upper, lower):
         sure = min(1.0, 0.5 + abs(upper - lower) / max(upper, lower, 4.0))
         return (sure if lower > upper else -sure), "the counter electrode travels farther"
@@ -217,3 +243,12 @@ def _which_is_tip(chains: dict[int, Chain], travel: list[float], mode: Mode) -> 
     first = chains[min(chains)]
     narrow_above = first.width_px(first.upper) <= first.width_px(first.lower)
     return (0.35 if narrow_above else -0.35), "the tip is the narrower end"
+
+
+def _grows_from(chain: Chain) -> tuple[float, str]:
+    """Return how sure it is that the lower end is the one that the body grows from, and why."""
+    width = np.nan_to_num((chain.right - chain.left + 1)[chain.upper + 1 : chain.lower])
+    third = max(1, width.size // 3)
+    above, below = float(width[:third].mean()), float(width[-third:].mean())
+    sure = 0.35 + 0.6 * abs(above - below) / max(above, below, 1.0)
+    return (sure if below >= above else -sure), "what grows is attached to the base"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -175,7 +175,7 @@ def _vacuum_level(smooth: Picture) -> float:
 def _beam(middle: Picture, vacuum: float) -> Picture:
     """Return a quadratic surface through the pixels that are vacuum most of the time."""
     rows, columns = middle.shape
-    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]  # type: ignore[misc]
+    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]).reshape(6, -1).T
     surface = np.full(middle.size, vacuum)
     values = middle.ravel()

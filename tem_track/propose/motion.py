@@ -17,6 +17,9 @@ __all__ = ["Track", "axis_of_approach", "follow"]
 GOOD = 0.6
 """Correlation below which a place is not believed."""
 
+SYSTEMATIC_PX = 0.12
+"""What following a part by correlation may be off, beyond noise, as its surroundings change."""
+
 
 @dataclass(frozen=True, eq=False)
 class Track:
@@ -49,7 +52,7 @@ def follow(clear: Picture, box: tuple[int, int, int, int], reach: tuple[int, int
         return Track(moved, score)
     for k, picture in enumerate(clear):
         window = np.pad(picture[up:down, left:right], 1, mode="edge")
-        match = cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED)
+        match = cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED).astype(np.float32)
         (x, y), score[k] = _peak(match)
         if score[k] >= GOOD:
             moved[k] = (left - 1 + x - x0, up - 1 + y - y0)
@@ -93,5 +96,6 @@ def axis_of_approach(tip: Track, base: Track, up: tuple[float, float]) -> Axis |
     if values[1] < 1.0 or values[1] < 16 * values[0]:
         return None
     dx, dy = vectors[:, 1] * (1.0 if vectors[:, 1] @ up >= 0 else -1.0)
-    u_deg = math.degrees(math.sqrt(max(values[0], 0.01) / values[1] / len(apart)))
+    scatter = max(float(values[0]), 0.01) / len(apart)
+    u_deg = math.degrees(math.sqrt((scatter + SYSTEMATIC_PX**2) / values[1]))
     return Axis(math.degrees(math.atan2(dx, -dy)), u_deg)

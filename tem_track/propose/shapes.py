@@ -56,13 +56,16 @@ def figure_of(turned: Picture, chain: Chain) -> Figure:
 def _near(width: FloatArray, at: float) -> float:
     middle = round(at * (width.size - 1))
     reach = max(1, width.size // 25)
-    return float(np.nanmedian(width[max(middle - reach, 0) : middle + reach + 1]))
+    near = width[max(middle - reach, 0) : middle + reach + 1]
+    return float(np.nanmedian(near)) if np.isfinite(near).any() else 1.0
 
 
 def _hollow(turned: Picture, chain: Chain) -> float:
     """Compare centre and ring, across and along; both must show the hollow."""
     middle = (chain.top + chain.bottom) // 2
     half = (chain.bottom - chain.top) / 2
+    if not np.isfinite(chain.left[middle]):
+        return 0.0
     across = _section(
         turned[middle - 2 : middle + 3].mean(axis=0), chain.left[middle], chain.right[middle]
     )
@@ -108,11 +111,14 @@ def shape_of(figures: list[Figure], mode: Mode) -> ShapeFound:
         scores["rod"] += 0.3
     if mode == "tension":
         scores["rod"] += 0.8
+    if mode == "growth":  # seen at its end, with what it grows along
+        scores["pillar"] -= 2.0
     scores["pillar"] -= 0.0 if taper > 0.25 else 1.0
     scores["hollow_sphere"] -= 0.0 if hollow > 0.05 else 1.0
-    for special in ("hollow_sphere", "pillar"):
-        if scores[special] > 1.0:  # type: ignore[index]
-            scores[special] += 1.0  # type: ignore[index]
+    specials: tuple[Shape, ...] = ("hollow_sphere", "pillar")
+    for special in specials:
+        if scores[special] > 1.0:
+            scores[special] += 1.0
     ranked = sorted(scores, key=lambda name: -scores[name])
     lead = scores[ranked[0]] - scores[ranked[1]]
     return ShapeFound(ranked[0], float(np.clip(0.5 + lead / 2, 0.3, 0.98)), ranked[1])

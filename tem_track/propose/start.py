@@ -1,0 +1,145 @@
+"""The whole of `tem-track init`: propose, write, draw, and say what is left to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tem_track.errors import ConfigError
+from tem_track.frames import open_movie
+from tem_track.propose.compose import propose
+from tem_track.propose.picture import preview
+from tem_track.propose.proposal import SURE, Proposal
+from tem_track.propose.scale import with_scale
+from tem_track.propose.writing import Given, unanswered, write_experiment
+from tem_track.records import Mode, Polarity
+
+__all__ = ["Started", "init_experiment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What was written, and what a person still has to say.
+
+    Attributes
+    ----------
+    path, preview : Path
+    proposal : Proposal
+    open_keys : tuple of str
+        Keys without which the file cannot be run.
+    warnings : tuple of str
+    """
+
+    path: Path
+    preview: Path
+    proposal: Proposal
+    open_keys: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the findings as rows of words."""
+        return [
+            *((part.name, _part_words(part.box, part.confidence)) for part in self.proposal.parts),
+            *_other_rows(self.proposal),
+            ("preview", str(self.preview)),
+            ("still to fill in", ", ".join(self.open_keys) or "nothing"),
+            ("then", f"tem-track run {self.path}"),
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the findings as plain data."""
+        proposal = self.proposal
+        axis, bar = proposal.axis.axis, proposal.scale_bar
+        return {
+            "experiment": str(self.path),
+            "preview": str(self.preview),
+            "reference": proposal.reference,
+            "parts": {
+                part.name: {
+                    "box_px": None if part.box is None else list(part.box.as_tuple()),
+                    "confidence": part.confidence,
+                    "runner_up": part.runner_up,
+                    "note": part.note,
+                }
+                for part in proposal.parts
+            },
+            "shape": proposal.shape.shape,
+            "shape_confidence": proposal.shape.confidence,
+            "axis_deg": None if axis is None else axis.angle_deg,
+            "axis_confidence": proposal.axis.confidence,
+            "scale_bar_px": None if bar is None else bar.length_px,
+            "scale_bar_label": None if bar is None else bar.label,
+            "labels_px": [list(box.as_tuple()) for box in proposal.labels],
+            "open": list(self.open_keys),
+            "warnings": list(self.warnings),
+        }
+
+
+def init_experiment(
+    movie: str | Path,
+    *,
+    mode: Mode,
+    polarity: Polarity = "dark",
+    given: Given | None = None,
+    output: str | Path | None = None,
+    force: bool = False,
+) -> Started:
+    """Propose an experiment for a movie and write its file and its preview.
+
+    Parameters
+    ----------
+    movie : path
+    mode : {'compression', 'tension', 'growth'}
+    polarity : {'dark', 'bright'}
+    given : Given, optional
+        Scale, stiffness, frame interval, as far as they are known.
+    output : path, optional
+        Default: the movie's path with the ending `.toml`.
+    force : bool
+        Overwrite a file that is there.
+
+    Raises
+    ------
+    ConfigError
+        There is a file already, or a given value is no positive number.
+    MovieError
+        The movie cannot be read.
+    """
+    movie = Path(movie)
+    path = Path(output) if output is not None else movie.with_suffix(".toml")
+    if path.exists() and not force:
+        raise ConfigError(
+            f"{path}: is there already; give --force to replace it, or another --output"
+        )
+    opened = open_movie(movie)
+    proposal = propose(opened, mode=mode, polarity=polarity)
+    full, differing = with_scale(proposal, given or Given())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_experiment(proposal, path, movie=movie, given=full)
+    picture = path.with_name(path.stem + ".preview.png")
+    preview(proposal, opened, picture)
+    open_keys = unanswered(proposal, full)
+    return Started(path, picture, proposal, open_keys, (*proposal.warnings, *differing))
+
+
+def _part_words(box: Any, confidence: float) -> str:
+    if box is None:
+        return "not found"
+    numbers = ", ".join(f"{v:g}" for v in box.as_tuple())
+    return f"[{numbers}]  confidence {confidence:.2f}" + ("" if confidence >= SURE else "  unsure")
+
+
+def _other_rows(proposal: Proposal) -> list[tuple[str, str]]:
+    rows = []
+    if proposal.shape.shape is not None:
+        rows.append(
+            ("shape", f"{proposal.shape.shape}  confidence {proposal.shape.confidence:.2f}")
+        )
+    if proposal.axis.axis is not None:
+        angle = proposal.axis.axis.angle_deg
+        rows.append(("axis", f"{angle:.1f} deg  confidence {proposal.axis.confidence:.2f}"))
+    if proposal.scale_bar is not None:
+        bar = proposal.scale_bar
+        rows.append(("scale bar", f"{bar.length_px:.1f} px  {bar.label}".rstrip()))
+    return rows
