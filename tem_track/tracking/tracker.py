@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import Box, FloatArray, Image, Match
-from tem_track.tracking.coarse import Coarse, Place, search
+from tem_track.tracking.coarse import Coarse, Place, reduce_image, search
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 
 __all__ = ["Limits", "Look", "Tracker"]
@@ -33,6 +33,12 @@ class Limits:
         Smallest and largest contrast against the template.
     seen : float
         Least share of the template inside the frame.
+    at_peak : float
+        Largest part of the pixels at the brightest grey.
+    chi2_least : float
+        Least mean square of the residuals, over the typical: less is a saturated frame.
+    detail : float
+        Least contrast of the fine detail, over that of the whole: less is a blurred frame.
     """
 
     chi2: float
@@ -41,6 +47,9 @@ class Limits:
     misfit_most: float = 0.2
     gain: tuple[float, float] = (0.3, 3.0)
     seen: float = 0.5
+    at_peak: float = 1.1
+    chi2_least: float = 0.3
+    detail: float = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,10 +60,16 @@ class Look:
     ----------
     pattern, rough : Pattern
         The template at full size, and reduced for the second step of the search.
+    detail : float32 (h, w) or empty
+        Weights that read the contrast of the fine detail.
     coarse : Coarse
         The template of the global search.
     point_px : (float, float)
         The point (x, y) that is read, counted from the box's top-left pixel.
+    pivot_px : (float, float)
+        The point about which the template turns, likewise.
+    turn_rad : float
+        Turn of the template against the reference frame.
     turns : bool
         Whether a turn is fitted.
     information, covariance : float64 (n, n)
@@ -68,9 +83,12 @@ class Look:
     """
 
     pattern: Pattern
+    detail: NDArray[np.float32]
     rough: Pattern
     coarse: Coarse
     point_px: tuple[float, float]
+    pivot_px: tuple[float, float]
+    turn_rad: float
     turns: bool
     information: FloatArray
     covariance: FloatArray
@@ -120,7 +138,7 @@ class Tracker:
         for look in self.looks:
             for place in search(image, look.coarse):
                 fit = _refine(image, look, place)
-                reason = _why_lost(fit, look)
+                reason = _why_lost(fit, look) or _why_blurred(image, fit, look)
                 if fit is None or reason:
                     reasons.append((place.likeness, reason))
                 else:
@@ -141,27 +159,30 @@ class Tracker:
 
 def _refine(image: Image, look: Look, place: Place) -> Fit | None:
     """Go from a coarse place to the sub-pixel fit, by way of the reduced frame."""
-    start = (place.x_px, place.y_px)
-    factor = look.coarse.factor
-    if factor > 1:
-        start = _rough(image, look, place)
+    x, y, turn = place.x_px, place.y_px, 0.0
+    if look.coarse.factor > 1:
+        x, y, turn = _rough(image, look, place)
     return fit_pattern(
-        image, look.pattern, start, turns=look.turns, pivot_px=look.point_px, free=look.free
-    )
+        image, look.pattern, (x, y),
+        turns=look.turns, pivot_px=look.pivot_px, turn_rad=turn, free=look.free,
+    )  # fmt: skip
 
 
-def _rough(image: Image, look: Look, place: Place) -> tuple[float, float]:
-    from tem_track.tracking.coarse import reduce_image
-
+def _rough(image: Image, look: Look, place: Place) -> tuple[float, float, float]:
+    """Fit the reduced template to the reduced frame; return x, y and the turn."""
     factor = look.coarse.factor
     x, y = int(place.x_px) // factor, int(place.y_px) // factor
     h, w = look.rough.shape
     x0, y0 = max(0, x - 3), max(0, y - 3)
     part = image[y0 * factor : (y + h + 3) * factor, x0 * factor : (x + w + 3) * factor]
-    fit = fit_pattern(reduce_image(part, factor), look.rough, (x - x0, y - y0), free=look.free)
+    middle = (0.5 - 0.5 / factor, look.pivot_px[0] / factor, look.pivot_px[1] / factor)
+    fit = fit_pattern(
+        reduce_image(part, factor), look.rough, (x - x0, y - y0), turns=look.turns,
+        pivot_px=(middle[1] - middle[0], middle[2] - middle[0]), free=look.free,
+    )  # fmt: skip
     if fit is None or math.hypot(fit.x_px + x0 - x, fit.y_px + y0 - y) > 1.5:
-        return (place.x_px, place.y_px)
-    return ((fit.x_px + x0) * factor, (fit.y_px + y0) * factor)
+        return (place.x_px, place.y_px, 0.0)
+    return ((fit.x_px + x0) * factor, (fit.y_px + y0) * factor, fit.turn_rad)
 
 
 def _why_lost(fit: Fit | None, look: Look) -> str:
@@ -173,10 +194,27 @@ def _why_lost(fit: Fit | None, look: Look) -> str:
         return "out of view"
     if not limits.gain[0] < fit.gain < limits.gain[1]:
         return "contrast is gone"
+    if fit.at_peak > limits.at_peak:
+        return "over-exposed"
+    if fit.chi2 < limits.chi2_least * limits.chi2 * min(fit.gain, 1.0):
+        return "without noise: over-exposed or blurred"
     misfit = fit.misfit(limits.chi2)
     if not (fit.chi2 / max(fit.gain, 1.0) <= limits.chi2_most or misfit <= limits.misfit_most):
         return "does not look like the template"
     return ""
+
+
+def _why_blurred(image: Image, fit: Fit | None, look: Look) -> str:
+    """Return why a frame is not sharp enough; empty where it is, or where nothing can be said."""
+    if fit is None or not look.detail.size or fit.seen < 1 or look.turns:
+        return ""
+    x, y = round(fit.x_px), round(fit.y_px)
+    h, w = look.detail.shape
+    part = image[y : y + h, x : x + w]
+    if part.shape != (h, w):
+        return ""
+    contrast = float(np.vdot(part.astype(np.float32), look.detail)) / fit.gain
+    return "blurred" if contrast < look.limits.detail else ""
 
 
 def _lost(reasons: list[tuple[float, str]]) -> Match:
@@ -187,28 +225,38 @@ def _lost(reasons: list[tuple[float, str]]) -> Match:
 
 
 def _match(fit: Fit, look: Look) -> Match:
-    covariance = _covariance(fit, look)
+    """Read the point: the box's place, the pivot, and the turned arm from pivot to point."""
+    cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
+    ax, ay = look.point_px[0] - look.pivot_px[0], look.point_px[1] - look.pivot_px[1]
+    bx, by = cos * ax - sin * ay, sin * ax + cos * ay
+    covariance = _covariance(fit, look, np.array([-by, bx]))
     score = min(1.0, math.sqrt(fit.likeness / look.limits.likeness))
     return Match(
-        fit.x_px + look.point_px[0],
-        fit.y_px + look.point_px[1],
+        fit.x_px + look.pivot_px[0] + bx,
+        fit.y_px + look.pivot_px[1] + by,
         float(covariance[0, 0]),
         float(covariance[0, 1]),
         float(covariance[1, 1]),
         score,
-        math.degrees(fit.turn_rad),
+        math.degrees(fit.turn_rad - look.turn_rad) if look.turns else 0.0,
     )
 
 
-def _covariance(fit: Fit, look: Look) -> FloatArray:
-    """Scale the look's covariance to this frame: its noise, its contrast, the part in view."""
+def _covariance(fit: Fit, look: Look, arm: FloatArray) -> FloatArray:
+    """Scale the look's covariance to this frame: its noise, its contrast, the part in view.
+
+    `arm` is the motion (x, y) of the point when the target turns by one radian.
+    """
     scale = max(fit.chi2 / look.limits.chi2, 0.5) / fit.gain**2
     covariance = look.covariance
-    if fit.seen < 1:
+    if fit.seen < 1 and look.free is None:
         change = np.linalg.inv(fit.information) @ look.information
         share = float(np.trace(fit.information[:2, :2]) / np.trace(look.information[:2, :2]))
         covariance = share * change @ covariance @ change.T
-    covariance = scale * covariance[:2, :2]
+    if look.turns:
+        reach = np.column_stack([np.eye(2), arm])
+        covariance = reach @ covariance @ reach.T
+    covariance = scale * covariance
     if look.free is not None:
         covariance = covariance + look.u_free_px**2 * np.outer(look.free, look.free)
     return covariance
