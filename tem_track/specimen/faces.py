@@ -136,6 +136,8 @@ def fit_end(
     start_px: float,
     limit_px: float,
     gate: Gate,
+    *,
+    known: bool = False,
 ) -> tuple[Step, float]:
     """Fit the specimen's free end in front of a face that is known.
 
@@ -152,6 +154,9 @@ def fit_end(
         The face, beyond which the end cannot lie.
     gate : callable
         The look of the end.
+    known : bool
+        Whether the gate's depth is that of the picture, as for a ball whose profile was learnt;
+        otherwise level and slope behind the end are free.
 
     Returns
     -------
@@ -160,18 +165,33 @@ def fit_end(
         Mean square of what the model leaves over.
     """
     at, inverse, rest, level = start_px, 0.0, 0.0, np.zeros(3)
-    for _ in range(8):
+    reach, before = 4.0, 0.0
+    for _ in range(16):
         depth = at - s_px
         value, slope = gate(depth)
-        design = np.column_stack([without, -value, -value * depth])
-        level, *_ = np.linalg.lstsq(design, profile, rcond=None)
+        design = np.column_stack(
+            [without, -value * without] if known else [without, -value, -value * depth]
+        )
+        level = _levels(design, profile, known)
         residual = profile - design @ level
-        change = -level[1] * slope
+        change = -level[1] * slope * (without if known else 1.0)
         change = change - design @ np.linalg.lstsq(design, change, rcond=None)[0]
         inverse = 1.0 / max(float(change @ change), 1e-12)
         rest = float(residual @ residual) / max(len(s_px) - 4, 1)
-        move = float(np.clip(inverse * float(change @ residual), -2.0, 2.0))
+        move = inverse * float(change @ residual)
+        reach = 0.4 * reach if move * before < 0 else reach
+        move = before = float(np.clip(move, -reach, reach))
         at = float(np.clip(at + move, s_px[0], limit_px + 1.0))
         if abs(move) < 0.002:
             break
     return Step(at, float(np.sqrt(rest * inverse)), float(level[1])), rest
+
+
+def _levels(design: FloatArray, profile: FloatArray, known: bool) -> FloatArray:
+    """Solve for the levels; known ones are held to their values within 3 and 10 %."""
+    if not known:
+        return np.asarray(np.linalg.lstsq(design, profile, rcond=None)[0])
+    noise = 0.03 * float(np.max(design[:, 0]))
+    hold = np.diag([noise / 0.03, noise / 0.1])
+    stacked = np.vstack([design, hold])
+    return np.asarray(np.linalg.lstsq(stacked, np.append(profile, np.diag(hold)), rcond=None)[0])

@@ -21,6 +21,7 @@ BAND_PX = 4
 MARGIN_T_PX = 16.0
 _MARGIN_SHARE = 0.15
 CLEAR_PX = 2.5
+_LIT = 0.8  # share of the light that must come through an open gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +249,55 @@ def find_tip_end(
     near &= s > place.base_face_px + 4
     if near.sum() < 9:
         return contact
-    gates = [flat_end(model.table.profile.blur_px)]
-    gates += [round_end(model.table, radius)] if model.may_be_round else []
-    fits = [
-        fit_end(profile[near], s[near], without[near], start, place.tip_face_px, gate)
-        for gate in gates
-    ]
-    return min(fits, key=lambda fit: fit[1])[0]
+    limit, blur = place.tip_face_px, model.table.profile.blur_px
+    best = fit_end(profile[near], s[near], without[near], start, limit, flat_end(blur))
+    if model.may_be_round:
+        ball = np.isfinite(profile) & (np.abs(s - start + 8) < 20) & (s < limit - 1.5)
+        if ball.sum() >= 12:
+            best = _round_or(
+                best, model, strip, middle_t, radius, (profile, s, without, start, limit), ball
+            )
+    lit = (s > best[0].s_px + 2.0) & (s < limit - 2.0)
+    if lit.sum() >= 2 and float(np.mean(profile[lit] / without[lit])) < _LIT:
+        return contact
+    return best[0]
+
+
+def _round_or(
+    flat: tuple[Step, float],
+    model: SpecimenModel,
+    strip: Strip,
+    middle_t: float,
+    radius: float,
+    data: tuple[FloatArray, FloatArray, FloatArray, float, float],
+    use: FloatArray,
+) -> tuple[Step, float]:
+    """Return the flat end's fit, or a ball's where that explains the same pixels better."""
+    profile, s, without, start, limit = data
+    gate, step = round_end(model.table, radius), flat_end(model.table.profile.blur_px)
+    plain = fit_end(profile[use], s[use], without[use], start, limit, step)
+    ball = fit_end(profile[use], s[use], without[use], start, limit, gate, known=True)
+    if plain[1] < ball[1]:
+        return flat
+    bent = _along_ball(strip, middle_t, radius)
+    at = ball[0].s_px
+    return fit_end(bent[use], s[use], without[use], at, limit, gate, known=True)
+
+
+def _along_ball(strip: Strip, middle_t: float, radius: float) -> FloatArray:
+    """Return the brightness along the axis about a ball's pole, columns moved by its sagitta."""
+    columns = strip.columns(middle_t - 0.35 * radius, middle_t + 0.35 * radius)
+    if columns.stop <= columns.start:
+        return np.full(strip.grid.n_s, np.nan)
+    t = strip.grid.t_px[columns] - middle_t
+    sag = radius - np.sqrt(radius**2 - t**2)
+    row = np.arange(strip.grid.n_s)[:, None] - sag
+    low = np.clip(np.floor(row).astype(np.intp), 0, strip.grid.n_s - 2)
+    part = row - low
+    block = strip.grey[:, columns]
+    index = np.arange(block.shape[1])
+    values = block[low, index] * (1 - part) + block[low + 1, index] * part
+    return np.asarray(values.mean(axis=1), dtype=np.float64)
 
 
 def end_half_width(model: SpecimenModel, radius: float) -> float:
