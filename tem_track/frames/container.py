@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,15 @@ _ATTACHED_PICTURE = 0x400
 _INTRA_ONLY, _REORDERS = 1, 8
 
 
+_QUIBBLING = {"mjpeg"}
+"""Decoders that complain about harmless oddities of cameras; what is wrong they refuse."""
+
+_CLEAN_WHEN_FLUSHED = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp8", "vp9", "av1"}
+
+_complaints_lock = threading.Lock()
+"""FFmpeg counts its complaints once for the whole process."""
+
+
 class Video:
     """One video stream, its decoder set to refuse what is damaged.
 
@@ -45,12 +55,9 @@ class Video:
         except MovieError:
             self.close()
             raise
-        context = self.stream.codec_context
-        context.options = {"err_detect": _STRICT}
-        context.copy_opaque = True
-        self._context = context
+        context = self._context = self._strict_context()
         self.codec: str = context.name
-        self.has_tag = bool(str(context.codec_tag).strip("\0"))
+        self.has_tag = _has_tag(context)
         self.pixel_format: str = context.pix_fmt or ""
         self.width_px, self.height_px = int(context.width), int(context.height)
         self.intra_only = bool(context.codec.properties & _INTRA_ONLY)
@@ -98,16 +105,26 @@ class Video:
         self._file.seek(offset)
         return self._file.read(size)
 
-    def decode(self, data: bytes, ordinal: int) -> list[Any]:
-        """Decode one packet; the pictures it releases carry their own packet's number."""
+    def decode(self, data: bytes, ordinal: int) -> tuple[list[Any], bool]:
+        """Decode one packet; the pictures it releases carry their own packet's number.
+
+        Returns
+        -------
+        frames : list
+        clean : bool
+            False where the decoder complained but went on, as most old codecs' do.
+        """
         packet: Any = av.Packet(data)
         # PyAV keeps the tag by its identity, so it must be an object of its own: equal small
         # integers are one object, and two packets would share it.
         packet.opaque = [ordinal]
         if self._palette is not None:
             self._palette.to_packet(packet, move=False)
-        frames: list[Any] = self._context.decode(packet)
-        return frames
+        with _complaints_lock:
+            before = av.logging.get_last_error()[0]
+            frames: list[Any] = self._context.decode(packet)
+            clean = av.logging.get_last_error()[0] == before
+        return frames, clean or self.codec in _QUIBBLING
 
     @staticmethod
     def ordinal(frame: Any) -> int:
@@ -120,10 +137,26 @@ class Video:
         frames: list[Any] = self._context.decode(None)
         return frames
 
-    def flush(self) -> None:
-        """Make the decoder forget the frames before."""
-        if self._context.is_open:
+    def forget(self) -> None:
+        """Begin with a decoder that has seen nothing.
+
+        Flushing leaves the last picture in some decoders, and they fill damaged parts from it.
+        """
+        if not self._context.is_open:
+            return
+        if self.codec in _CLEAN_WHEN_FLUSHED or self.intra_only:
             self._context.flush_buffers()
+            return
+        self._container.close()
+        self._container = _opened(self.path)
+        self.stream = self._video_stream()
+        self._context = self._strict_context()
+
+    def _strict_context(self) -> Any:
+        context = self.stream.codec_context
+        context.options = {"err_detect": _STRICT}
+        context.copy_opaque = True
+        return context
 
     def close(self) -> None:
         """Close the file."""
@@ -136,7 +169,16 @@ class Video:
             self._file.close()
 
 
+def _has_tag(context: Any) -> bool:
+    try:
+        return bool(str(context.codec_tag).strip("\0"))
+    except UnicodeDecodeError:
+        return True
+
+
 def _opened(path: Path) -> Any:
+    if av.logging.get_level() is None:
+        av.logging.set_level(av.logging.PANIC)  # count complaints, print none
     try:
         return av.open(str(path), options=_OPTIONS, metadata_errors="replace")
     except READ_ERRORS as error:

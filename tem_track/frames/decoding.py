@@ -75,7 +75,7 @@ class Decoder:
         return 0
 
     def _begin(self, packet: int) -> None:
-        self._video.flush()
+        self._video.forget()
         self._fed = packet
         self._next = max(int(self._table.rank[packet]), 0) if packet else 0
         self._held: _Output | None = None
@@ -129,7 +129,10 @@ class Decoder:
             ordinal = self._fed
             self._fed += 1
             try:
-                yield from self._video.decode(self._packet(ordinal), ordinal)
+                frames, clean = self._video.decode(self._packet(ordinal), ordinal)
+                if not clean:
+                    self._mark_bad(ordinal)
+                yield from frames
             except READ_ERRORS:
                 self._mark_bad(ordinal)
                 self._unsure_before = ordinal

@@ -136,17 +136,19 @@ class _Walk:
 
     def _may_stand(self, name: int, size: int) -> bool:
         if self._state.cluster is None:
-            return True
+            # Names of four bytes stand at the top level alone, where all are known.
+            return name in _KNOWN or name < 1 << 24
         return name in _KNOWN and size <= _SMALL.get(name, size)
 
     def _followed(self, end: int) -> bool:
         """Return whether an element can begin where another ends, or the file is cut before."""
         if end >= len(self._data):
             return end == len(self._data) or not self._later_cluster(end)
-        if self._state.cluster is None:
-            return True
         following = _vint(self._data, end, keep_marker=True)
-        return following is not None and following[0] in _KNOWN
+        if following is None:
+            return False
+        early = self._state.cluster is None
+        return following[0] in _KNOWN or (early and following[0] < 1 << 24)
 
     def _later_cluster(self, end: int) -> bool:
         """Return whether an element that would reach past the end only claims to."""

@@ -24,6 +24,7 @@ from tem_track.records import FloatArray
 
 __all__ = ["PacketTable", "ranks", "read_table"]
 
+_B_FRAME = 2
 _DEEPEST_REORDERING = 32
 """More frames than any codec holds back (H.264: 16)."""
 
@@ -118,11 +119,19 @@ def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
     order = display_order(types)
     if order is None:
         return table
-    places_in_order = np.array(order, np.int64)
+    if table.end_note and _B_FRAME in types:
+        # The B-frames before the last other frame may lie beyond the cut.
+        last = max(n for n, kind in enumerate(types) if kind != _B_FRAME)
+        order.remove(last)
+    return _in_order(table, np.array(order, np.int64), types)
+
+
+def _in_order(table: PacketTable, order: NDArray[np.int64], types: list[int | None]) -> PacketTable:
     return replace(
         table,
-        order=places_in_order,
-        rank=ranks(places_in_order, len(order)),
+        order=order,
+        rank=ranks(order, len(types)),
+        time_s=table.time_s[: len(order)],
         key=np.array([kind == 0 for kind in types], bool),
         ordered=True,
     )
@@ -131,7 +140,7 @@ def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
 def _from_matroska(video: Video) -> PacketTable:
     chart = map_matroska(video.path)
     prefix = _left_out(video, chart)
-    rows, note = _with_lost(chart)
+    rows, note = _with_lost(chart, _DEEPEST_REORDERING // 2 if video.reorders else 1)
     table = _table(video, rows, chart.tick_s, True, note)
     return replace(table, prefix=prefix)
 
@@ -148,29 +157,31 @@ def _left_out(video: Video, chart: EbmlMap) -> bytes:
     raise MovieError(f"{video.path.name}: its packets are compressed once more; remux the file")
 
 
-def _with_lost(chart: EbmlMap) -> tuple[list[_Row], str]:
+def _with_lost(chart: EbmlMap, reach: int) -> tuple[list[_Row], str]:
     """Return the blocks and the frames that the broken stretches held."""
     rows = [_Row(b.offset, b.size, b.key, b.stamp) for b in chart.blocks]
-    gaps = [gap for gap in chart.gaps if gap < len(rows)]
+    cut_here = [len(rows)] if chart.end_note and reach > 1 and rows else []
+    gaps = [gap for gap in chart.gaps if gap < len(rows)] + cut_here
     if not gaps:
         return rows, chart.end_note
     grid = fit_grid(np.array([b.stamp for b in chart.blocks], np.int64))
+    if gaps == cut_here and grid is None:
+        return rows[:-reach], chart.end_note
     if grid is None or gaps[0] == 0:
         return rows[: gaps[0]], f"the file is damaged after frame {gaps[0] - 1}"
     seen: set[int] = set()
     for gap in reversed(gaps):
-        low, high = _around(chart.blocks, gap)
+        low, high = _around(chart.blocks, gap, reach)
         lost = [stamp for stamp in grid.missing(low, high) if stamp not in seen]
         seen.update(lost)
         rows[gap:gap] = [_Row(-1, 0, False, stamp) for stamp in lost]
     return rows, chart.end_note
 
 
-def _around(blocks: list[Block], gap: int) -> tuple[int, int]:
+def _around(blocks: list[Block], gap: int, reach: int) -> tuple[int, int]:
     """Return the earliest stamp shortly before a gap and the latest shortly after it."""
-    reach = _DEEPEST_REORDERING // 2
     before = blocks[max(gap - reach, 0) : gap]
-    after = blocks[gap : gap + reach]
+    after = blocks[gap : gap + reach] or before
     return min(b.stamp for b in before), max(b.stamp for b in after)
 
 

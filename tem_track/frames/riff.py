@@ -15,6 +15,7 @@ import mmap
 import re
 import struct
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from tem_track.errors import MovieError
@@ -176,12 +177,21 @@ def _old_index(data: mmap.mmap, place: int, found: _Found) -> dict[int, tuple[in
     ]
     known = set(found.pieces)
     best: dict[int, tuple[int, bool]] = {}
-    for base in (0, found.movi):
+    for base in _bases(found, rows):
         shifted = {base + offset + 8: (length, key) for offset, length, key in rows}
         agreeing = sum((at, length) in known for at, (length, _) in shifted.items())
         if agreeing > sum((at, length) in known for at, (length, _) in best.items()):
             best = shifted
     return best
+
+
+def _bases(found: _Found, rows: list[tuple[int, int, bool]]) -> list[int]:
+    """Return where the index may count from: the file, its list of frames, or a found frame."""
+    bases = [0, found.movi]
+    if found.pieces:
+        at, size = found.pieces[0]
+        bases += [at - 8 - offset for offset, length, _ in rows[:64] if length == size]
+    return list(dict.fromkeys(bases))
 
 
 def _opendml_index(data: mmap.mmap, place: int) -> dict[int, tuple[int, bool]]:
@@ -201,17 +211,24 @@ def _assemble(found: _Found, index: dict[int, tuple[int, bool]]) -> RiffMap:
     trusted = bool(index) and all(
         index.get(at, (-1, False))[0] == size for at, size in found.pieces
     )
+    vanished = {} if trusted else _vanished(found, index)
     events = sorted([(at, size, -1) for at, size in found.pieces] + _gap_events(found))
     chart = RiffMap()
     tick = 0
     for at, size, gap_end in events:
         if gap_end < 0:
+            lost_here = vanished.get(at, 0)
+            chart.chunks += [Chunk(-1, 1, False, tick + n) for n in range(lost_here)]
+            tick += lost_here
             if size:
                 key = index.get(at, (0, False))[1]
                 chart.chunks.append(Chunk(at, size, key, tick))
             tick += 1
             continue
+        following = next((piece for piece, _ in found.pieces if piece >= gap_end), -1)
         lost = _lost(found, index if trusted else {}, at, gap_end, tick)
+        if following in vanished:
+            lost = []
         if lost is None:
             chart.end_note = (
                 f"the file is {'cut' if found.cut and gap_end == events[-1][2] else 'damaged'} "
@@ -224,7 +241,25 @@ def _assemble(found: _Found, index: dict[int, tuple[int, bool]]) -> RiffMap:
 
 
 def _gap_events(found: _Found) -> list[tuple[int, int, int]]:
-    return [(start, 0, end) for start, end in found.gaps if found.movi >= 0 and end > found.movi]
+    return [(at, 0, end) for at, end in found.gaps if found.movi < 0 or end > found.movi]
+
+
+def _vanished(found: _Found, index: dict[int, tuple[int, bool]]) -> dict[int, int]:
+    """Return how many frames are missing before the chunk that follows a cut-out stretch.
+
+    Bytes that were cut out or put in move everything behind them: up to there the index agrees
+    in place, from there on in the order of sizes alone.
+    """
+    pieces, entries = found.pieces, sorted((at, size) for at, (size, _) in index.items())
+    extra = len(entries) - len(pieces)
+    if extra <= 0:
+        return {}
+    pairs = zip(pieces, entries, strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    rest = [size for _, size in pieces[same:]]
+    if rest and rest == [size for _, size in entries[same + extra :]]:
+        return {pieces[same][0]: extra}
+    return {}
 
 
 def _lost(

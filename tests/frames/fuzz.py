@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.frames.movies import FORMATS, number
+from tests.frames.movies import FORMATS, N, number
 
 LIMIT_S = 10.0
 LIMIT_BYTES = 1_000_000_000
@@ -82,12 +82,12 @@ def read(path: Path) -> Verdict:
     if len(frames) != len(movie) or [f.index for f in frames] != list(range(len(movie))):
         return Verdict("read", f"{len(frames)} frames of {len(movie)}")
     shown = {f.index: number(f.image) for f in frames if f.ok}
-    wrong = {i: n for i, n in shown.items() if n is not None and n != i}
+    wrong = {i: n for i, n in shown.items() if n is not None and n != i and n < N}
     if wrong:
         return Verdict("read", f"out of place: {dict(list(wrong.items())[:5])}")
     for index in {0, len(frames) // 2, len(frames) - 1}:
         again = movie[index]
-        same = np.array_equal(again.image, frames[index].image)
+        same = again.image.tobytes() == frames[index].image.tobytes()
         if again.ok != frames[index].ok or not same:
             return Verdict("read", f"frame {index} differs when read alone")
     return Verdict("read")
