@@ -135,11 +135,13 @@ class Canvas:
         write_words(self.picture, place, length_words(length_nm), size, centred=True)
 
     def name(self, text: str, points_px: FloatArray, colour: str) -> None:
-        """Write a line's name just above its left end."""
+        """Write a line's name just above its left end; beside its upper end where it is steep."""
         points = self.at(points_px)
-        x, y = points[np.argmin(points[:, 0])]
         size = max(12, round(min(self.picture.shape[:2]) / 48))
-        place = (max(x, 0.0) + 0.6 * size, y - 0.9 * size)
+        wide, high = np.ptp(points, axis=0)
+        x, y = points[np.argmin(points[:, 0 if wide >= high else 1])]
+        y = y - 0.9 * size if wide >= high else y + 1.2 * size
+        place = (max(x, 0.0) + 0.6 * size, max(y, size))
         write_words(self.picture, place, text, size, rgb(colour), halo=HALO)
 
 

@@ -62,7 +62,7 @@ def curves_figure(result: Result, width_mm: float | None = None) -> Figure:
         _draw_modulus(axes, result, panel)
         handles, _ = axes.get_legend_handles_labels()
         if len(handles) > 1 and (number == 0 or len(panel.ys) > 1 or panel.key == "stress_strain"):
-            axes.legend(handlelength=1.2, borderaxespad=0.3)
+            axes.legend(handlelength=1.2, borderaxespad=0.3, ncols=2 if len(panel.ys) > 1 else 1)
     return figure
 
 

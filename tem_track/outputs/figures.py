@@ -114,7 +114,7 @@ def draw_panel(axes: Axes, result: Result, panel: Panel, *, events: bool = True)
         _draw_events(axes, result, panel)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
-    axes.margins(0.05)
+    axes.margins(0.05, 0.05 if len(panel.ys) == 1 else 0.22)
 
 
 def _draw_by_phase(axes: Axes, result: Result, panel: Panel) -> None:
@@ -134,7 +134,7 @@ def _common_band(axes: Axes, result: Result, panel: Panel, x: FloatArray, y: Flo
     share = common_share(result, panel.ys[0])
     if share <= 0:
         return
-    name: str | None = "stiffness and scale"
+    name: str | None = "common to all points"
     low, high = y * (1 - share), y * (1 + share)
     for part in _there_and_back(x):
         rows = part[np.isfinite(x[part]) & np.isfinite(y[part])]

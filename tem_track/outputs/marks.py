@@ -194,11 +194,13 @@ def bar_edge_px(bar: Target, along: FloatArray, reference: Image | None) -> floa
     patch = reference[y : y + round(box.height_px), x : x + round(box.width_px)].astype(float)
     rows, columns = np.indices(patch.shape)
     distance = (columns - (patch.shape[1] - 1) / 2) * dx + (rows - (patch.shape[0] - 1) / 2) * dy
-    edge = _steepest(distance.ravel(), patch.ravel())
+    contrast = float(np.ptp(np.percentile(reference[::4, ::4], (5, 95))))
+    edge = _steepest(distance.ravel(), patch.ravel(), contrast / 4)
     return offset + (edge if edge is not None else float(facing))
 
 
-def _steepest(distance: FloatArray, grey: FloatArray) -> float | None:
+def _steepest(distance: FloatArray, grey: FloatArray, least: float) -> float | None:
+    """Return where the mean grey value changes most, None where it changes less than `least`."""
     low = math.floor(float(distance.min()))
     bins = np.floor(distance).astype(int) - low
     count = np.bincount(bins)
@@ -207,6 +209,8 @@ def _steepest(distance: FloatArray, grey: FloatArray) -> float | None:
         return None
     smooth = np.convolve(mean, np.ones(5) / 5, mode="valid")
     slope = np.abs(smooth[4:] - smooth[:-4])
+    if slope.max() < least:
+        return None
     return float(low + np.argmax(slope) + 4.5)
 
 
