@@ -42,8 +42,8 @@ CONVENTIONS: dict[str, str] = {
     "modulus_GPa": "Young's modulus of the drawn body; for spheres that of the Hertzian contact "
     "before division by 1 - nu^2, nu = 0.32",
     "strength_MPa": "true flow stress at reference_rate_per_s and zero plastic strain; flow is "
-    "rate = reference_rate * (stress / (strength + hardening))^rate_exponent; for spheres the "
-    "mean contact pressure",
+    "rate = reference_rate * ((stress / (strength + hardening) - t) / (1 - t))^rate_exponent with "
+    "t = rate_threshold, 0 below it; for spheres the mean contact pressure",
     "contact_frame": "first frame that carries load; 0 in tension; null where none does",
     "fracture_frame": "first frame with the specimen in two pieces",
     "bending_frame": "first frame with bend_ratio above 0.1",

@@ -127,7 +127,7 @@ def _part(
         hollow=scenario.shape == "hollow_sphere",
         corner_nm=min(8.0, diameter / 20) if column and scenario.mode == "compression" else 0.0,
         lean=rng.uniform(-0.012, 0.012) if column else 0.0,
-        bow_nm=rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 2.5) if column else 0.0,
+        bow_nm=rng.choice([-1.0, 1.0]) * rng.uniform(0.002, 0.008) * diameter if column else 0.0,
         bend_share=scenario.bend_share,
         bend_from=0.3 * strain,
     )
@@ -157,7 +157,7 @@ def _rise(scenario: Scenario, strain: float) -> float:
         return 0.8
     if scenario.name in ("sphere_compression", "hollow_sphere_compression"):
         return 1.1 * 2.0 * strain * (1 + 1.2 * strain)
-    return 1.33 * math.exp(strain) if scenario.mode == "compression" else 1.03
+    return 1.33 * math.exp(strain) if scenario.mode == "compression" else 1.25
 
 
 def _peak_force(scenario: Scenario, part: Part, material: Material, strain: float) -> float:
@@ -280,6 +280,7 @@ def _constants(
         "strength_MPa": material.strength_MPa,
         "hardening_MPa": material.hardening_MPa,
         "rate_exponent": material.rate_exponent,
+        "rate_threshold": material.threshold,
         "reference_rate_per_s": material.reference_rate_per_s,
         "initial_length_nm": part.length_nm,
         "initial_diameter_nm": middle,

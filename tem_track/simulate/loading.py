@@ -1,9 +1,10 @@
 """The test itself: an actuator, a specimen and a cantilever in series, moment by moment.
 
 The column is cut into slices that share one force. A slice strains elastically and flows at
-rate = reference_rate * (stress / strength)^m, stress being force over its present area; plastic
-flow keeps its volume. Slices near the ends are held (barrelling), one place is a little weak
-(necking in tension). Forces and lengths are positive in the test's own direction.
+rate = reference_rate * ((stress / strength - t) / (1 - t))^m above the threshold t, stress being
+force over its present area; plastic flow keeps its volume. Slices near the ends are held
+(barrelling), one place is a little weak (necking in tension). Forces and lengths are positive in
+the test's own direction.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Material:
         True flow stress at the reference rate before hardening.
     hardening_MPa, hardening_strain : float
         Voce hardening: what is added, and the plastic strain over which it saturates.
-    rate_exponent, reference_rate_per_s : float
+    rate_exponent, threshold, reference_rate_per_s : float
     fracture_strain : float
         Local true plastic strain at which a slice parts in tension.
     """
@@ -38,7 +39,8 @@ class Material:
     strength_MPa: float
     hardening_MPa: float
     hardening_strain: float = 0.05
-    rate_exponent: float = 20.0
+    rate_exponent: float = 8.0
+    threshold: float = 0.6
     reference_rate_per_s: float = 0.01
     fracture_strain: float = 0.9
 
@@ -168,7 +170,8 @@ def _rate(column: Column, material: Material, sign: int, strain: Floats, force: 
     area = column.area_nm2 * np.exp(sign * strain)
     harder = 1 - np.exp(-np.abs(strain) / material.hardening_strain)
     strength = column.hold * (material.strength_MPa + material.hardening_MPa * harder)
-    ratio = np.minimum(np.abs(force) / area * 1000 / strength, 1.6)
+    above = np.abs(force) / area * 1000 / strength - material.threshold
+    ratio = np.clip(above / (1 - material.threshold), 0, 2.5)
     flow = material.reference_rate_per_s * ratio**material.rate_exponent
     return np.asarray(np.sign(force) * flow, dtype=np.float64)
 

@@ -15,7 +15,7 @@ from tem_track.simulate.story import Moment, Story
 
 __all__ = ["FLAT_PX", "constants_of", "facing_side", "half_width_px", "hand_boxes"]
 
-FLAT_PX = 84.0
+FLAT_PX = 100.0
 """Largest half width of the tip's flat apex, at zoom 1."""
 
 

@@ -40,15 +40,15 @@ class Scenario:
     mode: Mode
     shape: Shape
     loaded: bool = True
-    length_nm: Range = (500.0, 660.0)
-    diameter_nm: Range = (250.0, 340.0)
+    length_nm: Range = (500.0, 740.0)
+    diameter_nm: Range = (250.0, 360.0)
     shell_nm: Range = (10.0, 16.0)
     modulus_GPa: Range = (1.3, 3.5)
     stiffness_N_per_m: float = 6.0
-    final_strain: float = 0.12
+    final_strain: float = 0.14
     ends: tuple[float, float] = (1.0, 1.0)
     bend_share: float = 0.0
-    rate_exponent: float = 20.0
+    rate_exponent: float = 8.0
     hardening: float = 0.35
     material: str = "Na"
 
@@ -122,11 +122,10 @@ _ALL = (
         "tension",
         "rod",
         length_nm=(430.0, 560.0),
-        diameter_nm=(220.0, 300.0),
+        diameter_nm=(200.0, 280.0),
         shell_nm=(4.0, 8.0),
         stiffness_N_per_m=3.0,
         final_strain=0.3,
-        rate_exponent=9.0,
         hardening=0.12,
     ),
     Scenario(

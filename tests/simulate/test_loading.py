@@ -42,7 +42,7 @@ def test_travel_is_shared_without_rest() -> None:
 
 
 def test_flow_keeps_the_volume_and_the_set_stress() -> None:
-    soft = Material(1.8, 18.0, 0.0, rate_exponent=40.0, reference_rate_per_s=0.01)
+    soft = Material(1.8, 18.0, 0.0, rate_exponent=20.0, reference_rate_per_s=0.01)
     history = load_column(column(), soft, programme(500.0))
     true_stress = (
         1000 * history.force_nN / (np.pi / 4 * DIAMETER**2 * np.exp(history.plastic_strain[:, 0]))
@@ -67,7 +67,7 @@ def test_a_weak_place_necks_and_breaks_in_tension() -> None:
     hold[28:32] = 0.92
     history = load_column(
         Column(LENGTH, weak.area_nm2, hold),
-        Material(1.8, 18.0, 2.0, rate_exponent=9.0, fracture_strain=0.8),
+        Material(1.8, 18.0, 2.0, rate_exponent=8.0, fracture_strain=0.8),
         programme(700.0, sign=-1, gap=0.0, stiffness=3.0),
     )
     assert history.fracture_frame is not None
