@@ -26,7 +26,7 @@ from tem_track.specimen.strip import Strip
 
 __all__ = ["Body", "Sides"]
 
-_LEAST_GOOD = 0.4
+_LEAST_GOOD = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +56,7 @@ class Body:
     profiles: ClassVar[tuple[EdgeModel, ...]] = ("opaque", "round", "shell")
     u_facet: ClassVar[float] = 0.1
     may_be_round: ClassVar[bool] = False
+    is_long: ClassVar[bool] = True
 
     def outline(
         self, model: SpecimenModel, image: Image, tip: Match, base: Match | None
@@ -70,7 +71,12 @@ class Body:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST", "OUT_OF_VIEW"))
         middle_t = sum(model.box_t_px) / 2 + place.shift_t_px
         edges, bands = measure_edges(
-            strip, place.base_face_px, place.tip_face_px, middle_t, model.table
+            strip,
+            place.base_face_px,
+            place.tip_face_px,
+            middle_t,
+            model.table,
+            3 if model.mode == "tension" else 7,
         )
         if edges.good.size == 0 or edges.good.mean() < 0.15:
             return empty
@@ -118,7 +124,7 @@ class Body:
         self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges, faces: Faces
     ) -> Outline:
         """Return the outline from its edges and faces."""
-        sides = self.sides(edges, faces)
+        sides = self.sides(edges, faces, 1e1 if model.mode == "tension" else 1e3)
         if sides is None:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
         length = faces.tip.s_px - faces.base.s_px
@@ -187,8 +193,8 @@ class Body:
             extra={"opening_px": opening.s_high_px - opening.s_low_px},
         )
 
-    def sides(self, edges: Edges, faces: Faces) -> Sides | None:
-        """Smooth the edges between the two faces."""
+    def sides(self, edges: Edges, faces: Faces, softest: float = 1e3) -> Sides | None:
+        """Smooth the edges between the two faces, a neck less than a barrel."""
         inside = (edges.s_px > faces.base.s_px + CLEAR_PX) & (
             edges.s_px < faces.tip.s_px - CLEAR_PX
         )
@@ -198,13 +204,13 @@ class Body:
         if good.mean() < _LEAST_GOOD:
             return None
         t = edges.t_px[inside]
-        width = self.smooth_width(t[:, 1] - t[:, 0], good)
-        middle = smooth_curve(t.mean(axis=1), good)
+        width = self.smooth_width(t[:, 1] - t[:, 0], good, softest)
+        middle = smooth_curve(t.mean(axis=1), good, softest)
         return Sides(edges.s_px[inside], width, middle, good)
 
-    def smooth_width(self, width_px: FloatArray, good: FloatArray) -> Curve:
+    def smooth_width(self, width_px: FloatArray, good: FloatArray, softest: float) -> Curve:
         """Smooth the width along the axis."""
-        return smooth_curve(width_px, good)
+        return smooth_curve(width_px, good, softest)
 
     def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:
         """Return diameters, bow and volume with their uncertainties."""

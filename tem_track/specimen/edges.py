@@ -162,7 +162,7 @@ def fit_edges(
         if np.nanmax(np.abs(step), initial=0.0) < 0.003:
             break
     shape = start.shape
-    good = fit.good & (np.abs(step) < 0.3) & (np.abs(edge - window.start) < 8.0)
+    good = fit.good & (np.abs(step) < 0.6) & (np.abs(edge - window.start) < 8.0)
     return Edges(
         s_px,
         edge.reshape(shape),

@@ -9,7 +9,7 @@ import numpy as np
 from tem_track.records import FloatArray, Match
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.ensemble import Ensemble, choose_profile, gather
-from tem_track.specimen.model import SpecimenModel, average_bands
+from tem_track.specimen.model import SpecimenModel, average_bands, fill_outside
 from tem_track.specimen.profile import EdgeModel, tabulate
 from tem_track.specimen.smooth import smooth_curve
 from tem_track.specimen.strip import Crop
@@ -64,8 +64,9 @@ def _band(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) -> _
     strip = model.strip(crop, place)
     low, high = place.base_face_px + _CLEAR_PX, place.tip_face_px - _CLEAR_PX
     bands, s = average_bands(strip, low, high)
-    if len(bands) < 6 or np.isnan(bands).any():
+    if len(bands) < 6 or np.isnan(bands).mean() > 0.3:
         return None
+    bands = fill_outside(bands)
     middle = sum(model.box_t_px) / 2 + place.shift_t_px
     start = coarse_edges(bands, strip.grid.t_px, middle)
     usual = np.nanmedian(start[:, 1] - start[:, 0])

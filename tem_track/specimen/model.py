@@ -208,16 +208,23 @@ def average_bands(strip: Strip, s_low: float, s_high: float) -> tuple[FloatArray
     return bands, middle.astype(np.float64)
 
 
+def fill_outside(bands: FloatArray) -> FloatArray:
+    """Give what lies outside the picture the brightness of vacuum, so that no edge is seen there."""
+    if not np.isnan(bands).any():
+        return bands
+    return np.where(np.isfinite(bands), bands, float(np.nanpercentile(bands, 90)))
+
+
 def measure_edges(
-    strip: Strip, s_low: float, s_high: float, middle_t: float, table: EdgeTable
+    strip: Strip, s_low: float, s_high: float, middle_t: float, table: EdgeTable, calm: int = 7
 ) -> tuple[Edges, FloatArray]:
     """Find and fit the edges of every band between two positions; return the bands too."""
     bands, s = average_bands(strip, s_low, s_high)
     if len(bands) < 4:
         empty = np.empty((0, 2))
         return Edges(s[:0], empty, empty, empty, empty, empty.astype(bool)), bands
-    bands = np.where(np.isfinite(bands), bands, float(np.nanmedian(bands)))
-    start = steady(coarse_edges(bands, strip.grid.t_px, middle_t))
+    bands = fill_outside(bands)
+    start = steady(coarse_edges(bands, strip.grid.t_px, middle_t), calm)
     return fit_edges(bands, s, float(strip.grid.t_first), start, table), bands
 
 

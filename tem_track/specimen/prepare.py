@@ -7,9 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import theilslopes
 
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, FloatArray, Frame, Image, Match
+from tem_track.specimen.axis import (
+    axis_from_boxes,
+    axis_from_midlines,
+    axis_from_motion,
+    combine_axes,
+)
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.faces import find_step, measure_blur
@@ -18,6 +25,7 @@ from tem_track.specimen.model import (
     SpecimenModel,
     average_bands,
     end_profile,
+    fill_outside,
     grid_for,
 )
 from tem_track.specimen.learn import learn_profile
@@ -31,6 +39,7 @@ Triple = tuple[Frame, Match, Match | None]
 _FRONT_PX = 42
 _END_PX = 6.0
 _PATCH_PX = (30, 10)
+_VAGUE_DEG = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,12 +95,15 @@ def prepare_specimen(
     if shape not in SHAPES:
         raise ConfigError(f"specimen.shape: '{shape}' is unknown; there are {', '.join(SHAPES)}")
     frame, tip, base = reference
-    if axis is None:
-        axis = _axis_from_boxes(box, tip_box, base_box)
-    first = _keep(reference, box, tip, axis)
-    kept = [first, *(_keep(item, box, tip, axis) for item in sample if item[0].ok)]
-    model = _blank(frame.image, tip, base, box, tip_box, axis, shape, mode, polarity)
-    model = _learn(model, kept)
+    guess = axis or axis_from_boxes(box, tip_box, base_box)
+    first = _keep(reference, box, tip, guess)
+    kept = [first, *(_keep(item, box, tip, guess) for item in sample if item[0].ok)]
+    drawn = _Drawn(frame.image, tip, base, box, shape, mode, polarity)
+    axis = axis or _find_axis(drawn, kept, guess)
+    model = _learn(_blank(drawn, axis), kept)
+    if axis.u_angle_deg > _VAGUE_DEG:
+        text = f"the loading axis is known to {axis.u_angle_deg:.1f} degrees only; give axis_deg"
+        model = replace(model, warnings=(*model.warnings, text))
     return replace(model, neck_ratio=_neck_ratio(model, reference)) if mode == "tension" else model
 
 
@@ -103,14 +115,49 @@ def _neck_ratio(model: SpecimenModel, reference: Triple) -> float:
     return ratio if math.isfinite(ratio) else -math.inf
 
 
-def _axis_from_boxes(box: Box, tip_box: Box | None, base_box: Box | None) -> Axis:
-    low = base_box.centre_px if base_box else box.centre_px
-    high = tip_box.centre_px if tip_box else box.centre_px
-    dx, dy = high[0] - low[0], high[1] - low[1]
-    if abs(dx) + abs(dy) < 1:
-        return Axis(0.0, 10.0)
-    angle = math.degrees(math.atan2(dx, -dy))
-    return Axis(90.0 * round(angle / 90.0), 5.0)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """What is known of the reference frame."""
+
+    image: Image
+    tip: Match
+    base: Match | None
+    box: Box
+    shape: str
+    mode: str
+    polarity: str
+
+
+def _find_axis(drawn: _Drawn, kept: list[Sampled], guess: Axis) -> Axis:
+    """Find the axis from the motion of tip against base and from the specimen's midline."""
+    motion = axis_from_motion([k.tip for k in kept], [k.base for k in kept])
+    if motion is not None and motion.u_angle_deg < 0.3:
+        return motion
+    found = guess
+    if SHAPES[drawn.shape].is_long:
+        for _ in range(3):
+            slopes = _midline_slopes(_blank(drawn, found), kept)
+            found = axis_from_midlines(found, slopes) or found
+    return combine_axes([motion, found])
+
+
+def _midline_slopes(model: SpecimenModel, kept: list[Sampled]) -> FloatArray:
+    """Return dt/ds of the rough midline over the middle of the box, frame by frame."""
+    low, high = model.box_s_px
+    slopes = []
+    for item in kept[:: max(1, len(kept) // 20)]:
+        strip = _reference_strip(model, item)
+        inset = 0.2 * (high - low)
+        bands, s = average_bands(strip, low + inset, high - inset)
+        if len(bands) < 6 or np.isnan(bands).mean() > 0.3:
+            continue
+        middle_t = sum(model.box_t_px) / 2
+        edges = coarse_edges(fill_outside(bands), strip.grid.t_px, middle_t)
+        middle = edges.mean(axis=1)
+        seen = np.isfinite(middle)
+        if seen.sum() >= 6:
+            slopes.append(float(theilslopes(middle[seen], s[seen])[0]))
+    return np.asarray(slopes)
 
 
 def _keep(item: Triple, box: Box, reference_tip: Match, axis: Axis) -> Sampled:
@@ -126,30 +173,22 @@ def _keep(item: Triple, box: Box, reference_tip: Match, axis: Axis) -> Sampled:
     return Sampled(crop_around(frame.image, corners, margin), tip, base)
 
 
-def _blank(
-    image: Image,
-    tip: Match,
-    base: Match | None,
-    box: Box,
-    tip_box: Box | None,
-    axis: Axis,
-    shape: str,
-    mode: str,
-    polarity: str,
-) -> SpecimenModel:
+def _blank(drawn: _Drawn, axis: Axis) -> SpecimenModel:
+    """Return a model that knows the boxes and nothing else yet."""
+    tip, base, box = drawn.tip, drawn.base, drawn.box
     tip_point = (tip.x_px, tip.y_px) if not tip.lost else _facing_point(box, axis)
     (s_low, s_high), (t_low, t_high) = project_box(box, axis, tip_point)
     base_point = None if base is None or base.lost else (base.x_px, base.y_px)
     invert = None
-    if polarity == "bright":
-        low, high = np.percentile(image, [1, 99.5])
+    if drawn.polarity == "bright":
+        low, high = np.percentile(drawn.image, [1, 99.5])
         invert = float(2.2 * high - low)
     table = tabulate(Profile(), 3.0, max((t_high - t_low) / 2, 8.0))
     away = 0.5 * (s_high - s_low)
     return SpecimenModel(
         axis=axis,
-        shape=shape,
-        mode=mode,
+        shape=drawn.shape,
+        mode=drawn.mode,
         warnings=(),
         invert_at=invert,
         tip_point_px=tip_point,
@@ -162,7 +201,7 @@ def _blank(
         patch=None,
         tip_front=None,
         table=table,
-        may_be_round=SHAPES[shape].may_be_round,
+        may_be_round=SHAPES[drawn.shape].may_be_round,
     )
 
 

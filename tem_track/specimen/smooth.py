@@ -15,7 +15,8 @@ from tem_track.records import FloatArray
 
 __all__ = ["Curve", "smooth_curve"]
 
-_LADDER = np.logspace(3, 7, 13)
+_STEP = 10.0 ** (1 / 3)
+_STIFFEST = 1e7
 _CAUTION = 2.0  # bands are not independent: texture reaches over two or three of them
 
 
@@ -44,7 +45,7 @@ def _basis(n: int) -> tuple[FloatArray, FloatArray]:
     return np.clip(penalty, 0.0, None), vectors
 
 
-def smooth_curve(values: FloatArray, good: FloatArray, *, stiffest: float = 1e7) -> Curve:
+def smooth_curve(values: FloatArray, good: FloatArray, softest: float = 1e3) -> Curve:
     """Smooth a sequence of band-wise values, robustly, with the smoothness its data ask for.
 
     Parameters
@@ -53,8 +54,8 @@ def smooth_curve(values: FloatArray, good: FloatArray, *, stiffest: float = 1e7)
         One value a band.
     good : array of bool, shape (n,)
         Bands to be used; the others are filled from their neighbours.
-    stiffest : float
-        Largest penalty allowed.
+    softest : float
+        Smallest penalty allowed.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def smooth_curve(values: FloatArray, good: FloatArray, *, stiffest: float = 1e7)
         return Curve(np.full(n, level), np.full((n, n), 1.0 / max(n, 1)), float("nan"))
     data = np.interp(index, index[good], values[good])
     penalty, vectors = _basis(n)
-    ladder = _LADDER[_LADDER <= stiffest]
+    ladder = softest * _STEP ** np.arange(round(np.log(_STIFFEST / softest) / np.log(_STEP)) + 1)
     for _ in range(3):
         shrink = _best(data, penalty, vectors, ladder)
         curve = vectors @ (shrink * (vectors.T @ data))

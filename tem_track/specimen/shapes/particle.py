@@ -17,9 +17,10 @@ class Particle(Body):
     name = "particle"
     u_facet = 0.5
     may_be_round = True
+    is_long = False
 
-    def smooth_width(self, width_px: FloatArray, good: FloatArray) -> Curve:
+    def smooth_width(self, width_px: FloatArray, good: FloatArray, softest: float) -> Curve:
         """Smooth the square of the width, which for a ball is a parabola."""
-        square = smooth_curve(width_px**2, good)
+        square = smooth_curve(width_px**2, good, softest)
         width = np.sqrt(np.maximum(square.value, 1.0))
         return Curve(width, square.hat / (2 * width[:, None]), square.scatter)
