@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,30 @@ _QUIBBLING = {"mjpeg"}
 _CLEAN_WHEN_FLUSHED = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp8", "vp9", "av1"}
 
 _complaints_lock = threading.Lock()
-"""FFmpeg counts its complaints once for the whole process."""
+"""FFmpeg has one log for the whole process."""
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[Callable[[], bool]]:
+    """Listen to FFmpeg's log; gives a function that says whether there were complaints.
+
+    Besides errors, a decoder's word that it has filled in what it could not decode counts,
+    which it says in the tone of an information.
+    """
+    log = av.logging
+    with _complaints_lock:
+        level, errors = log.get_level(), log.get_last_error()[0]
+        log.set_level(log.INFO)
+        try:
+            with log.Capture(local=False) as lines:
+                yield (
+                    lambda: (
+                        log.get_last_error()[0] != errors
+                        or any(line[2].startswith("concealing") for line in lines)
+                    )
+                )
+        finally:
+            log.set_level(level)
 
 
 class Video:
@@ -120,11 +143,9 @@ class Video:
         packet.opaque = [ordinal]
         if self._palette is not None:
             self._palette.to_packet(packet, move=False)
-        with _complaints_lock:
-            before = av.logging.get_last_error()[0]
+        with _complaints() as complaints:
             frames: list[Any] = self._context.decode(packet)
-            clean = av.logging.get_last_error()[0] == before
-        return frames, clean or self.codec in _QUIBBLING
+        return frames, self.codec in _QUIBBLING or not complaints()
 
     @staticmethod
     def ordinal(frame: Any) -> int:
@@ -179,6 +200,7 @@ def _has_tag(context: Any) -> bool:
 def _opened(path: Path) -> Any:
     if av.logging.get_level() is None:
         av.logging.set_level(av.logging.PANIC)  # count complaints, print none
+        av.logging.set_skip_repeated(False)
     try:
         return av.open(str(path), options=_OPTIONS, metadata_errors="replace")
     except READ_ERRORS as error:

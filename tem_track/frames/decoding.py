@@ -11,13 +11,15 @@ import numpy as np
 
 from tem_track.frames.container import READ_ERRORS, Video
 from tem_track.frames.movie import Picture
-from tem_track.frames.packets import PacketTable, ranks
+from tem_track.frames.packets import DEEPEST_REORDERING, PacketTable, ranks
 from tem_track.frames.pixels import grey_values
 
 __all__ = ["Decoder", "in_order_of_output"]
 
 _HONEST_KEYS = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "ffv1", "vp8", "vp9", "av1"}
 """Codecs that depend on earlier frames and whose decoders say truly which frames are key."""
+
+_INTRA = 1
 
 
 @dataclass(slots=True)
@@ -52,10 +54,10 @@ class Decoder:
             return None, output.note
         return self._image(output.frame)
 
-    def outputs_as_they_come(self) -> Iterator[tuple[int, int]]:
-        """Yield packet and number of packets fed for every picture; decodes everything."""
+    def outputs_as_they_come(self) -> Iterator[tuple[int, int, bool]]:
+        """Yield packet, packets fed, and whether it was held back to the end, of each picture."""
         for frame in self._frames():
-            yield self._video.ordinal(frame), self._fed
+            yield self._video.ordinal(frame), self._fed, self._draining
 
     def close(self) -> None:
         """Close the file."""
@@ -76,6 +78,7 @@ class Decoder:
 
     def _begin(self, packet: int) -> None:
         self._video.forget()
+        self._draining = False
         self._fed = packet
         self._next = max(int(self._table.rank[packet]), 0) if packet else 0
         self._held: _Output | None = None
@@ -103,6 +106,7 @@ class Decoder:
             and output.rank == rank
             and not output.note
             and bool(output.frame.key_frame)
+            and output.frame.pict_type == _INTRA
         )
 
     def _decode_up_to(self, index: int) -> _Output | None:
@@ -136,6 +140,7 @@ class Decoder:
             except READ_ERRORS:
                 self._mark_bad(ordinal)
                 self._unsure_before = ordinal
+        self._draining = True
         with contextlib.suppress(*READ_ERRORS):
             yield from self._video.drain()
 
@@ -199,9 +204,13 @@ def in_order_of_output(decoder: Decoder, table: PacketTable) -> PacketTable:
     """
     outputs = list(decoder.outputs_as_they_come())
     shown = set(table.order.tolist())
-    seen = dict.fromkeys(packet for packet, _ in outputs if packet in shown)
+    if table.end_note:
+        # What the decoder still holds at a cut may belong behind frames that are lost.
+        shown -= {packet for packet, _, held in outputs if held}
+    seen = dict.fromkeys(packet for packet, _, _ in outputs if packet in shown)
     missing = sorted(shown - set(seen), reverse=True)
-    doubtful = {p for p, fed in outputs for m in missing if p < m < fed}
+    doubtful = {p for p, fed, _ in outputs for m in missing if p < m < fed}
+    doubtful |= {p for m in missing for p in range(m + 1, m + 1 + DEEPEST_REORDERING // 2)}
     order: list[int] = []
     for packet in seen:
         while missing and missing[-1] < packet:
@@ -212,6 +221,7 @@ def in_order_of_output(decoder: Decoder, table: PacketTable) -> PacketTable:
         table,
         order=places,
         rank=ranks(places, len(table.rank)),
+        time_s=table.time_s[: len(places)],
         ordered=True,
         doubtful=frozenset(doubtful),
     )

@@ -22,10 +22,10 @@ from tem_track.frames.riff import map_avi
 from tem_track.frames.vop import display_order, vop_type
 from tem_track.records import FloatArray
 
-__all__ = ["PacketTable", "ranks", "read_table"]
+__all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table"]
 
 _B_FRAME = 2
-_DEEPEST_REORDERING = 32
+DEEPEST_REORDERING = 32
 """More frames than any codec holds back (H.264: 16)."""
 
 
@@ -119,7 +119,7 @@ def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
     order = display_order(types)
     if order is None:
         return table
-    if table.end_note and _B_FRAME in types:
+    if table.end_note and (_B_FRAME in types or len(types) < DEEPEST_REORDERING):
         # The B-frames before the last other frame may lie beyond the cut.
         last = max(n for n, kind in enumerate(types) if kind != _B_FRAME)
         order.remove(last)
@@ -140,7 +140,7 @@ def _in_order(table: PacketTable, order: NDArray[np.int64], types: list[int | No
 def _from_matroska(video: Video) -> PacketTable:
     chart = map_matroska(video.path)
     prefix = _left_out(video, chart)
-    rows, note = _with_lost(chart, _DEEPEST_REORDERING // 2 if video.reorders else 1)
+    rows, note = _with_lost(chart, DEEPEST_REORDERING // 2 if video.reorders else 1)
     table = _table(video, rows, chart.tick_s, True, note)
     return replace(table, prefix=prefix)
 
@@ -169,12 +169,13 @@ def _with_lost(chart: EbmlMap, reach: int) -> tuple[list[_Row], str]:
         return rows[:-reach], chart.end_note
     if grid is None or gaps[0] == 0:
         return rows[: gaps[0]], f"the file is damaged after frame {gaps[0] - 1}"
-    seen: set[int] = set()
+    lost: dict[int, list[int]] = {gap: [] for gap in gaps}
+    for stamp in {t for gap in gaps for t in grid.missing(*_around(chart.blocks, gap, reach))}:
+        lost[min(gaps, key=lambda gap: abs(_middle(chart.blocks, gap) - stamp))].append(stamp)
     for gap in reversed(gaps):
-        low, high = _around(chart.blocks, gap, reach)
-        lost = [stamp for stamp in grid.missing(low, high) if stamp not in seen]
-        seen.update(lost)
-        rows[gap:gap] = [_Row(-1, 0, False, stamp) for stamp in lost]
+        # Whatever was lost, what follows may rest on it.
+        broken = _Row(-1, 0, False, None, shown=False)
+        rows[gap:gap] = [*(_Row(-1, 0, False, stamp) for stamp in sorted(lost[gap])), broken]
     return rows, chart.end_note
 
 
@@ -185,14 +186,20 @@ def _around(blocks: list[Block], gap: int, reach: int) -> tuple[int, int]:
     return min(b.stamp for b in before), max(b.stamp for b in after)
 
 
+def _middle(blocks: list[Block], gap: int) -> float:
+    """Return the time at which a gap lies."""
+    return (blocks[gap - 1].stamp + blocks[min(gap, len(blocks) - 1)].stamp) / 2
+
+
 def _from_demuxer(video: Video) -> PacketTable:
     rows: list[_Row] = []
-    note = ""
+    note, last_dts = "", None
     try:
         for packet in video.packets():
             if packet.is_corrupt or packet.pos is None:
                 note = f"the file is cut inside frame {len(rows)}"
                 break
+            last_dts = packet.dts
             rows.append(
                 _Row(
                     packet.pos,
@@ -204,7 +211,20 @@ def _from_demuxer(video: Video) -> PacketTable:
             )
     except READ_ERRORS as error:
         note = f"reading stops after {len(rows)} frames ({getattr(error, 'strerror', error)})"
+    if note and video.reorders:
+        rows = _of_certain_place(rows, last_dts)
     return _table(video, rows, float(video.stream.time_base), True, note)
+
+
+def _of_certain_place(rows: list[_Row], last_dts: int | None) -> list[_Row]:
+    """Return the packets of a cut file that no lost one can precede in display.
+
+    A frame is never shown before it is decoded, so what follows the cut is shown after the last
+    decoding time stamp.
+    """
+    if last_dts is None:
+        return []
+    return [replace(r, shown=r.shown and r.stamp is not None and r.stamp <= last_dts) for r in rows]
 
 
 def _table(
@@ -215,7 +235,7 @@ def _table(
     ordered = not video.reorders
     if video.reorders and has_stamps and fit_grid(stamps[order]) is not None:
         by_stamp = order[np.argsort(stamps[order], kind="stable")]
-        ordered = bool(np.max(np.abs(by_stamp - order)) <= _DEEPEST_REORDERING)
+        ordered = bool(np.max(np.abs(by_stamp - order)) <= DEEPEST_REORDERING)
         order = by_stamp if ordered else order
     return PacketTable(
         offset=np.array([row.offset for row in rows], np.int64),

@@ -37,7 +37,7 @@ class RawFrames:
     def __init__(self, video: Video, table: PacketTable) -> None:
         self._dtype = _TYPES[video.pixel_format]
         self._shape = (video.height_px, video.width_px)
-        self._offsets = table.offset
+        self._offsets = table.offset[table.order]
         with video.path.open("rb") as file:
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 

@@ -67,6 +67,7 @@ class _Found:
     stream: bytes
     pieces: list[tuple[int, int]] = field(default_factory=list)
     gaps: list[tuple[int, int]] = field(default_factory=list)
+    end: int = 0
     movi: int = -1
     indices: list[int] = field(default_factory=list)
     cut: bool = False
@@ -92,6 +93,7 @@ def _u32(data: mmap.mmap, position: int) -> int:
 def _walk(data: mmap.mmap, stream: bytes) -> _Found:
     found = _Found(stream)
     position, end = 0, len(data)
+    found.end = end
     while position + 8 <= end:
         name, size = data[position : position + 4], _u32(data, position + 4)
         if name in _LISTS:
@@ -176,13 +178,15 @@ def _old_index(data: mmap.mmap, place: int, found: _Found) -> dict[int, tuple[in
         if name[:2] == found.stream and name[2:] not in _NOT_VIDEO
     ]
     known = set(found.pieces)
-    best: dict[int, tuple[int, bool]] = {}
-    for base in _bases(found, rows):
-        shifted = {base + offset + 8: (length, key) for offset, length, key in rows}
-        agreeing = sum((at, length) in known for at, (length, _) in shifted.items())
-        if agreeing > sum((at, length) in known for at, (length, _) in best.items()):
-            best = shifted
-    return best
+    agreeing = {
+        base: sum((base + offset + 8, length) in known for offset, length, _ in rows)
+        for base in _bases(found, rows)
+    }
+    best = max(agreeing, key=lambda base: agreeing[base])
+    guesses = [base for base in agreeing if agreeing[base] == agreeing[best]]
+    if len(guesses) > 1 and best not in (0, found.movi):
+        return {}
+    return {best + offset + 8: (length, key) for offset, length, key in rows}
 
 
 def _bases(found: _Found, rows: list[tuple[int, int, bool]]) -> list[int]:
@@ -212,6 +216,10 @@ def _assemble(found: _Found, index: dict[int, tuple[int, bool]]) -> RiffMap:
         index.get(at, (-1, False))[0] == size for at, size in found.pieces
     )
     vanished = {} if trusted else _vanished(found, index)
+    if trusted:
+        hidden = set(index) - {at for at, _ in found.pieces}
+        places = [at for at in sorted(hidden) if not _in_gap(found, at)]
+        found.pieces += [(at, index[at][0]) for at in places if at + index[at][0] <= found.end]
     events = sorted([(at, size, -1) for at, size in found.pieces] + _gap_events(found))
     chart = RiffMap()
     tick = 0
@@ -240,6 +248,10 @@ def _assemble(found: _Found, index: dict[int, tuple[int, bool]]) -> RiffMap:
     return chart
 
 
+def _in_gap(found: _Found, place: int) -> bool:
+    return any(start <= place - 8 < end for start, end in found.gaps)
+
+
 def _gap_events(found: _Found) -> list[tuple[int, int, int]]:
     return [(at, 0, end) for at, end in found.gaps if found.movi < 0 or end > found.movi]
 
@@ -247,8 +259,8 @@ def _gap_events(found: _Found) -> list[tuple[int, int, int]]:
 def _vanished(found: _Found, index: dict[int, tuple[int, bool]]) -> dict[int, int]:
     """Return how many frames are missing before the chunk that follows a cut-out stretch.
 
-    Bytes that were cut out or put in move everything behind them: up to there the index agrees
-    in place, from there on in the order of sizes alone.
+    Bytes that were cut out or put in move everything behind them by the same distance: up to
+    there the index agrees in place, from there on it is off by that distance.
     """
     pieces, entries = found.pieces, sorted((at, size) for at, (size, _) in index.items())
     extra = len(entries) - len(pieces)
@@ -256,8 +268,9 @@ def _vanished(found: _Found, index: dict[int, tuple[int, bool]]) -> dict[int, in
         return {}
     pairs = zip(pieces, entries, strict=False)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    rest = [size for _, size in pieces[same:]]
-    if rest and rest == [size for _, size in entries[same + extra :]]:
+    pairs = zip(pieces[same:], entries[same + extra :], strict=True)
+    moved_by = {(entry[0] - piece[0], entry[1] - piece[1]) for piece, entry in pairs}
+    if len(moved_by) == 1 and moved_by.pop()[1] == 0:
         return {pieces[same][0]: extra}
     return {}
 

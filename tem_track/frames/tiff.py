@@ -48,6 +48,7 @@ _LARGEST_PX = 2**28
 @contextlib.contextmanager
 def opened_tiff(path: Path) -> Iterator[Any]:
     """Open a TIFF without letting tifffile write to the log; its complaints become ours."""
+    _check_chain(path)
     log = logging.getLogger("tifffile")
     before = log.disabled
     log.disabled = True
@@ -62,6 +63,31 @@ def opened_tiff(path: Path) -> Iterator[Any]:
         ) from error
     finally:
         log.disabled = before
+
+
+def _check_chain(path: Path) -> None:
+    """Refuse a file whose chain of directories comes back to itself: it has no end to read to."""
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        big = head[2:4] in (b"\x2b\0", b"\0\x2b")
+        start, count, entry, link = (8, "Q", 20, "Q") if big else (4, "H", 12, "I")
+        seen: set[int] = set()
+        place = _number(head[start:], order + link)
+        while place:
+            if place in seen:
+                raise MovieError(f"{path.name}: its list of images runs in a circle; save it again")
+            seen.add(place)
+            file.seek(place)
+            entries = _number(file.read(struct.calcsize(count)), order + count)
+            file.seek(entry * entries, 1)
+            place = _number(file.read(struct.calcsize(link)), order + link)
+
+
+def _number(data: bytes, kind: str) -> int:
+    """Return the number at the beginning of some bytes; 0 where they end too early."""
+    size = struct.calcsize(kind)
+    return int(struct.unpack(kind, data[:size])[0]) if len(data) >= size else 0
 
 
 def _one_line(error: BaseException) -> str:
