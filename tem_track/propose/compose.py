@@ -18,8 +18,10 @@ from tem_track.propose.boxes import (
 from tem_track.propose.chain import turn_vector_back
 from tem_track.propose.find import Scene, understand
 from tem_track.propose.glance import Glance, look
+from tem_track.propose.labels import find_writing, without_writing
 from tem_track.propose.motion import Track
 from tem_track.propose.proposal import NAMES, SURE, AxisFound, Part, Proposal, ShapeFound
+from tem_track.propose.reading import read_label
 from tem_track.propose.shapes import shape_of
 from tem_track.records import Box, FloatArray, Mode, Polarity
 
@@ -57,10 +59,14 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
     Assumes two thick ends that come in from opposite borders, with the specimen between them, in
     the first frame that can be read.
     """
-    glance = look(movie, polarity=polarity)
+    seen = look(movie, polarity=polarity)
+    writing = find_writing(seen)
+    bar = None if writing.scale_bar is None else read_label(writing.scale_bar, writing.boxes, seen)
+    glance = without_writing(seen, writing)
     scene = understand(_backwards(glance) if mode == "growth" else glance, mode)
     if scene is None:
-        return _nothing(movie, glance, mode, polarity)
+        nothing = _nothing(movie, glance, mode, polarity)
+        return replace(nothing, scale_bar=bar, labels=writing.boxes)
     return Proposal(
         mode,
         polarity,
@@ -69,6 +75,8 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
         _in_first_frame(scene, (_bar(scene), _tip(scene), _specimen(scene), _base(scene)), mode),
         shape_of(scene.figures(), mode),
         _axis(scene),
+        bar,
+        writing.boxes,
         tag_scale_nm_per_px=movie.info.scale_nm_per_px,
         travel_px=tuple(
             (name, round(way * glance.step, 1))

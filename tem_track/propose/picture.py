@@ -49,7 +49,7 @@ def preview(proposal: Proposal, movie: Movie, path: str | Path) -> None:
     if proposal.scale_bar is not None:
         words = f"{proposal.scale_bar.length_px:.1f} px {proposal.scale_bar.label}"
         _write(canvas, words, proposal.scale_bar.box, _COLOURS["axis"], size)
-    _legend(canvas, proposal, size)
+    canvas = _legend(canvas, proposal, size)
     path = Path(path)
     done, data = cv2.imencode(".png", canvas[:, :, ::-1])
     assert done
@@ -90,9 +90,14 @@ def _write(canvas: NDArray[np.uint8], words: str, box: Box, colour: Colour, size
 def _text(
     canvas: NDArray[np.uint8], words: str, at: tuple[int, int], colour: Colour, size: float
 ) -> None:
-    scale = max(0.5 * size, 0.3)
-    for thick, ink in ((max(3, round(4 * size)), (255, 255, 255)), (max(1, round(size)), colour)):
-        cv2.putText(canvas, words, at, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thick, cv2.LINE_AA)
+    """Write on a plate of the colour, so that it can be read on any picture."""
+    scale, thick = max(0.5 * size, 0.3), max(1, round(size))
+    (width, height), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+    x, y = at
+    cv2.rectangle(canvas, (x - 2, y - height - 3), (x + width + 2, y + below), colour, -1)
+    cv2.putText(
+        canvas, words, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thick, cv2.LINE_AA
+    )
 
 
 def _draw_axis(canvas: NDArray[np.uint8], axis: Axis, box: Box | None, size: float) -> None:
@@ -106,15 +111,19 @@ def _draw_axis(canvas: NDArray[np.uint8], axis: Axis, box: Box | None, size: flo
     )
 
 
-def _legend(canvas: NDArray[np.uint8], proposal: Proposal, size: float) -> None:
+def _legend(canvas: NDArray[np.uint8], proposal: Proposal, size: float) -> NDArray[np.uint8]:
+    """Return the picture with a strip of words under it."""
+    words = "   ".join(_findings(proposal))
+    strip = np.full((round(26 * size), canvas.shape[1], 3), 40, dtype=np.uint8)
+    _text(strip, words, (round(6 * size), round(17 * size)), (40, 40, 40), 0.9 * size)
+    return np.concatenate([canvas, strip])
+
+
+def _findings(proposal: Proposal) -> list[str]:
     shape, axis = proposal.shape, proposal.axis
-    lines = [f"frame {proposal.reference}, {proposal.mode}"]
+    out = [f"frame {proposal.reference}", proposal.mode]
     if shape.shape is not None:
-        lines.append(f"{shape.shape} {shape.confidence:.2f}")
+        out.append(f"{shape.shape} {shape.confidence:.2f}")
     if axis.axis is not None:
-        lines.append(f"axis {axis.axis.angle_deg:.1f} deg {axis.confidence:.2f}")
-    lines += [f"{name}: not found" for name in proposal.missing]
-    bottom = canvas.shape[0] - round(8 * size)
-    for i, words in enumerate(reversed(lines)):
-        at = (canvas.shape[1] // 2, bottom - round(20 * size * i))
-        _text(canvas, words, at, (40, 40, 40), size)
+        out.append(f"axis {axis.axis.angle_deg:.1f} deg {axis.confidence:.2f}")
+    return out + [f"{name}: not found" for name in proposal.missing]
