@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tem_track.errors import TrackingError
 from tem_track.records import Axis
 from tem_track.tracking.tracker import Tracker
@@ -11,7 +13,12 @@ from tem_track.tracking.tracker import Tracker
 __all__ = ["require_axis"]
 
 WORST_U_PX = 0.5
-WORST_RATIO = 8.0
+WORST_SHARE = 1 / 12
+"""Least information along the axis over that along the best direction.
+
+Below it the box holds one straight edge, and what seems to fix the other direction is faint
+texture, which need not belong to the target.
+"""
 
 
 def require_axis(tracker: Tracker, axis: Axis, name: str) -> None:
@@ -31,12 +38,11 @@ def require_axis(tracker: Tracker, axis: Axis, name: str) -> None:
         In one line, with the kind of box that would serve.
     """
     look = tracker.looks[0]
-    along = _u_px(tracker, axis.along)
-    across = _u_px(tracker, axis.across)
-    slanted = look.free is not None and abs(
-        look.free[0] * axis.along[0] + look.free[1] * axis.along[1]
-    ) > math.sin(math.radians(10))
-    if slanted or along > WORST_U_PX or along > WORST_RATIO * across:
+    matrix = look.information[:2, :2]
+    direction = np.array(axis.along)
+    best = float(np.linalg.eigvalsh(matrix)[-1])
+    share = float(direction @ matrix @ direction) / best if best > 0 else 0.0
+    if share < WORST_SHARE or _u_px(tracker, axis.along) > WORST_U_PX:
         box = [round(v) for v in tracker.box.as_tuple()]
         raise TrackingError(
             f"the {name}'s box {box} does not fix the loading axis at {axis.angle_deg:.0f} deg: "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
 from tem_track.tracking.splines import MARGIN
@@ -28,12 +29,18 @@ class Crop:
         Place of the box's top-left pixel in the frame.
     inside : (int, int, int, int)
         Top, bottom, left, right of the part of `image` that the frame really holds.
+    start : (float, float)
+        Where the target's box seems to be, (x, y) from the crop's own.
+    agreed : bool (h, w) or None
+        The pixels that looked like the reference frame when the crop was cut.
     """
 
     image: Image
     x: int
     y: int
     inside: tuple[int, int, int, int]
+    start: tuple[float, float] = (0.0, 0.0)
+    agreed: NDArray[np.bool_] | None = None
 
     def visible(self) -> FloatArray:
         """Return 1 where the frame holds the pixel, 0 beyond its border."""

@@ -144,8 +144,13 @@ def fit_pattern(
     n = 3 if turns else 2
     information = results[8:].reshape(3, 3)[:n, :n].copy()
     return Fit(
-        float(x), float(y), float(turn), *map(float, results[3:7]), information,
-        _at_peak(view.patch), view.seen(pattern),
+        float(x),
+        float(y),
+        float(turn),
+        *map(float, results[3:7]),
+        information,
+        _at_peak(view.patch),
+        view.seen(pattern),
     )
 
 

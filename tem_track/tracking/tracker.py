@@ -12,7 +12,7 @@ from tem_track.records import Box, FloatArray, Image, Match
 from tem_track.tracking.coarse import Coarse, Place, reduce_image, search
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 
-__all__ = ["Limits", "Look", "Tracker"]
+__all__ = ["Limits", "Look", "Tracker", "rough_place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +161,14 @@ def _refine(image: Image, look: Look, place: Place) -> Fit | None:
     """Go from a coarse place to the sub-pixel fit, by way of the reduced frame."""
     x, y, turn = place.x_px, place.y_px, 0.0
     if look.coarse.factor > 1:
-        x, y, turn = _rough(image, look, place)
+        x, y, turn = rough_place(image, look, place)
     return fit_pattern(
         image, look.pattern, (x, y),
         turns=look.turns, pivot_px=look.pivot_px, turn_rad=turn, free=look.free,
     )  # fmt: skip
 
 
-def _rough(image: Image, look: Look, place: Place) -> tuple[float, float, float]:
+def rough_place(image: Image, look: Look, place: Place) -> tuple[float, float, float]:
     """Fit the reduced template to the reduced frame; return x, y and the turn."""
     factor = look.coarse.factor
     x, y = int(place.x_px) // factor, int(place.y_px) // factor

@@ -1,0 +1,77 @@
+"""Pixels that belong to no object: a burnt-in label, a black rim of a registered movie.
+
+They stand still in the frame and hardly vary, yet are as sharp as nothing behind a real lens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.records import FloatArray, Image
+
+__all__ = ["Still"]
+
+FEWEST = 5
+REACH_PX = 3
+
+
+@dataclass(slots=True)
+class Still:
+    """The least and the largest grey value of every pixel of a place in the frame."""
+
+    x: int
+    y: int
+    least: FloatArray
+    most: FloatArray
+    n_frames: int = 0
+
+    @classmethod
+    def begin(cls, image: Image, x: int, y: int, shape: tuple[int, int]) -> Still:
+        """Begin at a box whose top-left pixel and shape (h, w) are given."""
+        part = image[y : y + shape[0], x : x + shape[1]].astype(float)
+        return cls(x, y, part, part.copy(), 1)
+
+    def add(self, image: Image) -> None:
+        """Take in a further frame."""
+        h, w = self.least.shape
+        part = image[self.y : self.y + h, self.x : self.x + w]
+        if part.shape == self.least.shape:
+            np.minimum(self.least, part, out=self.least)
+            np.maximum(self.most, part, out=self.most)
+            self.n_frames += 1
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return the pixels of overlays, with what lies within a few pixels of them."""
+        spread = self.most - self.least
+        usual = float(np.median(spread))
+        grey = (self.most + self.least) / 2
+        low, high = float(self.least.min()), float(self.most.max())
+        if self.n_frames < FEWEST or usual <= 0 or high <= low:
+            return np.zeros(grey.shape, bool)
+        near = 0.02 * (high - low)
+        end = (grey <= low + near) | (grey >= high - near)
+        still = (spread <= 0.2 * usual) & end
+        jump = cv2.dilate(grey, np.ones((3, 3))) - cv2.erode(grey, np.ones((3, 3)))
+        sharp = still & (jump > 0.25 * (high - low))
+        return _parts_with(still, sharp)
+
+
+def _parts_with(still: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the connected parts of `still` of which a good part is sharp, widened."""
+    count, labels = cv2.connectedComponents(still.astype(np.uint8))
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    hits = np.bincount(labels[sharp], minlength=count)
+    rim = np.bincount(labels[still & ~_inner(still)], minlength=count)
+    chosen = (hits > 0.3 * rim) & (sizes > 3)
+    chosen[0] = False
+    size = 2 * REACH_PX + 1
+    wide = cv2.dilate(chosen[labels].astype(np.uint8), np.ones((size, size)))
+    return np.asarray(wide > 0)
+
+
+def _inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(cv2.erode(mask.astype(np.uint8), np.ones((3, 3)), borderValue=1) > 0)
