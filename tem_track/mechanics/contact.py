@@ -127,7 +127,7 @@ def _from_curve(t: FloatArray, y: FloatArray, u: FloatArray) -> Contact:
     if onset < _MIN_BASELINE:
         criterion = "fewer than three frames before the first load"
         return Contact(onset, criterion, float(t[onset]))
-    return _refined(t, y, onset)
+    return _refined(t, y, onset, float(np.nanmedian(u)) if np.isfinite(u).any() else 0.0)
 
 
 def _onset(motion: FloatArray, u: FloatArray) -> int | None:
@@ -135,8 +135,8 @@ def _onset(motion: FloatArray, u: FloatArray) -> int | None:
     if motion.size < _MIN_BASELINE + 2:
         return None
     base = motion[: max(_MIN_BASELINE, int(0.1 * motion.size))]
-    level = float(np.median(base))
-    spread = 1.4826 * float(np.median(np.abs(base - level)))
+    level = float(np.median(motion[:_MIN_BASELINE]))
+    spread = _about_line(base)
     known = u[np.isfinite(u)]
     typical = float(np.median(known)) if known.size else 0.0
     noise = max(np.nan_to_num(robust_noise(motion)), spread, typical, 1e-9)
@@ -147,19 +147,29 @@ def _onset(motion: FloatArray, u: FloatArray) -> int | None:
     return int(below[-1]) + 1 if below.size else 0
 
 
+def _about_line(values: FloatArray) -> float:
+    """Scatter about a straight line: a base that drifts, or is loaded already, is not noise."""
+    if values.size < 5:
+        return 0.0
+    steady = np.arange(values.size) - (values.size - 1) / 2
+    slope = float(steady @ values / (steady @ steady))
+    left = values - values.mean() - slope * steady
+    return math.sqrt(float(left @ left) / (values.size - 2))
+
+
 def _smooth3(values: FloatArray) -> FloatArray:
     padded = np.concatenate([values[:1], values, values[-1:]])
     middle: FloatArray = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
     return middle
 
 
-def _refined(t: FloatArray, motion: FloatArray, onset: int) -> Contact:
+def _refined(t: FloatArray, motion: FloatArray, onset: int, u: float) -> Contact:
     """Fit the hinge around the onset."""
     stop = _window_end(motion, onset)
-    hinge = fit_hinge(t[:stop], motion[:stop])
+    hinge = fit_hinge(t[:stop], motion[:stop], u)
     row = int(np.searchsorted(t, hinge.position, side="right"))
     return Contact(
-        row=min(max(row, 1), onset),
+        row=max(row, 1) if hinge.sloping else min(max(row, 1), onset),
         criterion=_described(hinge),
         time_s=hinge.position,
         u_time_s=hinge.u_position,

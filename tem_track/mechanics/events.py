@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.mechanics.contact import robust_noise
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.records import FloatArray
 
@@ -21,6 +22,7 @@ __all__ = [
     "phases",
 ]
 
+_LONG = 50
 DROP_FRACTION = 0.10
 """Smallest load drop, as a fraction of the largest force."""
 
@@ -69,7 +71,8 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     """Find sudden losses of force.
 
     A step from one known frame to the next counts where it exceeds five robust standard deviations
-    of all steps, five standard uncertainties of the step, and 10 % of the largest force.
+    of the noise, five standard uncertainties of the step, and 10 % of the largest force, and where
+    its neighbours are not like it.
 
     Parameters
     ----------
@@ -80,11 +83,15 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     if rows.size < 5:
         return []
     steps = np.diff(force_nN[rows])
-    spread = 1.4826 * float(np.median(np.abs(steps - np.median(steps))))
+    # The kinks of a short curve look like noise; there the stated u alone must do.
+    short = rows.size < _LONG and bool(np.isfinite(u_nN[rows]).any())
+    noise = 0.0 if short else math.sqrt(2) * np.nan_to_num(robust_noise(force_nN[rows]))
     u = np.hypot(u_nN[rows][1:], u_nN[rows][:-1])
-    limit = np.maximum(5 * spread, DROP_FRACTION * float(np.max(force_nN[rows])))
+    limit = np.maximum(5 * noise, DROP_FRACTION * float(np.max(force_nN[rows])))
     limit = np.maximum(limit, 5 * np.where(np.isfinite(u), u, 0.0))
-    found = np.flatnonzero(-steps > limit)
+    # Unloading is a run of like steps; a drop stands alone.
+    beside = np.maximum(np.append(-steps[1:], 0.0), np.append(0.0, -steps[:-1]))
+    found = np.flatnonzero((-steps > limit) & (beside < -0.5 * steps))
     return [Drop(int(rows[i + 1]), float(-steps[i])) for i in found]
 
 

@@ -13,6 +13,7 @@ __all__ = ["Hinge", "fit_hinge", "smooth_is_enough"]
 
 POWERS = (1.0, 1.5)
 _GRID = 500
+_STATED = 6
 _SLOPE_FROM = 8
 """Baseline points from which a slope may be asked for."""
 
@@ -40,13 +41,17 @@ class Hinge:
     delta_aicc: float
 
 
-def fit_hinge(x: FloatArray, y: FloatArray, powers: tuple[float, ...] = POWERS) -> Hinge:
+def fit_hinge(
+    x: FloatArray, y: FloatArray, u: float = 0.0, powers: tuple[float, ...] = POWERS
+) -> Hinge:
     """Fit a baseline plus c (x - x0)^p for x > x0.
 
     Parameters
     ----------
     x, y : FloatArray
         Shape (n,), n >= 5, x increasing.
+    u : float
+        Stated standard uncertainty of y; it counts as so many points as `_STATED`.
     powers : tuple of float
 
     Notes
@@ -59,7 +64,7 @@ def fit_hinge(x: FloatArray, y: FloatArray, powers: tuple[float, ...] = POWERS) 
     models = [(power, slope) for power in powers for slope in slopes]
     grid = np.linspace(0.0, float(scaled[-2]), _GRID)
     for _ in range(3):
-        log_weight = np.stack([_log_weight(scaled, y, grid, p, s) for p, s in models])
+        log_weight = np.stack([_log_weight(scaled, y, u, grid, p, s) for p, s in models])
         weight = np.exp(log_weight - log_weight.max())
         inside = np.flatnonzero(weight.max(axis=0) > 1e-4)
         step = float(grid[1] - grid[0])
@@ -69,7 +74,7 @@ def fit_hinge(x: FloatArray, y: FloatArray, powers: tuple[float, ...] = POWERS) 
             break
         grid = np.linspace(low, high, _GRID)
     else:
-        log_weight = np.stack([_log_weight(scaled, y, grid, p, s) for p, s in models])
+        log_weight = np.stack([_log_weight(scaled, y, u, grid, p, s) for p, s in models])
     return _hinge(x, grid, log_weight, models)
 
 
@@ -95,13 +100,14 @@ def _hinge(
 
 
 def _log_weight(
-    x: FloatArray, y: FloatArray, grid: FloatArray, power: float, sloping: bool
+    x: FloatArray, y: FloatArray, u: float, grid: FloatArray, power: float, sloping: bool
 ) -> FloatArray:
     """Half the negative AICc at every x0, up to a constant."""
     n, k = x.size, 4 + int(sloping)
-    left = np.maximum(_profile(x, y, grid, power, sloping), 1e-20 * float(np.ptp(y)) ** 2 + 1e-300)
+    left = _profile(x, y, grid, power, sloping) + _STATED * u**2
+    left = np.maximum(left, 1e-20 * float(np.ptp(y)) ** 2 + 1e-300)
     penalty = k + k * (k + 1) / max(n - k - 1, 1)
-    return -(n - k) / 2 * np.log(left) - penalty
+    return -(n - k + _STATED) / 2 * np.log(left) - penalty
 
 
 def _profile(

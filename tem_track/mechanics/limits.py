@@ -68,7 +68,7 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
 
 
 def _slope_before(case: Case) -> tuple[float, float]:
-    """Rate of the tip before contact where it is significant, and the time from there to the top."""
+    """Return the tip's rate before contact where significant, and the time to the top."""
     rows, top = case.loading.zero_rows, case.events.top
     known = rows[np.isfinite(case.loading.deflection_nm[rows])]
     if known.size < 6 or top is None:

@@ -41,6 +41,8 @@ class Scene:
     u_track_px: float = 0.02
     u_length_px: float = 0.1
     u_diameter_px: float = 0.2
+    edge_px: float = 0.0
+    toe_nm: float = 0.0
     interval_s: float = 0.1
     lost: tuple[int, ...] = ()
     seed: int = 0
@@ -147,10 +149,11 @@ def make(scene: Scene | None = None, **changes: Any) -> tuple[Table, Truth]:
     table["outline_flags"] = np.where(broken, "BROKEN", "").astype(object)
     table["broken"] = broken
     _measured(table, "gap_px", gap / scene.scale, 0.1, rng)
-    _measured(table, "length_px", np.where(broken, np.nan, length / scene.scale),
+    edges = scene.edge_px
+    _measured(table, "length_px", np.where(broken, np.nan, length / scene.scale + edges),
               scene.u_length_px, rng)  # fmt: skip
     for name, factor in (("mid", 1.0), ("max", 1.03), ("min", 0.97), ("tip", 0.9), ("base", 0.95)):
-        _measured(table, f"diameter_{name}_px", factor * diameter / scene.scale,
+        _measured(table, f"diameter_{name}_px", factor * diameter / scene.scale + edges,
                   scene.u_diameter_px, rng)  # fmt: skip
     volume = math.pi / 4 * diameter**2 * length / scene.scale**3
     _measured(table, "volume_px3", volume, 0.002 * float(volume[0]), rng)

@@ -1,0 +1,154 @@
+"""Input that cannot be used is an error that names its field; what is unusual is a warning."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tem_track.errors import ConfigError
+from tem_track.mechanics import (
+    Settings,
+    contact_radius,
+    critical_overpotential,
+    ecm_stress,
+    evaluate,
+    fracture_stress,
+    rod_stress,
+)
+from tests.mechanics.tables import make
+
+
+def settings(**changes: Any) -> Settings:
+    plain: dict[str, Any] = {"mode": "compression", "shape": "rod", "scale_nm_per_px": 2.0}
+    plain |= {"stiffness_N_per_m": 6.0, "u_scale_nm_per_px": 0.03, "u_stiffness_N_per_m": 0.6}
+    return Settings(**(plain | changes))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("scale_nm_per_px", 0.0),
+        ("scale_nm_per_px", -1.0),
+        ("scale_nm_per_px", math.nan),
+        ("stiffness_N_per_m", 0.0),
+        ("stiffness_N_per_m", -6.0),
+        ("u_scale_nm_per_px", -0.1),
+        ("u_stiffness_N_per_m", math.inf),
+        ("tilt_deg", 90.0),
+        ("length_um", 0.0),
+        ("tip_height_um", -1.0),
+        ("behind_apex_um", 300.0),
+        ("out_of_plane_deg", -95.0),
+        ("poisson", 0.6),
+        ("base_modulus_GPa", 0.0),
+        ("section_area_ratio", 0.0),
+        ("mode", "bending"),
+        ("area_model", "mook"),
+        ("area_model", "nonsense"),
+    ],
+)
+def test_settings_that_cannot_be_used(field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=field):
+        settings(**{field: value}).checked()
+
+
+def test_a_shape_without_an_area_names_the_others() -> None:
+    with pytest.raises(ConfigError, match=r"specimen\.shape.*pillar"):
+        settings(shape="particle", mode="tension").checked()
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [("length_px", "length"), ("diameter_mid_px", "diameter")],
+)
+def test_a_specimen_without_extent(column: str, message: str) -> None:
+    table, _ = make(n=30)
+    table[column][:] = -1.0
+    with pytest.raises(ConfigError, match=message):
+        evaluate(table, settings())
+
+
+def test_times_must_increase() -> None:
+    table, _ = make(n=30)
+    table["time_s"][10] = table["time_s"][9]
+    with pytest.raises(ConfigError, match=r"time_s.*frame_interval_s"):
+        evaluate(table, settings())
+
+
+def test_a_table_without_rows_or_of_unequal_columns() -> None:
+    table, _ = make(n=30)
+    with pytest.raises(ConfigError, match="no frame"):
+        evaluate({name: values[:0] for name, values in table.items()}, settings())
+    with pytest.raises(ConfigError, match="differ in length"):
+        evaluate(table | {"tip_x_px": np.zeros(3)}, settings())
+    with pytest.raises(ConfigError, match="frame"):
+        evaluate({"time_s": np.zeros(3)}, settings())
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda: ecm_stress(100, 0), "molar_volume"),
+        (lambda: ecm_stress(-1, 13), "overpotential"),
+        (lambda: critical_overpotential(100, -13), "molar_volume"),
+        (lambda: fracture_stress(0, 5), "toughness"),
+        (lambda: fracture_stress(1, 0), "flaw"),
+        (lambda: contact_radius(100, 100), "deformation"),
+        (lambda: contact_radius(0, 1), "diameter"),
+        (lambda: rod_stress(100, -3), "diameter"),
+    ],
+)
+def test_formulas_refuse_what_has_no_meaning(call: Any, field: str) -> None:
+    with pytest.raises(ConfigError, match=field):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("changes", "scene", "words"),
+    [
+        ({"u_scale_nm_per_px": None}, {}, "u_scale_nm_per_px"),
+        ({"u_stiffness_N_per_m": None}, {}, "u_stiffness_N_per_m"),
+        ({"stiffness_N_per_m": 200.0}, {}, "outside 0.01 to 100"),
+        ({"scale_nm_per_px": 40.0}, {}, "um: check the scale"),
+        ({}, {"length": 1400.0}, "may buckle"),
+        ({}, {"length": 300.0}, "hinder"),
+        ({"stiffness_N_per_m": 90.0, "scale_nm_per_px": 0.02}, {}, "above 5 GPa"),
+        ({}, {"interval_s": 1e-3}, "strain rate"),
+        ({"frame_width_px": 100.0}, {}, "wider than the frame"),
+        ({}, {"approach": 2, "contact_shift": 0.0}, "fewer than three frames"),
+    ],
+)
+def test_what_is_unusual_is_said(
+    changes: dict[str, Any], scene: dict[str, Any], words: str
+) -> None:
+    table, _ = make(**scene)
+    warnings = evaluate(table, settings(**changes)).warnings
+    assert any(words in warning for warning in warnings), warnings
+
+
+def test_large_strain_and_changing_volume() -> None:
+    table, _ = make()
+    table["length_px"] = np.where(np.arange(120) > 60, 150.0, table["length_px"])
+    table["volume_px3"] = np.where(np.arange(120) > 60, 0.5, 1.0) * table["volume_px3"]
+    warnings = " ".join(evaluate(table, settings()).warnings)
+    assert "strain reaches 0.6" in warnings
+    assert "volume changes" in warnings
+
+
+def test_a_well_made_test_is_not_warned_about() -> None:
+    table, _ = make()
+    assert evaluate(table, settings()).warnings == ()
+
+
+def test_too_few_elastic_points_is_no_modulus_and_a_reason() -> None:
+    table, _ = make(n=14, approach=4, load=9, yield_MPa=3.0)
+    summary = evaluate(table, settings()).summary
+    if summary["youngs_modulus_GPa"] is None:
+        assert summary["modulus_reason"]
+    table, _ = make(n=12, approach=6, load=4)
+    summary = evaluate(table, settings()).summary
+    assert summary["youngs_modulus_GPa"] is None
+    assert "four" in summary["modulus_reason"]
