@@ -167,7 +167,11 @@ class Video:
             return
         if self.codec in _CLEAN_WHEN_FLUSHED or self.intra_only:
             self._context.flush_buffers()
-            return
+        else:
+            self.renew()
+
+    def renew(self) -> None:
+        """Take a new decoder: damage may have left wrong settings in the old one."""
         self._container.close()
         self._container = _opened(self.path)
         self.stream = self._video_stream()

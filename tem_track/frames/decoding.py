@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import numpy as np
 
 from tem_track.frames.container import READ_ERRORS, Video
 from tem_track.frames.movie import Picture
-from tem_track.frames.packets import DEEPEST_REORDERING, PacketTable, ranks
+from tem_track.frames.packets import PacketTable, ranks
 from tem_track.frames.pixels import grey_values
 
 __all__ = ["Decoder", "in_order_of_output"]
@@ -82,7 +83,8 @@ class Decoder:
         self._fed = packet
         self._next = max(int(self._table.rank[packet]), 0) if packet else 0
         self._held: _Output | None = None
-        self._first_bad = self._last_bad = -1
+        self._bad: list[int] = []
+        self._clean_key = -1
         self._bad_leading = (len(self._table.rank), -1)
         self._unsure_before = -1
         self._outputs = self._run()
@@ -134,15 +136,29 @@ class Decoder:
             self._fed += 1
             try:
                 frames, clean = self._video.decode(self._packet(ordinal), ordinal)
-                if not clean:
-                    self._mark_bad(ordinal)
-                yield from frames
             except READ_ERRORS:
-                self._mark_bad(ordinal)
+                frames, clean = [], False
                 self._unsure_before = ordinal
+            if not clean:
+                self._mark_bad(ordinal)
+            yield from frames
+            if ordinal in self._bad and self._by_keys and not self._video.intra_only:
+                yield from self._restart_behind(ordinal)
         self._draining = True
         with contextlib.suppress(*READ_ERRORS):
             yield from self._video.drain()
+
+    def _restart_behind(self, ordinal: int) -> Iterator[Any]:
+        """Give what the decoder still holds, and go on at the next key frame, with no memory."""
+        with contextlib.suppress(*READ_ERRORS):
+            yield from self._video.drain()
+        self._video.renew()
+        self._fed = self.next_key(ordinal)
+
+    def next_key(self, ordinal: int) -> int:
+        """Return the first key packet behind one; the number of packets where there is none."""
+        place = int(np.searchsorted(self._keys, ordinal, side="right"))
+        return int(self._keys[place]) if place < len(self._keys) else len(self._table.rank)
 
     def _packet(self, ordinal: int) -> bytes:
         offset, size = int(self._table.offset[ordinal]), int(self._table.size[ordinal])
@@ -160,25 +176,28 @@ class Decoder:
             # Shown before the key frame that it follows in the file: what is shown after that
             # key frame does not rest on it.
             self._bad_leading = (ordinal, key_rank)
-            return
-        self._first_bad = ordinal if self._first_bad < 0 else self._first_bad
-        self._last_bad = ordinal
+        else:
+            bisect.insort(self._bad, ordinal)
 
     def _damage(self, frame: Any, ordinal: int) -> str:
         """Return why a picture is not to be trusted; empty where it is."""
         if frame.is_corrupt:
             self._mark_bad(ordinal)
+        before = bisect.bisect_right(self._bad, ordinal)
+        last_bad = self._bad[before - 1] if before else -1
+        if last_bad == ordinal:
+            return "damaged"
         if self._video.intra_only:
-            return "damaged" if ordinal == self._last_bad else ""
-        if frame.key_frame and ordinal > self._last_bad:
-            self._first_bad = self._last_bad = -1
+            return ""
+        if frame.key_frame:
+            self._clean_key = ordinal
         if self._is_unsure(ordinal) or ordinal in self._table.doubtful:
             return "its place is not certain"
         if ordinal >= self._bad_leading[0] and self._table.rank[ordinal] < self._bad_leading[1]:
             return "rests on a damaged frame"
-        if self._first_bad < 0 or ordinal < self._first_bad:
+        if last_bad < 0 or last_bad < self._clean_key <= ordinal:
             return ""
-        return "damaged" if ordinal <= self._last_bad else "rests on a damaged frame"
+        return "rests on a damaged frame"
 
     def _is_unsure(self, ordinal: int) -> bool:
         """Return whether a picture was held back while one failed that may belong before it."""
@@ -210,7 +229,7 @@ def in_order_of_output(decoder: Decoder, table: PacketTable) -> PacketTable:
     seen = dict.fromkeys(packet for packet, _, _ in outputs if packet in shown)
     missing = sorted(shown - set(seen), reverse=True)
     doubtful = {p for p, fed, _ in outputs for m in missing if p < m < fed}
-    doubtful |= {p for m in missing for p in range(m + 1, m + 1 + DEEPEST_REORDERING // 2)}
+    doubtful |= {p for m in missing for p in range(m + 1, decoder.next_key(m))}
     order: list[int] = []
     for packet in seen:
         while missing and missing[-1] < packet:

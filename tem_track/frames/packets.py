@@ -25,6 +25,7 @@ from tem_track.records import FloatArray
 __all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table"]
 
 _B_FRAME = 2
+_STRAY_FRAMES = 4
 DEEPEST_REORDERING = 32
 """More frames than any codec holds back (H.264: 16)."""
 
@@ -102,7 +103,28 @@ def read_table(video: Video) -> PacketTable:
         table = _from_demuxer(video)
     if not len(table.order):
         raise MovieError(f"{video.path.name}: holds no frames; the recording was never finished")
+    if video.codec == "mpeg4" and table.stamped and table.ordered:
+        _check_stated_order(video, table)
     return _whole_raw_frames(table) if video.codec == "rawvideo" else table
+
+
+def _check_stated_order(video: Video, table: PacketTable) -> None:
+    """Refuse time stamps that contradict the order which most frames state themselves."""
+    held = table.order[table.offset[table.order] >= 0]
+    stated = display_order(_types(video, table))
+    if stated is None or len(stated) != len(held):
+        return
+    if np.count_nonzero(np.array(stated) != table.order) > _STRAY_FRAMES:
+        raise MovieError(
+            f"{video.path.name}: its time stamps contradict the order of its frames; remux the file"
+        )
+
+
+def _types(video: Video, table: PacketTable) -> list[int | None]:
+    places = zip(table.offset.tolist(), table.size.tolist(), strict=True)
+    return [
+        vop_type(table.prefix + video.read(at, size)) if at >= 0 else None for at, size in places
+    ]
 
 
 def _from_avi(video: Video) -> PacketTable:
@@ -114,8 +136,7 @@ def _from_avi(video: Video) -> PacketTable:
 
 def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
     """Return the table in the order that MPEG-4's own frame types give, where all tell theirs."""
-    places = zip(table.offset.tolist(), table.size.tolist(), strict=True)
-    types = [vop_type(video.read(at, size)) if at >= 0 else None for at, size in places]
+    types = _types(video, table)
     order = display_order(types)
     if order is None:
         return table

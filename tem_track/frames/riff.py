@@ -264,10 +264,12 @@ def _vanished(found: _Found, index: dict[int, tuple[int, bool]]) -> dict[int, in
     """
     pieces, entries = found.pieces, sorted((at, size) for at, (size, _) in index.items())
     extra = len(entries) - len(pieces)
-    if extra <= 0:
+    if extra <= 0 or not pieces:
         return {}
     pairs = zip(pieces, entries, strict=False)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    if same == len(pieces) or any(end > pieces[same][0] for _, _, end in _gap_events(found)):
+        return {}
     pairs = zip(pieces[same:], entries[same + extra :], strict=True)
     moved_by = {(entry[0] - piece[0], entry[1] - piece[1]) for piece, entry in pairs}
     if len(moved_by) == 1 and moved_by.pop()[1] == 0:
