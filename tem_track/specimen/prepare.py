@@ -20,6 +20,7 @@ from tem_track.specimen.axis import (
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.faces import find_step, measure_blur
+from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import (
     MARGIN_T_PX,
     SpecimenModel,
@@ -28,16 +29,17 @@ from tem_track.specimen.model import (
     fill_outside,
     grid_for,
 )
-from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.profile import Profile, tabulate
 from tem_track.specimen.shapes import SHAPES
-from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
+from tem_track.specimen.strip import Crop, Strip, crop_around, project_box
 
 __all__ = ["prepare_specimen"]
 
 Triple = tuple[Frame, Match, Match | None]
 _FRONT_PX = 42
 _END_PX = 6.0
+_FOOT_PX = 8.0
+_CLEAR_STEP = 0.08
 _PATCH_PX = (30, 10)
 _VAGUE_DEG = 3.0
 
@@ -202,6 +204,7 @@ def _blank(drawn: _Drawn, axis: Axis) -> SpecimenModel:
         tip_front=None,
         table=table,
         may_be_round=SHAPES[drawn.shape].may_be_round,
+        fixed=tip.lost,
     )
 
 
@@ -260,15 +263,17 @@ def _learn_tip_face(
     if not strips:
         return model
     mean = _mean_strip(strips)
-    beside = _side_profile(mean, middle, width, model.box_s_px[1], -1)
+    drawn = 0.0 if _tilted(model.axis) else drawn
+    beside = _side_profile(mean, middle, width, drawn, -1)
     s = mean.grid.s_px
-    near = find_step(beside, s, model.box_s_px[1], 14.0, 1.2, -1)
-    face = near.s_px if math.isfinite(near.s_px) else model.box_s_px[1]
+    near = find_step(beside, s, drawn, 14.0, 1.2, -1)
+    face = near.s_px if math.isfinite(near.s_px) else drawn
     open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
     model = replace(model, tip_face_px=face)
     narrow = SHAPES[model.shape].may_be_round
     if not open_strips:
-        return model
+        central = _central_step(mean, middle, width, face, model.tip_face_px)
+        return replace(model, tip_face_px=central)
     front, at = _front(open_strips, middle, width, face, narrow)
     central = find_step(front, at, face, 5.0, 1.2, -1)
     if math.isfinite(central.s_px) and central.height < 0:
@@ -291,6 +296,11 @@ def _sharpest(model: SpecimenModel, kept: list[Sampled], width: float, middle: f
         strong = np.isfinite(step.s_px) and -step.height > 0.2 * float(np.nanmax(profile))
         blurs += [measure_blur(profile, mean.grid.s_px, step)] if strong else []
     return float(np.clip(np.percentile(blurs, 25), 0.6, 3.0)) if blurs else 1.0
+
+
+def _tilted(axis: Axis) -> bool:
+    """Return whether a box along rows and columns tells little of the specimen's ends."""
+    return abs(math.sin(math.radians(2 * axis.angle_deg))) > 0.2
 
 
 def _mean_strip(strips: list[Strip]) -> Strip:
@@ -394,7 +404,21 @@ def _learn_base_face(
         1.2,
         1,
     )
-    return replace(model, base_face_px=step.s_px) if math.isfinite(step.s_px) else model
+    guess = step.s_px if math.isfinite(step.s_px) else face - reference
+    t0 = middle - model._base_reference()[1]
+    return replace(model, base_face_px=_central_step(mean, t0, width, guess, guess))
+
+
+def _central_step(mean: Strip, middle: float, width: float, near: float, otherwise: float) -> float:
+    """Return the face in the specimen's own columns, where it stands out clearly there.
+
+    Beside the specimen a round or rough electrode lies lower than under its foot.
+    """
+    profile = end_profile(mean, middle, 0.35 * width)
+    step = find_step(profile, mean.grid.s_px, near, _FOOT_PX, 1.0)
+    level = float(np.nanpercentile(mean.grey, 90))
+    clear = abs(step.height) > _CLEAR_STEP * level and step.u_px < 0.5
+    return step.s_px if clear and abs(step.s_px - near) < _FOOT_PX - 0.5 else otherwise
 
 
 def _around_base(model: SpecimenModel, item: Sampled, span: tuple[float, float]) -> Strip:

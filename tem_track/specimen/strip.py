@@ -20,6 +20,7 @@ __all__ = ["Crop", "Grid", "Strip", "crop_around", "project_box", "straighten"]
 
 Float32Array = NDArray[np.float32]
 _SQUARE_DEG = 0.02
+_NEARLY_45 = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +106,36 @@ def crop_around(image: Image, points_px: Iterable[tuple[float, float]], margin_p
 
 
 def project_box(box: Box, axis: Axis, origin_px: tuple[float, float]) -> FloatArray:
-    """Return ((s_low, s_high), (t_low, t_high)) of a box's middle lines in strip coordinates.
+    """Return ((s_low, s_high), (t_low, t_high)) of what a box encloses, in strip coordinates.
 
-    The box is drawn along rows and columns; what it spans along a tilted axis is taken between
-    the points where the axis through its centre leaves it, and likewise across.
+    A hand draws the box along rows and columns around a body that may be tilted: length and width
+    of the body are those of the tilted rectangle that touches all four sides. Near 45 degrees that
+    has no answer, and the lines through the box's centre are taken instead.
     """
     cx, cy = box.centre_px
     dx, dy = cx - origin_px[0], cy - origin_px[1]
     rows = []
-    for ux, uy in (axis.along, axis.across):
+    for (ux, uy), half in zip((axis.along, axis.across), _half_sizes(box, axis), strict=True):
         middle = dx * ux + dy * uy
-        reach = [
-            half / abs(u)
-            for half, u in ((box.width_px / 2, ux), (box.height_px / 2, uy))
-            if abs(u) > 1e-9
-        ]
-        rows.append((middle - min(reach), middle + min(reach)))
+        rows.append((middle - half, middle + half))
     return np.asarray(rows)
+
+
+def _half_sizes(box: Box, axis: Axis) -> tuple[float, float]:
+    sine, cosine = (abs(v) for v in axis.along)
+    width, height = box.width_px / 2, box.height_px / 2
+    through = [
+        min(h / max(u, 1e-9) for h, u in ((width, ux), (height, uy)))
+        for ux, uy in ((sine, cosine), (cosine, sine))
+    ]
+    spread = cosine**2 - sine**2
+    if abs(spread) < _NEARLY_45:
+        return through[0], through[1]
+    length = (height * cosine - width * sine) / spread
+    across = (width * cosine - height * sine) / spread
+    if length < 0.4 * through[0] or across < 0.25 * through[1]:
+        return through[0], through[1]
+    return min(length, through[0]), min(across, through[1])
 
 
 def straighten(source: Image | Crop, grid: Grid) -> Strip:
@@ -172,10 +186,9 @@ def _resample(crop: Crop, grid: Grid) -> Float32Array:
             [across[1], along[1], corner[1] - crop.y_px],
         ]
     )
-    source = crop.image if crop.image.dtype in (np.uint8, np.uint16) else crop.image
-    source = source.astype(np.float32, copy=False)
+    source = crop.image.astype(np.float32, copy=False)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    out: Float32Array = cv2.warpAffine(
+    out = cv2.warpAffine(
         source,
         matrix,
         (grid.n_t, grid.n_s),
@@ -183,4 +196,4 @@ def _resample(crop: Crop, grid: Grid) -> Float32Array:
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=float("nan"),
     )
-    return out
+    return np.asarray(out, dtype=np.float32)

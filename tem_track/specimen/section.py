@@ -1,0 +1,225 @@
+"""The cross-section from a tilt series: an ellipse or a rectangle from widths at several tilts.
+
+The projected width of an ellipse with semi-axes a, b at tilt phi obeys
+``w^2 = A + B cos(2 phi) + C sin(2 phi)`` with area ``pi / 4 sqrt(A^2 - B^2 - C^2)``; a rectangle's is
+``w = a |cos(phi - phi0)| + b |sin(phi - phi0)|``. A short range of tilts hardly fixes the area, and
+then the uncertainty says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from tem_track.errors import ConfigError
+from tem_track.records import Axis, Box, FloatArray, Image
+from tem_track.specimen.edges import coarse_edges, fit_edges, steady
+from tem_track.specimen.model import average_bands, fill_outside, grid_for
+from tem_track.specimen.profile import Profile, tabulate
+from tem_track.specimen.strip import project_box, straighten
+
+__all__ = ["CrossSection", "cross_section", "measure_width", "out_of_plane_bow"]
+
+_ENOUGH = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CrossSection:
+    """A section fitted to a tilt series, in the unit of the widths that were given.
+
+    Attributes
+    ----------
+    model : {'ellipse', 'rectangle'}
+    major, minor : float
+        The two full widths.
+    angle_deg : float
+        Tilt at which the major width is seen.
+    area, u_area : float
+    rms : float
+        What the fit leaves over.
+    warnings : tuple of str
+    """
+
+    model: str
+    major: float
+    minor: float
+    angle_deg: float
+    area: float
+    u_area: float
+    rms: float
+    warnings: tuple[str, ...] = ()
+
+
+def cross_section(
+    widths: Sequence[float],
+    u_widths: Sequence[float],
+    angles_deg: Sequence[float],
+    model: Literal["ellipse", "rectangle"] = "ellipse",
+) -> CrossSection:
+    """Fit a section to widths measured at several tilts about the specimen's axis.
+
+    Parameters
+    ----------
+    widths, u_widths : sequence of float
+        Projected widths and their standard uncertainties, in any unit of length.
+    angles_deg : sequence of float
+        Tilts about the long axis.
+    model : {'ellipse', 'rectangle'}
+
+    Returns
+    -------
+    CrossSection
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than three different tilts, or a width is not positive.
+    """
+    w, u, phi = (np.asarray(x, dtype=np.float64) for x in (widths, u_widths, angles_deg))
+    if not len(w) == len(u) == len(phi):
+        raise ConfigError("cross-section: give one width, one uncertainty and one angle an image")
+    if len(np.unique(phi)) < 3:
+        raise ConfigError("cross-section: a section takes three different tilts; give more images")
+    if not (np.all(w > 0) and np.all(u > 0)):
+        raise ConfigError("cross-section: widths and their uncertainties must be positive")
+    fit = _ellipse if model == "ellipse" else _rectangle
+    return _with_warnings(fit(w, u, np.radians(phi)))
+
+
+def _ellipse(w: FloatArray, u: FloatArray, phi: FloatArray) -> CrossSection:
+    design = np.column_stack([np.ones_like(phi), np.cos(2 * phi), np.sin(2 * phi)])
+    weight = 1.0 / (2 * w * u)
+    covariance = np.linalg.pinv((design * weight[:, None]).T @ (design * weight[:, None]))
+    a, b, c = covariance @ ((design * weight[:, None]).T @ (w**2 * weight))
+    swing = math.hypot(b, c)
+    inside = a * a - swing * swing
+    if not (a > 0 and inside > 0):
+        return CrossSection("ellipse", math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
+    area = math.pi / 4 * math.sqrt(inside)
+    gradient = (math.pi / 4) ** 2 / area * np.array([a, -b, -c])
+    rms = float(np.sqrt(np.mean((w - np.sqrt(np.maximum(design @ [a, b, c], 0))) ** 2)))
+    return CrossSection(
+        "ellipse",
+        math.sqrt(a + swing),
+        math.sqrt(a - swing),
+        math.degrees(math.atan2(c, b)) / 2,
+        area,
+        math.sqrt(float(gradient @ covariance @ gradient)),
+        rms,
+    )
+
+
+def _rectangle(w: FloatArray, u: FloatArray, phi: FloatArray) -> CrossSection:
+    def residual(x: FloatArray) -> FloatArray:
+        turn = phi - x[2]
+        return np.asarray((x[0] * np.abs(np.cos(turn)) + x[1] * np.abs(np.sin(turn)) - w) / u)
+
+    size = float(w.mean()) * 0.8
+    starts = [(size, size * q, p) for q in (0.6, 1.0) for p in np.radians([-60, -30, 0, 30, 60])]
+    low, high = (1e-9, 1e-9, -math.pi / 2), (np.inf, np.inf, math.pi / 2)
+    fits = [least_squares(residual, x, bounds=(low, high)) for x in starts]
+    best = min(fits, key=lambda fit: float(fit.cost))
+    a, b, turn = (float(v) for v in best.x)
+    covariance = np.linalg.pinv(best.jac.T @ best.jac)
+    gradient = np.array([b, a, 0.0])
+    if b > a:
+        a, b, turn = b, a, turn + math.pi / 2
+    rms = float(np.sqrt(np.mean((residual(best.x) * u) ** 2)))
+    u_area = math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
+    angle = (math.degrees(turn) + 90) % 180 - 90
+    return CrossSection("rectangle", a, b, angle, a * b, u_area, rms)
+
+
+def _with_warnings(section: CrossSection) -> CrossSection:
+    if not math.isfinite(section.area):
+        text = "the widths fit no ellipse within this range of tilts; add tilts further apart"
+    elif section.u_area / section.area > _ENOUGH:
+        share = 100 * section.u_area / section.area
+        text = f"this range of tilts fixes the area to {share:.0f} % only; add tilts further apart"
+    else:
+        return section
+    fields = [getattr(section, name) for name in CrossSection.__slots__[:-1]]
+    return CrossSection(*fields, warnings=(text,))
+
+
+def measure_width(
+    image: Image, box: Box, axis: Axis = Axis(0.0), *, polarity: str = "dark"
+) -> tuple[float, float]:
+    """Measure the width of a rod in one picture, across an axis, as the median over a box.
+
+    Parameters
+    ----------
+    image : Image
+    box : Box
+        Around a piece of the rod, with vacuum on both sides; the rod must leave it at both ends.
+    axis : Axis
+        The rod's long axis.
+    polarity : {'dark', 'bright'}
+
+    Returns
+    -------
+    (width_px, u_width_px)
+
+    Raises
+    ------
+    ConfigError
+        If no rod is seen in the box.
+    """
+    (s0, s1), (t0, t1) = project_box(box, axis, box.centre_px)
+    strip = straighten(image, grid_for(axis, box.centre_px, (s0, s1), (t0, t1), exact=True))
+    bands, s = average_bands(strip, s0, s1)
+    bands = fill_outside(bands)
+    if polarity == "bright":
+        bands = 2.2 * float(np.max(bands)) - bands
+    start = steady(coarse_edges(bands, strip.grid.t_px, 0.0))
+    width = float(np.nanmedian(start[:, 1] - start[:, 0]))
+    if not width > 2:
+        raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
+    inner = np.median(bands[:, np.abs(strip.grid.t_px - start.mean()) < 0.15 * width])
+    mu = -math.log(max(float(inner / np.percentile(bands, 90)), 0.02)) / (1.05 * width)
+    table = tabulate(Profile(mu_per_px=max(mu, 1e-4)), width / 4, width)
+    edges = fit_edges(bands, s, float(strip.grid.t_first), start, table)
+    good = edges.good.all(axis=1)
+    if good.sum() < 3:
+        raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
+    found = (edges.t_px[:, 1] - edges.t_px[:, 0])[good]
+    scatter = 1.4826 * float(np.median(np.abs(found - np.median(found))))
+    return float(np.median(found)), 1.25 * max(scatter, 0.05) / math.sqrt(len(found))
+
+
+def out_of_plane_bow(
+    before: tuple[float, float], after: tuple[float, float], angles_deg: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the bow's two components that two tilts before and after a test tell.
+
+    A bow of components (x, z) in and out of the untilted picture's plane shows as
+    ``x cos(phi) + z sin(phi)`` at the tilt phi.
+
+    Parameters
+    ----------
+    before, after : (float, float)
+        Bow seen at the two tilts, before and after the test.
+    angles_deg : (float, float)
+        The two tilts.
+
+    Returns
+    -------
+    (in_plane, out_of_plane)
+        Change of bow, in the unit given.
+
+    Raises
+    ------
+    ConfigError
+        If the two tilts lie within 5 degrees.
+    """
+    first, second = np.radians(angles_deg)
+    if abs(math.sin(second - first)) < math.sin(math.radians(5.0)):
+        raise ConfigError("two tilts within 5 degrees do not tell a bow out of the plane")
+    matrix = np.array([[math.cos(first), math.sin(first)], [math.cos(second), math.sin(second)]])
+    x, z = np.linalg.solve(matrix, np.subtract(after, before))
+    return float(x), float(z)
