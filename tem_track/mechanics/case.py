@@ -61,18 +61,38 @@ class Case:
     @property
     def trusted(self) -> BoolArray:
         """Rows that may enter a property: seen, straight, and not a bad picture."""
-        bad = ("BAD_FRAME", "DUPLICATE", "LOW_SCORE", "SPECIMEN_LOST", "BROKEN", "BENT")
+        return self.shown & ~self.flags["BENT"]
+
+    @property
+    def shown(self) -> BoolArray:
+        """Rows that show the whole specimen in a good picture, straight or bent."""
         rows = np.ones(len(self.table), dtype=bool)
-        for name in bad:
+        for name in ("BAD_FRAME", "DUPLICATE", "LOW_SCORE", "SPECIMEN_LOST", "BROKEN"):
             rows &= ~self.flags[name]
         return rows
 
     def loading_rows(self) -> BoolArray:
-        """Return the trusted rows from first load to the largest force."""
+        """Return the trusted rows from first load to the largest force.
+
+        Bent rows are among them only where hardly any other row is left.
+        """
         rows = np.arange(len(self.table))
         if self.events.contact is None or self.events.top is None:
             return np.zeros(len(self.table), dtype=bool)
-        return self.trusted & (rows >= self.events.contact) & (rows <= self.events.top)
+        branch = (rows >= self.events.contact) & (rows <= self.events.top)
+        straight = self.trusted & branch
+        if self.mostly_bent:
+            return self.shown & branch
+        return straight
+
+    @property
+    def mostly_bent(self) -> bool:
+        """Whether the loading branch is bent nearly throughout."""
+        contact, top = self.events.contact, self.events.top
+        if contact is None or top is None:
+            return False
+        straight = int(self.trusted[contact : top + 1].sum())
+        return straight < min(8, int(self.shown[contact : top + 1].sum()))
 
     def modulus_area_nm2(self) -> float:
         """Area for elastic strain: the initial circle, of a pillar the cone's d_tip d_base."""

@@ -60,6 +60,7 @@ def direction_of_test(axis: Axis, mode: str) -> tuple[float, float]:
 def motion_px(target: Track, bar: Track, axis: Axis, mode: str) -> Motion:
     """Return a target's motion against the bar, in pixels, without a zero."""
     direction = direction_of_test(axis, mode)
+    bar = bar.bounded_by(target)
     value = target.along_px(direction) - bar.along_px(direction)
     u = np.hypot(target.u_along_px(direction), bar.u_along_px(direction))
     return Motion(value, u)

@@ -21,6 +21,7 @@ from tem_track.mechanics.events import (
     first_for_good,
     first_lasting,
     largest,
+    loses_load,
     phases,
 )
 from tem_track.mechanics.flags import FLAGS, Flags, measured_flags
@@ -108,6 +109,12 @@ def _events(
     contact, n = loading.contact.row, len(table)
     seen = usable & ~table.tip.lost & ~flags["SPECIMEN_LOST"]
     fracture = first_for_good(flags["BROKEN"], seen | (flags["BROKEN"] & usable))
+    if (
+        fracture is not None
+        and settings.mode == "compression"
+        and not loses_load(loading.force_nN, loading.u_force_nN, fracture)
+    ):
+        fracture = None
     bent = first_lasting(flags["BENT"])
     neck = first_lasting(flags["NECK"])
     if contact is None and settings.shape is not None:

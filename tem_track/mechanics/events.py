@@ -19,6 +19,7 @@ __all__ = [
     "first_for_good",
     "first_lasting",
     "largest",
+    "loses_load",
     "phases",
 ]
 
@@ -57,6 +58,21 @@ def first_for_good(mask: BoolArray, known: BoolArray) -> int | None:
         if later.mean() >= 0.8 and (later.size < 2 or later[1]):
             return int(row)
     return None
+
+
+def loses_load(force_nN: FloatArray, u_nN: FloatArray, row: int) -> bool:
+    """Return whether half of a significant force is gone from a row on: a compressed piece breaks.
+
+    A compressed specimen that is let go keeps its pieces together, so a gap alone is no fracture.
+    """
+    before = np.flatnonzero(np.isfinite(force_nN[:row]))[-3:]
+    after = row + np.flatnonzero(np.isfinite(force_nN[row:]))[:3]
+    if not before.size or not after.size:
+        return False
+    carried = float(np.median(force_nN[before]))
+    if not carried > 5 * float(np.median(u_nN[before])):
+        return False
+    return bool(float(np.median(force_nN[after])) < 0.5 * carried)
 
 
 def largest(force_nN: FloatArray, allowed: BoolArray) -> int | None:

@@ -96,6 +96,10 @@ def _shape(case: Case, summary: dict[str, Any]) -> list[str]:
     found: list[str] = []
     if s.shape is None:
         return found
+    if case.mostly_bent:
+        found.append(
+            "the specimen is bent in nearly all loaded frames; its properties include them"
+        )
     strain = _largest(case, "strain_eng")
     limit = 0.5 if s.mode == "compression" else 2.0
     if strain > limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,17 @@ class Track:
     def lost(self) -> BoolArray:
         """Frames without a position."""
         return ~(np.isfinite(self.x_px) & np.isfinite(self.y_px))
+
+    def bounded_by(self, other: Track) -> Track:
+        """Return the track with what it leaves open bounded by another's motion.
+
+        A straight edge fixes one direction alone. Along it the camera cannot have moved further
+        than the other target, which the same camera sees.
+        """
+        xx = np.where(np.isinf(self.xx_px2), _spread(other.x_px), self.xx_px2)
+        yy = np.where(np.isinf(self.yy_px2), _spread(other.y_px), self.yy_px2)
+        xy = np.where(np.isfinite(self.xy_px2), self.xy_px2, 0.0)
+        return replace(self, xx_px2=xx, xy_px2=xy, yy_px2=yy)
 
     def along_px(self, direction: tuple[float, float]) -> FloatArray:
         """Return the position along a unit vector (x, y), shape (n,)."""
@@ -106,6 +117,11 @@ class Measurement:
     def text(self, name: str) -> list[str]:
         """Return a column as texts; empty where the table has none."""
         return _texts(self.columns, name, len(self))
+
+
+def _spread(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.var(known)) if known.size else math.inf
 
 
 def read_measurement(columns: Mapping[str, NDArray[Any]]) -> Measurement:

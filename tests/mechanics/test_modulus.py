@@ -93,7 +93,7 @@ def test_steel_record_1() -> None:
     assert found.value == pytest.approx(178_880, rel=0.08)
     assert abs(found.value - 178_880) < 2 * found.u
     assert found.u < 0.08 * found.value
-    # The offset line meets the lower yield plateau at 497.5 MPa for any modulus from 178 to 191 GPa;
+    # The offset line meets the lower yield plateau, 497.5 MPa, for any modulus of 178 to 191 GPa;
     # the source's 503.09 lies on the fall from the upper yield, between two points of the record.
     assert offset_yield(strain, stress, found).stress_MPa == pytest.approx(497.5, abs=0.3)
     assert offset_yield(strain, stress, found).stress_MPa == pytest.approx(503.09, rel=0.012)
