@@ -1,0 +1,76 @@
+"""Many experiments: a failed one stops no other, and finished ones are skipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tem_track.batch import is_finished, run_batch
+from tem_track.errors import ConfigError
+from tem_track.outputs import read_results
+from tem_track.pages import write_index
+from tem_track.run import default_folder, run
+from tests.small import EXPERIMENT, write_small
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def experiments(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("batch")
+    good = [write_small(folder / name, count=24) for name in ("a", "b & <c>")]
+    wrong = folder / "wrong.toml"
+    wrong.write_text(EXPERIMENT.format(movie="nothing.avi"), encoding="utf-8")
+    return [good[0], wrong, good[1]]
+
+
+def test_a_batch(experiments: list[Path], tmp_path: Path) -> None:
+    states: list[list[str]] = []
+    done = run_batch(
+        experiments, jobs=2, draw=False, report=lambda jobs: states.append([j.state for j in jobs])
+    )
+    assert [job.state for job in done] == ["done", "failed", "done"]
+    assert "nothing.avi" in done[1].message
+    assert states[0] == ["waiting"] * 3
+    assert states[-1] == ["done", "failed", "done"]
+
+    again = run_batch(experiments, jobs=1, draw=False)
+    assert [job.state for job in again] == ["unchanged", "failed", "unchanged"]
+
+    alone = run(experiments[0], tmp_path / "alone", progress=silent, draw=False).folder
+    together = default_folder(experiments[0])
+    for name in ("measurement.csv", "points.csv", "summary.json"):
+        assert (alone / name).read_bytes() == (together / name).read_bytes()
+
+    folders = [job.folder for job in done if job.has_results]
+    write_index([(f, read_results(f)) for f in folders], tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "b%20%26%20%3Cc%3E" in page
+    assert "<c>" not in page
+
+
+def test_what_changed_is_done_again(experiments: list[Path]) -> None:
+    path = write_small(experiments[0].parent / "changing", count=24)
+    folder = run(path, progress=silent, draw=False).folder
+    assert is_finished(path, folder)
+    path.write_text(path.read_text().replace("= 6.0", "= 7.0"), encoding="utf-8")
+    assert not is_finished(path, folder)
+    path.write_text(path.read_text().replace("= 7.0", "= 6.0"), encoding="utf-8")
+    assert is_finished(path, folder)
+    provenance = folder / "provenance.json"
+    data = json.loads(provenance.read_text())
+    provenance.write_text(json.dumps(data | {"movie_sha256": "0" * 64}))
+    assert not is_finished(path, folder)
+
+
+def test_wrong_batches(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no experiment"):
+        run_batch([])
+    with pytest.raises(ConfigError, match="share the results folder"):
+        run_batch([tmp_path / "a.toml", tmp_path / "a.toml"])
