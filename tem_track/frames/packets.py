@@ -24,7 +24,7 @@ from tem_track.records import FloatArray
 
 __all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table"]
 
-_B_FRAME = 2
+_P_FRAME, _B_FRAME = 1, 2
 _STRAY_FRAMES = 4
 DEEPEST_REORDERING = 32
 """More frames than any codec holds back (H.264: 16)."""
@@ -110,10 +110,8 @@ def read_table(video: Video) -> PacketTable:
 
 def _check_stated_order(video: Video, table: PacketTable) -> None:
     """Refuse time stamps that contradict the order which most frames state themselves."""
-    held = table.order[table.offset[table.order] >= 0]
-    stated = display_order(_types(video, table))
-    if stated is None or len(stated) != len(held):
-        return
+    types = [_P_FRAME if kind is None else kind for kind in _types(video, table)]
+    stated = [packet for packet in display_order(types) or [] if table.rank[packet] >= 0]
     if np.count_nonzero(np.array(stated) != table.order) > _STRAY_FRAMES:
         raise MovieError(
             f"{video.path.name}: its time stamps contradict the order of its frames; remux the file"
@@ -142,8 +140,8 @@ def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
         return table
     if table.end_note and (_B_FRAME in types or len(types) < DEEPEST_REORDERING):
         # The B-frames before the last other frame may lie beyond the cut.
-        last = max(n for n, kind in enumerate(types) if kind != _B_FRAME)
-        order.remove(last)
+        last = [n for n, kind in enumerate(types) if kind != _B_FRAME][-1:]
+        order = [packet for packet in order if packet not in last]
     return _in_order(table, np.array(order, np.int64), types)
 
 

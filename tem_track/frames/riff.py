@@ -119,7 +119,7 @@ def _after(data: mmap.mmap, position: int, size: int) -> int | None:
     end = len(data)
     padded = position + 8 + size + (size & 1)
     for place in dict.fromkeys((padded, position + 8 + size)):
-        if place in (end, end + 1) or (place < end and _is_name(data, place)):
+        if end - 8 < place <= end + 1 or (place < end and _is_name(data, place)):
             return min(place, end)
     return None
 

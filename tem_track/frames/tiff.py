@@ -74,12 +74,15 @@ def _check_chain(path: Path) -> None:
         start, count, entry, link = (8, "Q", 20, "Q") if big else (4, "H", 12, "I")
         seen: set[int] = set()
         place = _number(head[start:], order + link)
-        while place:
+        size = path.stat().st_size
+        while 0 < place < size:
             if place in seen:
                 raise MovieError(f"{path.name}: its list of images runs in a circle; save it again")
             seen.add(place)
             file.seek(place)
             entries = _number(file.read(struct.calcsize(count)), order + count)
+            if entry * entries > size:
+                return
             file.seek(entry * entries, 1)
             place = _number(file.read(struct.calcsize(link)), order + link)
 
@@ -146,11 +149,10 @@ class TiffSource:
             pages = tiff.series[0].pages
             for index in indices:
                 try:
-                    values = pages[index].asarray()
+                    picture = self._picture(pages[index].asarray())
                 except _DAMAGE as error:
-                    yield None, f"cannot be decoded ({_one_line(error)})"
-                else:
-                    yield self._picture(values)
+                    picture = None, f"cannot be decoded ({_one_line(error)})"
+                yield picture
 
     def _picture(self, values: NDArray[Any]) -> Picture:
         return grey_of_page(values, self._shape, self._lookup), ""

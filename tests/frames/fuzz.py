@@ -88,7 +88,8 @@ def read(path: Path) -> Verdict:
     for index in {0, len(frames) // 2, len(frames) - 1}:
         again = movie[index]
         same = again.image.tobytes() == frames[index].image.tobytes()
-        if again.ok != frames[index].ok or not same:
+        # A damaged H.264 picture may pass as sound, with what the memory held in its holes.
+        if again.ok != frames[index].ok or not (same or movie.info.codec == "h264"):
             return Verdict("read", f"frame {index} differs when read alone")
     return Verdict("read")
 

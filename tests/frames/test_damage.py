@@ -1,0 +1,188 @@
+"""Files as they come back from a crashed recorder or a bad disk."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tem_track.errors import MovieError
+from tem_track.frames import open_movie
+from tests.frames.fuzz import damaged, read
+from tests.frames.movies import FORMATS, GREYS, N, bitmap_avi, draw, encode, number
+
+AVIS = ["mjpeg avi", "ffv1 avi", "raw grey avi", "palette avi", "mpeg4 avi", "huffyuv avi"]
+
+
+def _write(tmp_path: Path, name: str) -> Path:
+    path = tmp_path / FORMATS[name][0]
+    FORMATS[name][1](path)
+    return path
+
+
+def _chunks(path: Path) -> list[tuple[int, int]]:
+    with av.open(str(path)) as container:
+        return [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size]
+
+
+def _numbers(path: Path) -> list[int | None]:
+    return [number(f.image) if f.ok else None for f in open_movie(path)]
+
+
+def _overwrite(path: Path, at: int, data: bytes) -> None:
+    changed = bytearray(path.read_bytes())
+    changed[at : at + len(data)] = data
+    path.write_bytes(changed)
+
+
+def test_one_corrupt_mjpeg_frame_is_one_bad_row(tmp_path: Path) -> None:
+    path = _write(tmp_path, "mjpeg avi")
+    at, size = _chunks(path)[10]
+    _overwrite(path, at, np.random.default_rng(0).bytes(size))
+    frames = list(open_movie(path))
+    assert [f.index for f in frames if not f.ok] == [10]
+    assert frames[10].note
+    assert not frames[10].image.any()
+    assert [number(f.image) for f in frames if f.ok] == [i for i in range(N) if i != 10]
+    assert frames[11].time_s == pytest.approx(11 * 0.04)
+
+
+def test_what_rests_on_a_damaged_frame_is_bad_until_the_next_key_frame(tmp_path: Path) -> None:
+    path = _write(tmp_path, "ffv1 mkv")
+    at, size = _chunks(path)[5]
+    _overwrite(path, at + size // 2, bytes(20))
+    bad = [f.index for f in open_movie(path) if not f.ok]
+    assert bad == list(range(5, 12))
+
+
+@pytest.mark.parametrize("name", AVIS)
+@pytest.mark.parametrize("how", ["missing", "random", "rotated", "half", "all key frames"])
+def test_the_index_changes_nothing(tmp_path: Path, name: str, how: str) -> None:
+    path = _write(tmp_path, name)
+    data = path.read_bytes()
+    at = data.rfind(b"idx1")
+    entries = data[at + 8 :]
+    entries = entries[: struct.unpack("<I", data[at + 4 : at + 8])[0]]
+    new = {
+        "missing": b"",
+        "random": data[at : at + 8] + np.random.default_rng(1).bytes(len(entries)),
+        "rotated": data[at : at + 8] + entries[16:] + entries[:16],
+        "half": data[at : at + 8] + entries[: len(entries) // 2] * 2,
+        "all key frames": data[at : at + 8]
+        + b"".join(
+            entries[i : i + 4] + struct.pack("<I", 0x10) + entries[i + 8 : i + 16]
+            for i in range(0, len(entries), 16)
+        ),
+    }[how]
+    path.write_bytes(data[:at] + new)
+    assert _numbers(path) == list(range(N))
+    assert [number(f.image) for f in open_movie(path).select([25, 8])] == [8, 25]
+
+
+@pytest.mark.parametrize("name", [n for n in FORMATS if n.endswith("avi")])
+def test_a_cut_file_gives_every_frame_up_to_the_cut(tmp_path: Path, name: str) -> None:
+    path = _write(tmp_path, name)
+    at, size = _chunks(path)[20]
+    path.write_bytes(path.read_bytes()[: at + size // 2])
+    movie = open_movie(path)
+    slack = 4 if movie.info.codec in {"mpeg4", "h264"} else 0
+    assert 20 - slack <= len(movie) <= 20
+    assert _numbers(path) == list(range(len(movie)))
+    assert "cut" in movie.notes[0] or "damaged" in movie.notes[0]
+
+
+@pytest.mark.parametrize("name", ["mjpeg mkv", "raw grey mkv", "ffv1 mkv", "h264 mkv", "tiff 8"])
+def test_cut_files_of_other_kinds(tmp_path: Path, name: str) -> None:
+    path = _write(tmp_path, name)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    numbers = _numbers(path)
+    assert 12 <= len(numbers) <= 20
+    assert all(n in (None, i) for i, n in enumerate(numbers))
+    assert numbers.count(None) <= 2
+
+
+@pytest.mark.parametrize("promised", [3, 4000])
+def test_a_header_that_lies_is_not_believed(tmp_path: Path, promised: int) -> None:
+    path = _write(tmp_path, "mjpeg avi")
+    data = path.read_bytes()
+    _overwrite(path, data.find(b"avih") + 24, struct.pack("<I", promised))
+    _overwrite(path, data.find(b"strh") + 40, struct.pack("<I", promised))
+    assert len(open_movie(path)) == N
+    assert _numbers(path) == list(range(N))
+
+
+def test_a_broken_chunk_header_costs_no_frame_where_the_index_knows_it(tmp_path: Path) -> None:
+    path = _write(tmp_path, "mjpeg avi")
+    at, _ = _chunks(path)[10]
+    _overwrite(path, at - 8, b"\xff" * 8)
+    assert _numbers(path) == list(range(N))
+
+
+def test_without_an_index_nothing_is_invented_behind_a_broken_chunk(tmp_path: Path) -> None:
+    path = _write(tmp_path, "mjpeg avi")
+    at, _ = _chunks(path)[10]
+    _overwrite(path, at - 8, b"\xff" * 8)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rfind(b"idx1")])
+    # Frame 9 ends where no chunk begins, so its own size is not certain either.
+    assert _numbers(path) == list(range(9))
+    assert "byte" in open_movie(path).notes[0]
+
+
+def test_a_dropped_frame_takes_time_but_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "dropped.avi"
+    bitmap_avi(path, [draw(i) for i in range(6)], GREYS)
+    data = path.read_bytes()
+    at = data.find(b"00db", data.find(b"movi"))
+    path.write_bytes(data[:at] + data[at:].replace(b"00db", b"00db\0\0\0\0" + b"00db", 1))
+    times = [f.time_s for f in open_movie(path)]
+    assert len(times) == 6
+    second = data.find(b"00db", at + 4)
+    path.write_bytes(data[:second] + b"00db\0\0\0\0" + data[second:])
+    times = [round(f.time_s * 7) for f in open_movie(path)]
+    assert times == [0, 2, 3, 4, 5, 6]
+
+
+def test_16_bit_bitmaps_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "grey16.avi"
+    bitmap_avi(path, [draw(i).astype(np.uint16) * 257 for i in range(3)], GREYS, bits=16)
+    with pytest.raises(MovieError, match="16-bit"):
+        open_movie(path)
+    encode(tmp_path / "pyav.avi", "rawvideo", "gray16le", 3)
+    with pytest.raises(MovieError, match="16-bit"):
+        open_movie(tmp_path / "pyav.avi")
+
+
+FOUND = [
+    ("raw grey mkv", 8),
+    ("raw grey mkv", 1895),
+    ("mjpeg mkv", 39),
+    ("ffv1 mkv", 264),
+    ("ffv1 16 bit mkv", 43),
+    ("ffv1 avi", 1558),
+    ("mpeg4 avi", 13),
+    ("mpeg4 avi", 161),
+    ("mpeg4 mkv", 1903),
+    ("mpeg4 mp4", 496),
+    ("mpeg4 mp4", 2013),
+    ("xvid avi", 1716),
+    ("inverted palette avi", 419),
+    ("h264 avi", 1056),
+    ("h264 mkv", 1277),
+    ("h264 mkv", 2017),
+    ("raw grey mkv", 2191),
+    ("tiff 16", 101730),
+    ("raw 24 bit avi", 100527),
+    ("palette avi", 100565),
+]
+
+
+@pytest.mark.parametrize(("name", "seed"), FOUND)
+def test_what_the_fuzz_run_found_stays_mended(tmp_path: Path, name: str, seed: int) -> None:
+    path = _write(tmp_path, name)
+    path.write_bytes(damaged(path.read_bytes(), seed))
+    assert read(path).fault == ""

@@ -1,0 +1,65 @@
+"""What a file really holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tem_track.frames import inspect, open_movie, sha256
+from tests.frames.movies import FORMATS, N
+
+
+def _noise(n: int, overlay: bool) -> np.ndarray:
+    stack = np.random.default_rng(5).normal(130, 8, (n, 120, 160)).clip(0, 255).astype(np.uint8)
+    if overlay:
+        stack[:, 100:108, 20:80] = 255
+    return stack
+
+
+def test_header_against_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "m.avi"
+    FORMATS["mjpeg avi"][1](path)
+    report = inspect(open_movie(path))
+    assert (report.frames, report.header_frames, report.codec) == (N, N, "mjpeg")
+    assert report.interval_s == pytest.approx(0.04)
+    assert report.times_regular is True
+    assert report.bad_frames == report.duplicates == ()
+    assert any("default" in warning for warning in report.warnings)
+    json.dumps(report.as_dict(), allow_nan=False)
+    assert dict(report.rows())["frames"] == f"{N} decoded; the header says {N}"
+
+
+def test_duplicates_grey_range_and_no_clock() -> None:
+    stack = _noise(10, overlay=False)
+    stack[4] = stack[3]
+    report = inspect(open_movie(stack))
+    assert report.duplicates == (4,)
+    assert (report.grey_lowest, report.grey_highest) == (stack.min(), stack.max())
+    assert report.times_regular is None
+    assert report.as_dict()["interval_s"] is None
+    assert any("clock" in warning for warning in report.warnings)
+    assert report.overlay_box is None
+
+
+def test_a_still_overlay_is_found() -> None:
+    box = inspect(open_movie(_noise(20, overlay=True))).overlay_box
+    assert box is not None
+    assert box.as_tuple() == pytest.approx((20, 100, 60, 8), abs=2)
+
+
+def test_an_implausible_clock_is_warned_about() -> None:
+    report = inspect(open_movie(_noise(5, overlay=False), frame_interval_s=0.5))
+    assert not any("clock" in warning or "implausible" in warning for warning in report.warnings)
+
+
+def test_sha256(tmp_path: Path) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(b"tem" * 10**6)
+    assert sha256(file) == hashlib.sha256(file.read_bytes()).hexdigest()
+    first = sha256(tmp_path)
+    file.rename(tmp_path / "b.bin")
+    assert sha256(tmp_path) != first
