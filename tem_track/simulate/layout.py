@@ -132,7 +132,8 @@ def tip_solid(rng: np.random.Generator, layout: Layout, physics: Physics, flat_p
     high = high + wander(rng, p.size, rough, 6 * zoom + 1)
     beyond = np.clip(np.abs(w) - flat_px, 0, None)
     ragged = wander(rng, w.size, 0.8 * rough, 5 * zoom + 1) * np.clip(beyond / (6 * zoom), 0, 1)
-    face = beyond**2 / (60 * zoom) + ragged
+    rounded = physics.tip_curvature_px * (w / flat_px) ** 2
+    face = rounded + beyond**2 / (60 * zoom) + ragged
     pattern = blotches(rng, 420 * max(zoom, 0.4), 420 * max(zoom, 0.4), zoom)
     return Solid(
         face, low, high, float(w[0]), float(p[0]),

@@ -114,6 +114,8 @@ class Physics:
         Roughness of the contours of tip, base and bar.
     bar_blur_px : float
         Out-of-focus softness of the bar's edge.
+    tip_curvature_px : float
+        How far a rounded apex has receded where a flat one would end; it touches on the axis.
     """
 
     dose_e_per_px: float = 150.0
@@ -132,6 +134,7 @@ class Physics:
     illumination: float = 0.06
     roughness_px: float = 1.2
     bar_blur_px: float = 0.8
+    tip_curvature_px: float = 0.0
 
     @classmethod
     def ideal(cls, **changes: Any) -> Physics:
@@ -312,7 +315,7 @@ _NOT_NEGATIVE = (
     "camera_jitter_px", "camera_drift_px", "stage_drift_px", "stage_vibration_px", "flicker",
     "occluded_frames", "overexposed_frames", "duplicated_frames", "dropped_frames",
     "tip_contrast_change", "bragg_contours", "low_contrast", "psf_sigma_px", "tail", "film",
-    "read_noise_e", "roughness_px", "facet", "bar_blur_px", "specimen_texture",
+    "read_noise_e", "roughness_px", "facet", "bar_blur_px", "specimen_texture", "tip_curvature_px",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A scene is the same every time, in any order, and its truth is what it shows."""
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -189,3 +190,27 @@ def test_every_setting_has_a_name_and_help() -> None:
     names = dict(setting_names())
     assert {"dose_e_per_px", "camera_jitter_px", "axis_deg"} <= set(names)
     assert all(names.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "amount"),
+    [
+        ("dose_e_per_px", 40), ("gamma", 0.7), ("fringe", 0.2), ("fringe_asymmetry", 0.9),
+        ("psf_sigma_px", 1.1), ("tail", 0.2), ("tail_sigma_px", 5), ("correlated_noise", True),
+        ("read_noise_e", 4), ("specimen_texture", 0.2), ("film", 0.15), ("ellipticity", 0.8),
+        ("facet", 0.6), ("illumination", 0.2), ("roughness_px", 3), ("bar_blur_px", 3),
+        ("tip_curvature_px", 4), ("camera_jitter_px", 2), ("camera_drift_px", 9),
+        ("stage_drift_px", 9), ("stage_vibration_px", 2), ("flicker", 0.1),
+        ("slow_brightness", 0.3), ("tip_contrast_change", 1), ("tip_rotation_deg", 3),
+        ("base_rotation_deg", 3), ("bragg_contours", 1), ("low_contrast", 18), ("shell_nm", 30),
+        ("polarity", "bright"), ("label", False), ("bits", 16), ("sink_in_nm_per_uN", 9),
+    ],
+)  # fmt: skip
+def test_every_switch_changes_the_picture(name: str, amount: object) -> None:
+    scene = build_scene("rod_compression", seed=1, **SMALL, **{name: amount})
+    assert not np.array_equal(scene.frame(25), _usual())
+
+
+@cache
+def _usual() -> np.ndarray:
+    return build_scene("rod_compression", seed=1, **SMALL).frame(25)
