@@ -100,7 +100,7 @@ class Canvas:
         if x1 <= x0 or y1 <= y0:
             return
         view = self.picture[y0:y1, x0:x1]
-        seam = np.ascontiguousarray(view)
+        seam = view.copy()
         moved = fixed - np.array([x0, y0], dtype=np.int32) * (1 << SHIFT)
         cv2.polylines(seam, [moved], False, colour, thickness, cv2.LINE_AA, SHIFT)
         view[:] = cv2.addWeighted(seam, opacity, view, 1 - opacity, 0)

@@ -20,7 +20,7 @@ from tem_track.outputs.display import BAD_FRAME_GREY, Corner, Levels, survey
 from tem_track.outputs.figures import journal_style, new_figure
 from tem_track.outputs.files import replacing
 from tem_track.outputs.marks import Marks, boxes_of, marks_of
-from tem_track.outputs.panels import column, main_panel
+from tem_track.outputs.panels import column, first_rows, main_panel
 from tem_track.outputs.style import COLOURS, flag_words
 from tem_track.outputs.words import measured_columns, row_words
 from tem_track.records import FloatArray, Frame
@@ -213,7 +213,7 @@ def write_overlay(
         Called as ``progress("overlay", done, total)``.
     """
     film = film_of(result, movie)
-    total = len(result.points)
+    total = len(first_rows(result.points["frame"].tolist()))
     with replacing(Path(path)) as part:
         pictures = _pictures(film, movie)
         for done in encode(pictures, part, frames_per_second(total)):
@@ -223,7 +223,9 @@ def write_overlay(
 
 def _pictures(film: Film, movie: Movie) -> Iterator[Picture]:
     frames = film.result.points["frame"].tolist()
-    for row, frame in enumerate(movie.select(frames)):
+    rows = first_rows(frames)
+    chosen = movie.select(frames[row] for row in rows)
+    for row, frame in zip(rows, chosen, strict=True):
         yield film.paint(row, frame)
 
 
@@ -247,5 +249,7 @@ def _stream(container: av.container.OutputContainer, picture: Picture, fps: int)
     stream.pix_fmt = "yuv420p"
     stream.codec_context.thread_count = 1
     stream.codec_context.gop_size = fps
-    stream.options = {"crf": CRF, "preset": "veryfast", "profile": "high"}
+    # x264's fastest code for some processors gives other bytes from run to run without this.
+    same = "cpu-independent=1"
+    stream.options = {"crf": CRF, "preset": "veryfast", "profile": "high", "x264-params": same}
     return stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from tem_track.analysis import Result
 from tem_track.outputs.style import label
 from tem_track.records import FloatArray
 
-__all__ = ["Panel", "column", "has", "main_panel", "panels_of"]
+__all__ = ["Panel", "column", "first_rows", "has", "main_panel", "panels_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,14 @@ def main_panel(result: Result) -> Panel | None:
     """Return the panel that a film of the test shows, None where nothing was measured."""
     panels = panels_of(result)
     return panels[0] if panels else None
+
+
+def first_rows(frames: Sequence[int]) -> list[int]:
+    """Return the first row of every frame: where bodies are several, a frame has several rows."""
+    seen: dict[int, int] = {}
+    for row, frame in enumerate(frames):
+        seen.setdefault(int(frame), row)
+    return list(seen.values())
 
 
 def has(result: Result, name: str) -> bool:

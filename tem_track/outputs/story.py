@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tem_track.analysis import Result
 from tem_track.outputs.figures import events_of
-from tem_track.outputs.panels import column, main_panel
+from tem_track.outputs.panels import column, first_rows, main_panel
 from tem_track.records import FloatArray
 
 __all__ = ["story_rows"]
@@ -28,11 +28,14 @@ def story_rows(result: Result, count: int = 12) -> list[int]:
         Rising row numbers of the points.
     """
     total = len(result.points)
-    if total <= count:
-        return list(range(total))
+    rows = first_rows(result.points["frame"].tolist())
+    if len(rows) <= count:
+        return rows
     path = _path(result)
     chosen = {0, total - 1} | {row for row, _, _ in events_of(result)}
+    chosen = {row for row in chosen if row in rows}
     bad = np.array(["BAD_FRAME" in str(f) for f in result.points["flags"]])
+    bad |= ~np.isin(np.arange(total), rows)
     while len(chosen) < count:
         farthest = _farthest(path, sorted(chosen), bad)
         if farthest is None:

@@ -18,6 +18,7 @@ from PIL import Image as Pictures
 
 from tem_track.analysis import Progress
 from tem_track.outputs.display import BAD_FRAME_GREY, Grey, Levels, resized, survey
+from tem_track.outputs.panels import first_rows
 from tem_track.records import Frame
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def make_stills(
         Rows that must have their own still.
     progress : callable, optional
     """
-    rows = thinned(len(frames), MOST_STILLS, keep)
+    every = first_rows(frames)
+    wanted = [every.index(row) for row in keep if row in every]
+    rows = [every[number] for number in thinned(len(every), MOST_STILLS, wanted)]
     levels = survey(movie, frames).levels
     recipe = _recipe(movie, [frames[row] for row in rows], levels)
     sources = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from tem_track.analysis import Result
 from tem_track.config import Experiment, experiment_from_dict
 from tem_track.frames import Movie, open_movie
+from tem_track.frames.arrays import ArraySource
+from tem_track.frames.movie import Picture
 from tem_track.mechanics.columns import COLUMNS
 from tem_track.records import Axis
 
@@ -59,12 +62,24 @@ def motion(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArra
     return 0.55 * drive, 0.45 * drive, drive
 
 
-def movie(count: int = 48, *, noise: float = 6.0, bad: int | None = None) -> Movie:
-    """Bar, tip, rod and base as flat grey shapes with seeded noise."""
+class WithBadFrame(ArraySource):
+    """A movie in which one frame cannot be decoded."""
+
+    bad = 5
+
+    def read(self, indices: Sequence[int]) -> Iterator[Picture]:
+        for index, picture in zip(indices, super().read(indices), strict=True):
+            yield (None, "cut short") if index == self.bad else picture
+
+
+def movie(count: int = 48, *, noise: float = 6.0, bad: bool = False) -> Movie:
+    """Bar, tip, rod and base as flat grey shapes with seeded noise; frame 5 may be bad."""
     deflection, deformation, _ = motion(count)
     stack = np.empty((count, *SIZE[::-1]), dtype=np.uint8)
     for i in range(count):
         stack[i] = _frame(i, deflection[i], deformation[i], noise)
+    if bad:
+        return Movie(WithBadFrame(stack), 0.1)
     return open_movie(stack, frame_interval_s=0.1)
 
 
@@ -183,3 +198,21 @@ def _measurement(points: pd.DataFrame) -> pd.DataFrame:
     table["tip_yy_px2"] = np.where(points["frame"] == 3, np.inf, 0.1 / 3)
     table["tip_reason"] = ""
     return table
+
+
+def growth(count: int = 12, bodies: int = 1) -> Result:
+    """The rod as a body that grows; where bodies are several, a frame has several rows."""
+    base = result(count)
+    data = {"movie": "made.avi", "mode": "growth", "calibration": {"scale_nm_per_px": SCALE}}
+    data["specimen"] = {"box_px": [50, 84, 40, 70], "shape": "rod"}
+    points = base.points[["frame", "time_s", "flags", "length_nm", "u_length_nm"]].copy()
+    points["phase"] = ""
+    points["diameter_mean_nm"] = np.linspace(40, 90, count)
+    points["shell_nm"] = np.linspace(2, 14, count)
+    points = points.loc[points.index.repeat(bodies)].reset_index(drop=True)
+    points["body"] = [f"b{1 + row % bodies}" for row in range(len(points))]
+    summary = {"n_frames": count, "n_lost": 0, "growth_rate_nm_per_s": 1.2, "warnings": []}
+    summary |= {"u_growth_rate_nm_per_s": 0.1, "nucleation_frame": 3, "shell_law": "parabolic"}
+    return Result(
+        points, summary, base.measurement, base.outlines, experiment_from_dict(data), base.axis
+    )

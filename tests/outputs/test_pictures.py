@@ -90,7 +90,10 @@ def test_pictures_are_the_same_from_run_to_run(tmp_path: Path) -> None:
         assert (tmp_path / f"a{rest}").read_bytes() == (tmp_path / f"b{rest}").read_bytes(), rest
 
 
-@pytest.mark.parametrize("case", ["no specimen", "lost", "one frame", "bad frame", "tension"])
+CASES = ("no specimen", "lost", "one frame", "bad frame", "tension", "growth", "two bodies")
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_pictures_are_drawn_of_every_kind_of_result(tmp_path: Path, case: str) -> None:
     count = 1 if case == "one frame" else 9
     result = made.result(count, specimen=case != "no specimen")
@@ -101,7 +104,9 @@ def test_pictures_are_drawn_of_every_kind_of_result(tmp_path: Path, case: str) -
             result.points[name] = np.nan
         result.outlines.clear()
         result.points["flags"] = "BAR_LOST;TIP_LOST"
-    outputs.write_pictures(result, made.movie(count), tmp_path)
+    if case in ("growth", "two bodies"):
+        result = made.growth(count, 2 if case == "two bodies" else 1)
+    outputs.write_pictures(result, made.movie(count, bad=case == "bad frame"), tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "overlay.mp4", "montage.png", "montage.pdf", "curves.png", "curves.pdf", "curves.svg",

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from tem_track import pages
+from tem_track.frames import open_movie
+from tem_track.pages.flagged import problem_rows, worst_first
+from tem_track.pages.methods import methods_paragraph
 from tem_track.pages.report import safe_json
-from tem_track.pages.stills import nearest, thinned
+from tem_track.pages.stills import make_stills, nearest, thinned
 from tests.outputs import made
 from tests.pages.browser import opened, wait
 
@@ -224,7 +227,10 @@ def test_the_report_is_the_same_from_run_to_run(tmp_path: Path) -> None:
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
-@pytest.mark.parametrize("case", ["no specimen", "all lost", "one frame", "tension"])
+CASES = ("no specimen", "all lost", "one frame", "tension", "growth", "two bodies")
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_a_report_opens_for_every_kind_of_result(browser: Any, tmp_path: Path, case: str) -> None:
     count = 1 if case == "one frame" else 9
     changes = {"mode": "tension"} if case == "tension" else {}
@@ -235,10 +241,13 @@ def test_a_report_opens_for_every_kind_of_result(browser: Any, tmp_path: Path, c
                 result.points[name] = np.nan
         result.outlines.clear()
         result.summary.update(dict.fromkeys(result.summary))
+    if case in ("growth", "two bodies"):
+        result = made.growth(count, 2 if case == "two bodies" else 1)
     path = tmp_path / "report.html"
     pages.write_report(result, made.movie(count), path)
     with opened(browser, path) as (page, complaints):
-        choose(page, count - 1)
+        page.evaluate(f"chooseByHand({len(result.points) - 1})")
+        settle(page, count - 1)
         assert page.evaluate(READ_CODE) == count - 1
         assert complaints == []
 
@@ -252,3 +261,59 @@ def test_thinned_stills_keep_what_matters_and_the_nearest_is_shown() -> None:
         distance = abs(rows[numbers[row]] - row)
         assert distance == min(abs(other - row) for other in rows)
     assert thinned(48, 600) == list(range(48))
+
+
+def test_a_long_movie_shows_the_nearest_picture_and_says_so(browser: Any, tmp_path: Path) -> None:
+    count = 900
+    path = tmp_path / "report.html"
+    pages.write_report(made.result(count), made.movie(count), path)
+    assert path.stat().st_size < 25e6
+    with opened(browser, path) as (page, complaints):
+        own = set(page.evaluate("data.stills.map((still) => still.frame)"))
+        assert len(own) <= 600
+        assert page.evaluate("data.frame.length") == count
+        without = next(row for row in range(400, 500) if row not in own)
+        page.evaluate(f"chooseByHand({without})")
+        wait(page, f"document.documentElement.dataset.row === '{without}'")
+        near = min(own, key=lambda frame: (abs(frame - without), frame))
+        settle(page, near)
+        assert page.evaluate(READ_CODE) == near
+        assert page.inner_text("#still-note") == f"picture: frame {near}"
+        assert page.inner_text("#frame-number") == f"frame {without}"
+        page.evaluate(f"chooseByHand({near})")
+        wait(page, f"document.documentElement.dataset.row === '{near}'")
+        assert page.inner_text("#still-note") == ""
+        assert "of 900 frames have their picture" in page.inner_text("body")
+        assert complaints == []
+
+
+def test_flagged_frames_are_listed_worst_first_in_runs() -> None:
+    result = made.result(30)
+    flags = [""] * 30
+    flags[2:5] = ["NO_CONTACT"] * 3
+    flags[8] = "LOW_SCORE"
+    flags[12:14] = ["TIP_LOST"] * 2
+    flags[20] = "BAD_FRAME"
+    result.points["flags"] = flags
+    listed = worst_first(result)
+    assert [item["frames"] for item in listed] == [
+        "frame 20", "frames 12 to 13", "frame 8", "frames 2 to 4",
+    ]  # fmt: skip
+    assert problem_rows(result) == [8, 12, 13, 20]
+
+
+def test_the_methods_paragraph_says_what_was_done() -> None:
+    text = methods_paragraph(made.result())
+    for words in ("48 frames", "6.00 ± 0.60 N/m", "4.000 ± 0.040 nm", "initial mid diameter"):
+        assert words in text
+    assert "outline" not in methods_paragraph(made.result(specimen=False))
+    assert "cantilever" not in methods_paragraph(made.growth())
+
+
+@pytest.mark.parametrize("side", [200, 1200])
+def test_noisy_stills_keep_to_their_budget(side: int) -> None:
+    rng = np.random.default_rng(1)
+    stack = rng.normal(128, 50, (4, side, side)).clip(0, 255).astype(np.uint8)
+    stills = make_stills(open_movie(stack, frame_interval_s=1.0), [0, 1, 2, 3])
+    assert np.mean([len(source) for source in stills.sources]) < 70_000 * 4 / 3
+    assert max(stills.width_px, stills.height_px) <= 760
