@@ -69,10 +69,11 @@ class Video:
         If FFmpeg cannot read the file, it has no video, or no decoder knows its codec.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: dict[str, str] | None = None) -> None:
         self.path = path
+        self._options = _OPTIONS | (options or {})
         self._file = path.open("rb", buffering=0)
-        self._container = _opened(path)
+        self._container = _opened(path, self._options)
         try:
             self.stream = self._video_stream()
         except MovieError:
@@ -173,7 +174,7 @@ class Video:
     def renew(self) -> None:
         """Take a new decoder: damage may have left wrong settings in the old one."""
         self._container.close()
-        self._container = _opened(self.path)
+        self._container = _opened(self.path, self._options)
         self.stream = self._video_stream()
         self._context = self._strict_context()
 
@@ -201,12 +202,12 @@ def _has_tag(context: Any) -> bool:
         return True
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path, options: dict[str, str]) -> Any:
     if av.logging.get_level() is None:
         av.logging.set_level(av.logging.PANIC)  # count complaints, print none
         av.logging.set_skip_repeated(False)
     try:
-        return av.open(str(path), options=_OPTIONS, metadata_errors="replace")
+        return av.open(str(path), options=options, metadata_errors="replace")
     except READ_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise MovieError(

@@ -8,6 +8,7 @@ container has none, it is the place in which the decoder puts the frame out.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -26,8 +27,8 @@ __all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table"]
 
 _P_FRAME, _B_FRAME = 1, 2
 _STRAY_FRAMES = 4
-DEEPEST_REORDERING = 32
-"""More frames than any codec holds back (H.264: 16)."""
+DEEPEST_REORDERING = 16
+"""As many frames as any codec holds back (H.264)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +104,11 @@ def read_table(video: Video) -> PacketTable:
         table = _from_demuxer(video)
     if not len(table.order):
         raise MovieError(f"{video.path.name}: holds no frames; the recording was never finished")
-    if video.codec == "mpeg4" and table.stamped and table.ordered:
-        _check_stated_order(video, table)
+    if video.codec == "mpeg4":
+        if table.stamped and table.ordered:
+            _check_stated_order(video, table)
+        elif not table.ordered:
+            table = _in_stated_order(video, table)
     return _whole_raw_frames(table) if video.codec == "rawvideo" else table
 
 
@@ -128,8 +132,7 @@ def _types(video: Video, table: PacketTable) -> list[int | None]:
 def _from_avi(video: Video) -> PacketTable:
     chart = map_avi(video.path, int(video.stream.index))
     rows = [_Row(c.offset, c.size, c.key, c.tick) for c in chart.chunks]
-    table = _table(video, rows, float(video.stream.time_base), False, chart.end_note)
-    return _in_stated_order(video, table) if video.codec == "mpeg4" else table
+    return _table(video, rows, float(video.stream.time_base), False, chart.end_note)
 
 
 def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
@@ -230,9 +233,25 @@ def _from_demuxer(video: Video) -> PacketTable:
             )
     except READ_ERRORS as error:
         note = f"reading stops after {len(rows)} frames ({getattr(error, 'strerror', error)})"
+    if not note and not _tables_agree(video, len(rows)):
+        raise MovieError(f"{video.path.name}: its tables contradict each other; remux the file")
     if note and video.reorders:
         rows = _of_certain_place(rows, last_dts)
     return _table(video, rows, float(video.stream.time_base), True, note)
+
+
+def _tables_agree(video: Video, packets: int) -> bool:
+    """Return whether an MP4 file's tables of times and of places name as many frames.
+
+    An edit list may leave some out, so the file is asked once more without it.
+    """
+    promised = int(video.stream.frames)
+    if packets == promised or not promised:
+        return True
+    unedited = Video(video.path, {"ignore_editlist": "1"})
+    with contextlib.closing(unedited), contextlib.suppress(*READ_ERRORS):
+        return sum(1 for _ in unedited.packets()) == promised
+    return False
 
 
 def _of_certain_place(rows: list[_Row], last_dts: int | None) -> list[_Row]:

@@ -205,6 +205,8 @@ def _frame_shape(path: Path, series: Any) -> tuple[tuple[int, ...], int]:
     if len(stacks) > 1:
         found = " and ".join(f"{n} along {axis}" for axis, n in stacks.items())
         raise MovieError(f"{path.name}: holds {found}; keep one of them, the frames")
+    if 0 in shape:
+        raise MovieError(f"{path.name}: its images have no pixels; save it again with ImageJ")
     if math.prod(shape) > _LARGEST_PX:
         raise MovieError(f"{path.name}: images of {shape} pixels are too large; crop them")
     return shape, math.prod(stacks.values())
