@@ -94,12 +94,20 @@ def _status_of(arguments: list[str]) -> int:
     except TemTrackError as error:
         return _fail(str(error), error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", INTERRUPTED)
+        return _interrupted()
     except BrokenPipeError:
         return 1
     except Exception as error:
         return _unexpected(error)
+    if status == INTERRUPTED:
+        return _interrupted()
     return status if isinstance(status, int) else 0
+
+
+def _interrupted() -> int:
+    return _fail(
+        "interrupted; what is measured is kept, the same command goes on from there", INTERRUPTED
+    )
 
 
 def _wrong_usage(error: Any) -> int:
@@ -192,7 +200,9 @@ def _progress(quiet: bool) -> Iterator[Progress]:
 
 
 def _print_json(answer: Any) -> None:
-    print(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))
+    from tem_track.outputs.tables import json_text
+
+    print(json_text(answer), end="")
 
 
 def _print_rows(rows: list[tuple[str, str]], title: str = "") -> None:

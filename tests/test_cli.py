@@ -1,0 +1,182 @@
+"""The command line: exit statuses, one-line errors that say the cure, and machines' answers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tem_track.cli import _status_of
+from tests.small import EXPERIMENT, write_small
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small(tmp_path_factory.mktemp("cli"), count=24)
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    status = _status_of([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def test_run_prints_a_table_or_json(
+    experiment: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "results"
+    status, out, _ = call(capsys, "run", experiment, "--output", folder, "--no-pictures")
+    assert status == 0
+    assert "frames" in out
+    status, out, _err = call(
+        capsys, "run", experiment, "--output", folder, "--no-pictures", "--json"
+    )
+    answer = json.loads(out)
+    assert status == 0
+    assert answer["n_frames"] == 24
+    assert answer["results"] == str(folder)
+    assert answer == {"results": str(folder)} | json.loads((folder / "summary.json").read_text())
+    status, out, _ = call(capsys, "recalculate", folder, "--json")
+    assert (status, json.loads(out)["n_frames"]) == (0, 24)
+
+
+def test_a_run_draws_everything_without_a_specimen(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = call(capsys, "run", experiment)
+    assert status == 0, err
+    folder = experiment.with_suffix(".results")
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        "points.csv",
+        "summary.json",
+        "measurement.csv",
+        "overlay.mp4",
+        "montage.png",
+        "curves.png",
+        "curves.pdf",
+        "report.html",
+        "experiment.toml",
+        "provenance.json",
+    }
+    for command in (
+        ["export", folder, "--format", "origin"],
+        ["export", folder, "--format", "excel"],
+        ["export", folder, "--format", "csv-semicolon"],
+        ["table", folder, "--output", folder / "table.md"],
+        ["plot", folder, "--output", folder / "plot.png"],
+    ):
+        status, out, err = call(capsys, *command)
+        assert status == 0, err
+        assert Path(out.strip()).is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "words"),
+    [
+        ("small.tif", "nothing.avi", 3, ["nothing.avi"]),
+        ("= 2.0", "= 0", 4, ["calibration.scale_nm_per_px = 0", "greater than 0"]),
+        ("= 6.0", "= -6.0", 4, ["cantilever.stiffness_N_per_m = -6.0"]),
+        ("[tip]", "[tipp]", 4, ["unknown key tipp", "did you mean tip?"]),
+        ('"compression"', '"squeeze"', 4, ["mode = 'squeeze'", "compression"]),
+        ("[130, 0, 70, 60]", "[130, 0, 71, 60]", 4, ["bar.box_px", "200 px wide"]),
+        ("[tip]", "[frames]\nfirst = 24\n[tip]", 4, ["frames.first = 24", "23"]),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    old: str,
+    new: str,
+    status: int,
+    words: list[str],
+    experiment: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = experiment.with_name("wrong.toml")
+    path.write_text(EXPERIMENT.format(movie="small.tif").replace(old, new), encoding="utf-8")
+    got, out, err = call(capsys, "run", path)
+    assert got == status
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    for word in words:
+        assert word in err
+    assert not path.with_suffix(".results").exists()
+
+
+def test_a_text_file_is_no_movie(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    movie = tmp_path / "notes.avi"
+    movie.write_text("dear diary")
+    status, _, err = call(capsys, "info", movie)
+    assert status == 3
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_failed_quality_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_small(tmp_path, count=24)
+    import numpy as np
+    import tifffile
+
+    frames = tifffile.imread(tmp_path / "small.tif")
+    frames[15:20] = np.random.default_rng(0).poisson(100, frames[0].shape).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "small.tif", frames)
+    status, _, err = call(capsys, "run", path, "--no-pictures")
+    assert status == 6
+    assert "max_lost_fraction" in err
+    assert (tmp_path / "small.results" / "provenance.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["run"], ["run", "--bogus", "x"], ["nonsense"], ["simulate", "--seed", "x"], []],
+)
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, *arguments)[0] == 2
+
+
+def test_a_batch_with_a_failure(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = experiment.with_name("missing.toml")
+    status, _, err = call(
+        capsys, "batch", missing, "--no-pictures", "--jobs", "1", "--output", experiment.parent
+    )
+    assert status == 7
+    assert "missing.toml" in err
+
+
+def test_calc_answers_with_units(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = call(
+        capsys, "calc", "rod-stress", "--force-nN", "3600", "--diameter-nm", "355", "--json"
+    )
+    assert status == 0
+    assert json.loads(out)["stress_MPa"] == pytest.approx(36.371, abs=5e-4)
+    status, _, err = call(capsys, "calc", "rod-stress", "--force-nN", "1", "--diameter-nm", "0")
+    assert status == 4
+    assert "diameter_nm" in err
+
+
+def test_help_needs_no_heavy_library() -> None:
+    code = (
+        "import sys; from tem_track.cli import _status_of; _status_of(['--help']);"
+        "heavy = {'cv2', 'numba', 'scipy', 'pandas', 'matplotlib', 'skimage', 'dask', 'av'};"
+        "print('LOADED', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("LOADED []")
+
+
+def test_an_interrupted_run_says_so(experiment: Path, tmp_path: Path) -> None:
+    import signal
+
+    folder = tmp_path / "interrupted"
+    command = [sys.executable, "-m", "tem_track", "run", str(experiment), "--output", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (folder / ".measured").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert (folder / ".measured").exists()
