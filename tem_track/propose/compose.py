@@ -20,7 +20,7 @@ from tem_track.propose.find import Scene, understand
 from tem_track.propose.glance import Glance, look
 from tem_track.propose.labels import find_writing, without_writing
 from tem_track.propose.motion import Track
-from tem_track.propose.proposal import NAMES, SURE, AxisFound, Part, Proposal, ShapeFound
+from tem_track.propose.proposal import GUESS, NAMES, SURE, AxisFound, Part, Proposal, ShapeFound
 from tem_track.propose.reading import read_label
 from tem_track.propose.shapes import shape_of
 from tem_track.records import Box, FloatArray, Mode, Polarity
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["propose"]
 
 AXIS_SURE_DEG = 2.0
+
+_UNLIKE = (
+    "this does not look like a specimen between a tip and a counter electrode in frame {}:"
+    " draw the boxes by hand, or try --polarity bright where objects are brighter than vacuum"
+)
 
 
 def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposal:
@@ -153,7 +158,21 @@ def _specimen(scene: Scene) -> Part:
 
 
 def _sure(scene: Scene) -> float:
-    return min(0.99, 0.35 + 0.65 * min(scene.quality / 0.6, 1.0))
+    """Return how sure the chain is: clear-cut, free of the borders, with a bar, and moving."""
+    sure = min(0.99, 0.35 + 0.65 * min(scene.quality / 0.6, 1.0))
+    if _at_side(scene):
+        sure *= 0.4
+    if scene.bar is None:
+        sure *= 0.75
+    return sure
+
+
+def _at_side(scene: Scene) -> bool:
+    """Whether much of the body, or an end's face, runs out of the picture sideways."""
+    chain, last = scene.chain, scene.clear.shape[2] - 1
+    body = slice(chain.top, chain.bottom + 1)
+    out = (chain.left <= 0) | (chain.right >= last)
+    return bool(out[body].mean() > 0.2 or out[chain.upper])
 
 
 def _steadiness(scene: Scene) -> float:
@@ -176,6 +195,8 @@ def _axis(scene: Scene) -> AxisFound:
 
 def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
     glance, out = scene.glance, list(movie.info.warnings)
+    if _specimen(scene).confidence < GUESS:
+        out.append(_UNLIKE.format(scene.glance.frames[0]))
     if glance.disturbed:
         shown = ", ".join(str(n) for n in glance.disturbed[:5])
         out.append(f"frames {shown} look unlike their neighbours and were left out")
@@ -191,9 +212,5 @@ def _nothing(movie: Movie, glance: Glance, mode: Mode, polarity: Polarity) -> Pr
         mode, polarity, glance.size_px, glance.frames[0], parts,
         ShapeFound(None, 0.0), AxisFound(None, 0.0),
         tag_scale_nm_per_px=movie.info.scale_nm_per_px,
-        warnings=(
-            *movie.info.warnings,
-            "no specimen between two thick ends was found: this does not look like a specimen"
-            f" between tip and counter electrode, {polarity} on its background",
-        ),
+        warnings=(*movie.info.warnings, _UNLIKE.format(glance.frames[0])),
     )  # fmt: skip

@@ -27,6 +27,12 @@ QUIET = 0.6
 HARD = 0.45
 """Share of a written edge's step that lies between two neighbouring pixels, at least."""
 
+FLAT = 0.06
+"""Writing has one ink: it varies by less than this, over the range from black to vacuum."""
+
+MOST = 12
+"""More separate labels than this are the scene's own texture."""
+
 LARGEST = {"dark": 0.006, "bright": 0.3}
 """Area over the frame's: bright panels may be large; what is dark and large is the bar."""
 
@@ -49,6 +55,7 @@ class _Piece:
     width: int
     height: int
     fill: float
+    ink: float
 
 
 def find_writing(glance: Glance) -> Writing:
@@ -59,6 +66,8 @@ def find_writing(glance: Glance) -> Writing:
     if not pieces:
         return Writing()
     boxes = _grouped(pieces, glance.size_px)
+    if len(boxes) > MOST:
+        return Writing()
     bars = [piece for piece in pieces if _is_bar(piece, glance)]
     bar = max(bars, key=lambda piece: piece.width, default=None)
     return Writing(tuple(boxes), None if bar is None else _measured(bar, glance, boxes))
@@ -102,8 +111,12 @@ def _pieces(glance: Glance, sign: float) -> list[_Piece]:
         part = labels[y : y + height, x : x + width] == i
         least = 0.0 if sign > 0 else 0.6 * span
         if _is_hard(glance.mean, part, (x, y), least):
-            found.append(_Piece(x, y, width, height, area / (width * height)))
-    return found
+            inked = glance.mean[y : y + height, x : x + width][part]
+            ink = float(np.percentile(sign * inked, 90))
+            if ink - float(np.median(sign * inked)) < FLAT * span:
+                found.append(_Piece(x, y, width, height, area / (width * height), ink))
+    full = max((piece.ink for piece in found), default=0.0)
+    return [piece for piece in found if full - piece.ink < FLAT * span]
 
 
 def _is_hard(mean: FloatArray, part: Mask, at: tuple[int, int], least: float) -> bool:

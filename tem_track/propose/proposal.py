@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from tem_track.records import Axis, Box, Mode, Polarity, Shape
 
-__all__ = ["NAMES", "SURE", "AxisFound", "Part", "Proposal", "ScaleBar", "ShapeFound"]
+__all__ = ["GUESS", "NAMES", "SURE", "AxisFound", "Part", "Proposal", "ScaleBar", "ShapeFound"]
 
 NAMES = ("bar", "tip", "specimen", "base")
 
 SURE = 0.5
-"""Confidence from which a finding is written down as it is."""
+"""Confidence below which a finding is drawn and told as unsure."""
+
+GUESS = 0.35
+"""Confidence below which a box is left for a person: it is only written as a comment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class Part:
     confidence: float
     runner_up: str = ""
     note: str = ""
+
+    @property
+    def found(self) -> bool:
+        """Whether the box is more than a guess."""
+        return self.box is not None and self.confidence >= GUESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +132,4 @@ class Proposal:
     @property
     def missing(self) -> tuple[str, ...]:
         """Names of the parts that were not found."""
-        return tuple(part.name for part in self.parts if part.box is None)
+        return tuple(part.name for part in self.parts if not part.found)

@@ -83,8 +83,8 @@ def unanswered(proposal: Proposal, given: Given) -> tuple[str, ...]:
     if loaded and given.stiffness_N_per_m is None:
         open_ends.append("cantilever.stiffness_N_per_m")
     needed = ("bar", "tip") if loaded else ("specimen",)
-    open_ends += [f"{name}.box_px" for name in needed if proposal.part(name).box is None]
-    if proposal.part("specimen").box is not None and proposal.shape.shape is None:
+    open_ends += [f"{name}.box_px" for name in needed if not proposal.part(name).found]
+    if proposal.part("specimen").found and proposal.shape.shape is None:
         open_ends.append("specimen.shape")
     return tuple(open_ends)
 
@@ -171,7 +171,7 @@ def _cantilever(given: Given) -> Table:
 
 
 def _add_part(document: TOMLDocument, proposal: Proposal, part: Part, given: Given) -> None:
-    if part.box is None:
+    if part.box is None or not part.found:
         _ask_for_part(document, proposal, part)
         return
     table = tomlkit.table()
@@ -203,7 +203,10 @@ def _ask_for_part(document: TOMLDocument, proposal: Proposal, part: Part) -> Non
     needed = part.name in (("bar", "tip") if loaded else ("specimen",))
     word = "needed" if needed else "not found, may stay out"
     document.add(tomlkit.comment(f"[{part.name}]  # {word}: {_SAYS[part.name]}"))
-    document.add(tomlkit.comment(f"box_px = [x, y, width, height]  # {part.note}"))
+    guess = "[x, y, width, height]"
+    if part.box is not None:
+        guess = f"{[round(v) for v in part.box.as_tuple()]}  # a guess, {part.confidence:.2f};"
+    document.add(tomlkit.comment(f"box_px = {guess}  # {part.note}".replace(";  #", ";")))
 
 
 def _put(table: Table, key: str, value: object, words: str) -> None:
