@@ -183,7 +183,9 @@ def _with_lost(chart: EbmlMap, reach: int) -> tuple[list[_Row], str]:
     """Return the blocks and the frames that the broken stretches held."""
     rows = [_Row(b.offset, b.size, b.key, b.stamp) for b in chart.blocks]
     cut_here = [len(rows)] if chart.end_note and reach > 1 and rows else []
-    gaps = [gap for gap in chart.gaps if gap < len(rows)] + cut_here
+    if cut_here and len(rows) < DEEPEST_REORDERING:
+        return rows[:1], chart.end_note  # too few to tell what was to be shown between them
+    gaps = sorted({gap for gap in chart.gaps if gap < len(rows)}) + cut_here
     if not gaps:
         return rows, chart.end_note
     grid = fit_grid(np.array([b.stamp for b in chart.blocks], np.int64))
@@ -269,6 +271,10 @@ def _table(
     video: Video, rows: list[_Row], tick_s: float, has_stamps: bool, note: str
 ) -> PacketTable:
     stamps = np.array([0 if row.stamp is None else row.stamp for row in rows], np.int64)
+    if has_stamps and _hides_strays(rows, stamps):
+        raise MovieError(
+            f"{video.path.name}: its time stamps contradict the order of its frames; remux the file"
+        )
     order = np.flatnonzero([row.shown for row in rows])
     ordered = not video.reorders
     if video.reorders and has_stamps and fit_grid(stamps[order]) is not None:
@@ -286,6 +292,13 @@ def _table(
         ordered=ordered,
         end_note=note,
     )
+
+
+def _hides_strays(rows: list[_Row], stamps: NDArray[np.int64]) -> bool:
+    """Return whether a frame is left out of the show for a stamp far from its neighbours'."""
+    hidden = [n for n, row in enumerate(rows) if not row.shown and row.stamp is not None]
+    places = ranks(np.argsort(stamps, kind="stable"), len(rows))
+    return any(abs(int(places[n]) - n) > DEEPEST_REORDERING for n in hidden)
 
 
 def _times_s(stamps: NDArray[np.int64], tick_s: float) -> FloatArray:
