@@ -21,7 +21,7 @@ from tem_track.specimen.model import (
     measure_edges,
 )
 from tem_track.specimen.profile import EdgeModel
-from tem_track.specimen.smooth import Curve, smooth_curve
+from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 from tem_track.specimen.strip import Strip
 
 __all__ = ["Body", "Sides"]
@@ -36,7 +36,7 @@ class Sides:
     s_px: FloatArray
     width: Curve
     middle: Curve
-    good: FloatArray
+    good: Mask
 
     @property
     def left_px(self) -> FloatArray:
@@ -115,7 +115,7 @@ class Body:
         self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges, faces: Faces
     ) -> Outline:
         """Return the outline from its edges and faces."""
-        sides = self.sides(edges, faces, 1e1 if model.mode == "tension" else 1e3)
+        sides = self.sides(edges, faces, 0.1 if model.mode == "tension" else 1e3)
         if sides is None:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
         length = faces.tip.s_px - faces.base.s_px
@@ -144,7 +144,7 @@ class Body:
             gap_px=faces.gap_px,
             u_gap_px=faces.u_gap_px,
             flags=flags,
-            **scalars,
+            **scalars,  # type: ignore[arg-type]
         )
 
     def halves(
@@ -186,12 +186,12 @@ class Body:
 
     def sides(self, edges: Edges, faces: Faces, softest: float = 1e3) -> Sides | None:
         """Smooth the edges between the two faces, a neck less than a barrel."""
-        inside = (edges.s_px > faces.base.s_px + CLEAR_PX) & (
+        inside: Mask = (edges.s_px > faces.base.s_px + CLEAR_PX) & (
             edges.s_px < faces.tip.s_px - CLEAR_PX
         )
         if inside.sum() < 4:
             return None
-        good = edges.good[inside].all(axis=1)
+        good: Mask = np.asarray(edges.good[inside].all(axis=1))
         if good.mean() < _LEAST_GOOD:
             return None
         t = edges.t_px[inside]
@@ -199,7 +199,7 @@ class Body:
         middle = smooth_curve(t.mean(axis=1), good, softest)
         return Sides(edges.s_px[inside], width, middle, good)
 
-    def smooth_width(self, width_px: FloatArray, good: FloatArray, softest: float) -> Curve:
+    def smooth_width(self, width_px: FloatArray, good: Mask, softest: float) -> Curve:
         """Smooth the width along the axis."""
         return smooth_curve(width_px, good, softest)
 
@@ -232,7 +232,7 @@ class Body:
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
         """Extrapolate the width to both faces from the outer tenth of the length."""
-        out = {}
+        out: dict[str, float] = {}
         tenth = max(0.1 * (high - low), 8.0)
         for name, at in (("base", low), ("tip", high)):
             near = np.abs(sides.s_px - at) <= tenth + CLEAR_PX

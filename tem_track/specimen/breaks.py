@@ -1,4 +1,4 @@
-"""Is there still a body between the two faces? Where is it parted?"""
+"""Whether there is still a body between the two faces, and where it is parted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.model import BAND_PX
+from tem_track.specimen.smooth import Mask
 
 __all__ = ["Opening", "find_opening"]
 
@@ -49,7 +50,7 @@ def find_opening(
     -------
     Opening or None
     """
-    empty = _empty(bands, t_px, edges, mu_per_px)
+    empty: Mask = _empty(bands, t_px, edges, mu_per_px)
     runs, last = _runs(empty), len(empty)
     body = ~empty & edges.good.all(axis=1)
     inner = [
@@ -66,8 +67,8 @@ def find_opening(
     return Opening(float(edges.s_px[a]) - half, float(edges.s_px[b - 1]) + half)
 
 
-def _empty(bands: FloatArray, t_px: FloatArray, edges: Edges, mu_per_px: float) -> FloatArray:
-    seen = edges.good.all(axis=1)
+def _empty(bands: FloatArray, t_px: FloatArray, edges: Edges, mu_per_px: float) -> Mask:
+    seen: Mask = np.asarray(edges.good.all(axis=1))
     width = edges.t_px[:, 1] - edges.t_px[:, 0]
     if seen.sum() < 3:
         return np.zeros(len(bands), dtype=bool)
@@ -95,10 +96,10 @@ def _darkness(bands: FloatArray, t_px: FloatArray, middle: FloatArray, usual: fl
         near = np.abs(t_px - middle[:, None] - shift) <= 3.5
         total = np.where(near, bands, 0.0).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
         found.append(1.0 - total / np.maximum(background, 1e-6))
-    return np.nan_to_num(np.max(found, axis=0))
+    return np.asarray(np.nan_to_num(np.max(found, axis=0)))
 
 
-def _runs(flags: FloatArray) -> list[tuple[int, int]]:
+def _runs(flags: Mask) -> list[tuple[int, int]]:
     padded = np.concatenate([[0], flags.astype(int), [0]])
     starts = np.flatnonzero(np.diff(padded) == 1)
     stops = np.flatnonzero(np.diff(padded) == -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from scipy.ndimage import median_filter, uniform_filter1d
 
 from tem_track.records import FloatArray
 from tem_track.specimen.profile import U_HIGH_PX, U_LOW_PX, U_STEP_PX, EdgeTable, Profile
+from tem_track.specimen.smooth import Mask
 
 __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
@@ -45,7 +47,7 @@ class Edges:
     u_px: FloatArray
     background: FloatArray
     contrast: FloatArray
-    good: FloatArray
+    good: Mask
     shell_px: float = math.nan
     u_shell_px: float = math.nan
 
@@ -92,7 +94,7 @@ def _background(bands: FloatArray, t_px: FloatArray) -> FloatArray:
     left = np.percentile(bands[:, : 2 * n], 70, axis=1)[:, None]
     right = np.percentile(bands[:, -2 * n :], 70, axis=1)[:, None]
     weight = (t_px - t_px[0]) / (t_px[-1] - t_px[0])
-    return np.maximum(left * (1 - weight) + right * weight, 1e-6)
+    return np.asarray(np.maximum(left * (1 - weight) + right * weight, 1e-6))
 
 
 def _first_crossing(dark: FloatArray, level: FloatArray, t: FloatArray) -> FloatArray:
@@ -188,7 +190,7 @@ class _Fit:
     u_px: FloatArray
     background: FloatArray
     contrast: FloatArray
-    good: FloatArray
+    good: Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,7 +201,7 @@ class _Window:
     side: FloatArray
     grey: FloatArray
     t_px: FloatArray
-    seen: FloatArray
+    seen: NDArray[Any]
 
     @classmethod
     def cut(cls, bands: FloatArray, t_first: float, start: FloatArray, inside: int) -> _Window:
@@ -213,7 +215,8 @@ class _Window:
         column = np.clip(column, 0, m - 1)
         grey = bands[np.repeat(np.arange(n), 2)[:, None], column]
         seen &= np.isfinite(grey)
-        return cls(start.ravel().copy(), side, np.nan_to_num(grey), column + t_first, seen)
+        at = np.asarray(column + t_first, dtype=np.float64)
+        return cls(start.ravel().copy(), side, np.nan_to_num(grey), at, seen)
 
     def solve(
         self, edge: FloatArray, radius: FloatArray, table: EdgeTable
@@ -221,7 +224,7 @@ class _Window:
         """Take one Gauss-Newton step."""
         depth = self.side[:, None] * (self.t_px - edge[:, None])
         value, slope = _look_up(depth, radius, table)
-        weight = self.seen * np.clip((radius[:, None] + 1.0 - depth) / 2.0, 0.0, 1.0)
+        weight: FloatArray = self.seen * np.clip((radius[:, None] + 1.0 - depth) / 2.0, 0.0, 1.0)
         weight = weight / (1.0 + (value / _TEXTURE_LEVEL) ** 2)
         background, contrast = _levels(self.grey, value, weight)
         model = background[:, None] - (background * contrast)[:, None] * value
@@ -236,7 +239,7 @@ class _Window:
         return self._step(jacobian, self.grey - model, weight, background, contrast)
 
     def shell(
-        self, edge: FloatArray, radius: FloatArray, table: EdgeTable, fit: _Fit, good: FloatArray
+        self, edge: FloatArray, radius: FloatArray, table: EdgeTable, fit: _Fit, good: Mask
     ) -> tuple[float, float]:
         """Return the shell's thickness and its uncertainty, from all good edges together.
 

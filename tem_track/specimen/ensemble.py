@@ -7,6 +7,7 @@ texture average out; what stays is the physics that all frames share.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -116,7 +117,7 @@ def choose_profile(
     scores : dict
         The criterion of each model; smaller is better.
     """
-    fits = {}
+    fits: dict[str, tuple[Profile, float, float]] = {}
     for kind in kinds:
         for first in _starts(kind, start, ensemble):
             fit = _fit(ensemble, first, (start.blur_px, u_facet))
@@ -160,10 +161,15 @@ def _fit(
         return _residual(x, ensemble, start, names, prior)
 
     fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60)
-    profile = replace(start, **dict(zip(names, map(float, fit.x), strict=False)))
+    profile = _filled(start, names, fit.x)
     n = int((ensemble.weight[:, ensemble.u_px < _reach(start)] > 0.05).sum())
     score = n * float(np.log(2 * fit.cost / n + 0.05)) + 3 * len(first) * float(np.log(n))
     return profile, float(fit.x[len(names)]), score
+
+
+def _filled(start: Profile, names: tuple[str, ...], values: FloatArray) -> Profile:
+    changes: dict[str, Any] = dict(zip(names, map(float, values), strict=False))
+    return replace(start, **changes)
 
 
 def _reach(profile: Profile) -> float:
@@ -177,7 +183,7 @@ def _residual(
     names: tuple[str, ...],
     prior: tuple[float, float],
 ) -> FloatArray:
-    profile = replace(start, **dict(zip(names, map(float, x), strict=False)))
+    profile = _filled(start, names, x)
     shift, gains = float(x[len(names)]), x[len(names) + 1 :]
     grid = np.arange(LOW_PX - 8, HIGH_PX + 8, _GRID_PX)
     out = []

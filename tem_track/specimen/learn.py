@@ -11,7 +11,7 @@ from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.ensemble import Ensemble, choose_profile, gather
 from tem_track.specimen.model import SpecimenModel, average_bands, fill_outside
 from tem_track.specimen.profile import EdgeModel, tabulate
-from tem_track.specimen.smooth import smooth_curve
+from tem_track.specimen.smooth import Mask, smooth_curve
 from tem_track.specimen.strip import Crop
 
 __all__ = ["learn_profile"]
@@ -96,7 +96,7 @@ def _collect(banded: list[_Bands], model: SpecimenModel) -> Ensemble | None:
     depths, grey, radii = [], [], []
     for item in banded:
         edges = fit_edges(item.bands, item.s_px, float(item.t_px[0]), item.start, model.table)
-        good = edges.good.all(axis=1)
+        good: Mask = np.asarray(edges.good.all(axis=1))
         if good.sum() < 6:
             continue
         sides = [smooth_curve(edges.t_px[:, k], good).value for k in (0, 1)]

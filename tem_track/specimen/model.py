@@ -13,6 +13,7 @@ from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
 __all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for"]
@@ -210,7 +211,7 @@ def average_bands(strip: Strip, s_low: float, s_high: float) -> tuple[FloatArray
 
 
 def fill_outside(bands: FloatArray) -> FloatArray:
-    """Give what lies outside the picture the brightness of vacuum, so that no edge is seen there."""
+    """Give what lies outside the picture the brightness of vacuum, which shows no edge."""
     if not np.isnan(bands).any():
         return bands
     return np.where(np.isfinite(bands), bands, float(np.nanpercentile(bands, 90)))
@@ -278,7 +279,7 @@ def _round_or(
     middle_t: float,
     radius: float,
     data: tuple[FloatArray, FloatArray, FloatArray, float, float],
-    use: FloatArray,
+    use: Mask,
 ) -> tuple[Step, float]:
     """Return the flat end's fit, or a ball's where that explains the same pixels better."""
     profile, s, without, start, limit = data

@@ -263,7 +263,7 @@ def _learn_tip_face(
     if not strips:
         return model
     mean = _mean_strip(strips)
-    drawn = 0.0 if _tilted(model.axis) else drawn
+    drawn = 0.0 if _tilted(model.axis) else model.box_s_px[1]
     beside = _side_profile(mean, middle, width, drawn, -1)
     s = mean.grid.s_px
     near = find_step(beside, s, drawn, 14.0, 1.2, -1)
@@ -275,9 +275,9 @@ def _learn_tip_face(
         central = _central_step(mean, middle, width, face, model.tip_face_px)
         return replace(model, tip_face_px=central)
     front, at = _front(open_strips, middle, width, face, narrow)
-    central = find_step(front, at, face, 5.0, 1.2, -1)
-    if math.isfinite(central.s_px) and central.height < 0:
-        model = replace(model, tip_face_px=central.s_px)
+    across = find_step(front, at, face, 5.0, 1.2, -1)
+    if math.isfinite(across.s_px) and across.height < 0:
+        model = replace(model, tip_face_px=across.s_px)
     front, _ = _front(open_strips, middle, width, model.tip_face_px, narrow)
     return replace(model, tip_front=front)
 
@@ -373,7 +373,7 @@ def _front(
     count = np.isfinite(stack).sum(axis=0)
     mean = np.nansum(stack, axis=0) / np.maximum(count, 1)
     seen = count > 0
-    return np.interp(at, at[seen], mean[seen]), at
+    return np.asarray(np.interp(at, at[seen], mean[seen])), np.asarray(at, dtype=np.float64)
 
 
 def _learn_base_face(
@@ -440,5 +440,5 @@ def _learn_patch(model: SpecimenModel, kept: list[Sampled], face: float) -> Spec
 def _cut_patch(strip: Strip, face: float, model: SpecimenModel) -> BasePatch:
     import cv2
 
-    grey = cv2.GaussianBlur(strip.grey, (0, 0), 1.0)
+    grey = np.asarray(cv2.GaussianBlur(strip.grey, (0, 0), 1.0), dtype=np.float32)
     return BasePatch(grey, strip.grid.s_first - face, float(strip.grid.t_first))

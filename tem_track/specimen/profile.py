@@ -74,18 +74,18 @@ def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray
         0 far outside, ``1 - exp(-mu h)`` inside.
     """
     step = float(u_px[1] - u_px[0])
-    clean = 1.0 - np.exp(-_optical_depth(u_px, radius_px, profile))
+    clean: FloatArray = 1.0 - np.exp(-_optical_depth(u_px, radius_px, profile))
     blurred = convolve1d(clean, _gauss(profile.blur_px / step), mode="nearest")
     fringe = np.zeros_like(blurred)
     for edge in (u_px, 2 * radius_px - u_px):
         z = (edge + profile.fringe_px) / (0.5 * profile.fringe_px)
         fringe += profile.fringe * np.exp(-0.5 * z * z)
-    return np.asarray(blurred - fringe)
+    return np.asarray(blurred - fringe, dtype=np.float64)
 
 
 def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray:
     if profile.model == "opaque":
-        return profile.mu_per_px * ((u > 0) & (u < 2 * radius))
+        return np.where((u > 0) & (u < 2 * radius), profile.mu_per_px, 0.0)
     outer = _thickness(u, radius, profile.facet)
     if profile.model == "round":
         return profile.mu_per_px * outer
@@ -111,7 +111,7 @@ def _chord(u: FloatArray, radius: float) -> FloatArray:
 @lru_cache(maxsize=64)
 def _gauss(sigma: float) -> FloatArray:
     half = max(1, int(np.ceil(4 * sigma)))
-    k = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-3)) ** 2)
+    k: FloatArray = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-3)) ** 2)
     return np.asarray(k / k.sum())
 
 

@@ -1,16 +1,16 @@
 """The cross-section from a tilt series: an ellipse or a rectangle from widths at several tilts.
 
 The projected width of an ellipse with semi-axes a, b at tilt phi obeys
-``w^2 = A + B cos(2 phi) + C sin(2 phi)`` with area ``pi / 4 sqrt(A^2 - B^2 - C^2)``; a rectangle's is
-``w = a |cos(phi - phi0)| + b |sin(phi - phi0)|``. A short range of tilts hardly fixes the area, and
-then the uncertainty says so.
+``w^2 = A + B cos(2 phi) + C sin(2 phi)`` with area ``pi / 4 sqrt(A^2 - B^2 - C^2)``; a rectangle's
+is ``w = a |cos(phi - phi0)| + b |sin(phi - phi0)|``. A short range of tilts hardly fixes the area,
+and then the uncertainty says so.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from tem_track.specimen.strip import project_box, straighten
 __all__ = ["CrossSection", "cross_section", "measure_width", "out_of_plane_bow"]
 
 _ENOUGH = 0.05
+UPRIGHT = Axis(0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +144,11 @@ def _with_warnings(section: CrossSection) -> CrossSection:
         text = f"this range of tilts fixes the area to {share:.0f} % only; add tilts further apart"
     else:
         return section
-    fields = [getattr(section, name) for name in CrossSection.__slots__[:-1]]
-    return CrossSection(*fields, warnings=(text,))
+    return replace(section, warnings=(text,))
 
 
 def measure_width(
-    image: Image, box: Box, axis: Axis = Axis(0.0), *, polarity: str = "dark"
+    image: Image, box: Box, axis: Axis = UPRIGHT, *, polarity: str = "dark"
 ) -> tuple[float, float]:
     """Measure the width of a rod in one picture, across an axis, as the median over a box.
 

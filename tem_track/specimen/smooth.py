@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
 
-__all__ = ["Curve", "smooth_curve"]
+__all__ = ["Curve", "Mask", "smooth_curve"]
+
+Mask = NDArray[np.bool_]
 
 _STEP = 10.0 ** (1 / 3)
 _STIFFEST = 1e7
@@ -45,7 +48,7 @@ def _basis(n: int) -> tuple[FloatArray, FloatArray]:
     return np.clip(penalty, 0.0, None), vectors
 
 
-def smooth_curve(values: FloatArray, good: FloatArray, softest: float = 1e3) -> Curve:
+def smooth_curve(values: FloatArray, good: Mask, softest: float = 1e3) -> Curve:
     """Smooth a sequence of band-wise values, robustly, with the smoothness its data ask for.
 
     Parameters

@@ -178,6 +178,9 @@ def _window(image: Image, row: int, column: int, n_rows: int, n_columns: int) ->
 
 
 def _resample(crop: Crop, grid: Grid) -> Float32Array:
+    crop = _cut(crop, grid)
+    if crop.image.size == 0:
+        return np.full((grid.n_s, grid.n_t), np.nan, np.float32)
     along, across = grid.axis.along, grid.axis.across
     corner = grid.to_image(float(grid.s_first), float(grid.t_first))
     matrix = np.array(
@@ -197,3 +200,13 @@ def _resample(crop: Crop, grid: Grid) -> Float32Array:
         borderValue=float("nan"),
     )
     return np.asarray(out, dtype=np.float32)
+
+
+def _cut(crop: Crop, grid: Grid) -> Crop:
+    """Keep the part of a picture that a grid needs."""
+    s = np.array([grid.s_first, grid.s_first + grid.n_s - 1], dtype=np.float64)
+    t = np.array([grid.t_first, grid.t_first + grid.n_t - 1], dtype=np.float64)
+    corners = grid.to_image(s[:, None], t[None, :]).reshape(-1, 2)
+    corners = corners - np.array([crop.x_px, crop.y_px])
+    part = crop_around(crop.image, [(float(x), float(y)) for x, y in corners], 4.0)
+    return Crop(part.image, part.x_px + crop.x_px, part.y_px + crop.y_px)

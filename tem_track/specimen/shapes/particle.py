@@ -6,7 +6,7 @@ import numpy as np
 
 from tem_track.records import FloatArray
 from tem_track.specimen.body import Body
-from tem_track.specimen.smooth import Curve, smooth_curve
+from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 
 __all__ = ["Particle"]
 
@@ -19,7 +19,7 @@ class Particle(Body):
     may_be_round = True
     is_long = False
 
-    def smooth_width(self, width_px: FloatArray, good: FloatArray, softest: float) -> Curve:
+    def smooth_width(self, width_px: FloatArray, good: Mask, softest: float) -> Curve:
         """Smooth the square of the width, which for a ball is a parabola."""
         square = smooth_curve(width_px**2, good, softest)
         width = np.sqrt(np.maximum(square.value, 1.0))

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import math
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tem_track.errors import ConfigError
+from tem_track.records import Axis, Match, Outline
+from tem_track.specimen import SHAPES, SpecimenModel, prepare_specimen
+from tests.specimen.scenes import (
+    BASE_S,
+    Scene,
+    at,
+    draw,
+    found,
+    specimen_box,
+    triple,
+)
+
+UP = Axis(0.0)
+
+
+def approach(first: Scene, frames: int = 14) -> list[Scene]:
+    """A gap that closes, then a specimen that is squeezed."""
+    scenes = []
+    for k in range(frames):
+        gap = max(first.gap_px - 2.0 * k, 0.0)
+        squeezed = max(2.0 * k - first.gap_px, 0.0)
+        length = first.length_px - squeezed
+        drift = (0.6 * math.sin(k), 0.5 * math.cos(2 * k))
+        scenes.append(replace(first, gap_px=gap, length_px=length, drift_px=drift, seed=k))
+    return scenes
+
+
+def prepared(
+    scenes: list[Scene], shape: str, *, mode: str = "compression", base_known: bool = True
+) -> SpecimenModel:
+    sample = [triple(scene, k, base_known=base_known) for k, scene in enumerate(scenes)]
+    return prepare_specimen(
+        sample[0], iter(sample), specimen_box(scenes[0]), shape=shape, mode=mode, axis=UP
+    )
+
+
+def measure(model: SpecimenModel, scene: Scene, *, base_known: bool = True) -> Outline:
+    return model.outline(draw(scene), *found(scene, base_known=base_known))
+
+
+@pytest.fixture(scope="module")
+def rod() -> tuple[list[Scene], SpecimenModel]:
+    scenes = approach(Scene(gap_px=12.0))
+    return scenes, prepared(scenes, "rod")
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_every_shape_measures_a_body_between_its_faces(shape: str) -> None:
+    scenes = approach(Scene(gap_px=12.0), 8)
+    model = prepared(scenes, shape)
+    for scene in scenes[::3]:
+        outline = measure(model, scene)
+        assert outline.length_px == pytest.approx(scene.length_px, abs=1.0)
+        assert outline.diameter_mid_px == pytest.approx(70.0, abs=2.0)
+        assert outline.u_length_px > 0
+        assert outline.u_diameter_mid_px > 0
+        assert not outline.broken
+    assert SHAPES[shape].name == shape
+
+
+def test_length_leaves_the_gap_out(rod: tuple[list[Scene], SpecimenModel]) -> None:
+    scenes, model = rod
+    outlines = [measure(model, scene) for scene in scenes]
+    error = np.array([o.length_px - s.length_px for o, s in zip(outlines, scenes, strict=True)])
+    gap = np.array([o.gap_px - s.gap_px for o, s in zip(outlines, scenes, strict=True)])
+    assert np.sqrt(np.mean(error**2)) < 0.25
+    assert np.sqrt(np.mean(gap**2)) < 0.25
+    assert all(o.gap_px == 0 for o, s in zip(outlines, scenes, strict=True) if s.gap_px == 0)
+
+
+def test_diameters_of_a_straight_rod(rod: tuple[list[Scene], SpecimenModel]) -> None:
+    scenes, model = rod
+    for scene in scenes[::4]:
+        outline = measure(model, scene)
+        for value in (outline.diameter_mid_px, outline.diameter_max_px, outline.diameter_min_px):
+            assert value == pytest.approx(70.0, abs=1.2)
+        assert abs(outline.bow_px) < 1.0
+        assert outline.flags == ()
+        expected = math.pi / 4 * 70.0**2 * scene.length_px
+        assert outline.volume_px3 == pytest.approx(expected, rel=0.04)
+
+
+def test_stations_run_from_base_to_tip(rod: tuple[list[Scene], SpecimenModel]) -> None:
+    scenes, model = rod
+    outline = measure(model, scenes[0])
+    assert outline.midline_px[0, 1] > outline.midline_px[-1, 1]
+    assert np.all(outline.left_px[:, 0] < outline.right_px[:, 0])
+    width = np.linalg.norm(outline.right_px - outline.left_px, axis=1)
+    assert width == pytest.approx(outline.diameter_px, abs=1e-6)
+    assert outline.base_face_px == pytest.approx(at(scenes[0], BASE_S), abs=1.0)
+
+
+def test_the_same_frame_gives_the_same_outline(rod: tuple[list[Scene], SpecimenModel]) -> None:
+    scenes, model = rod
+    first = measure(model, scenes[3])
+    measure(model, scenes[9])
+    again = measure(pickle.loads(pickle.dumps(model)), scenes[3])
+    assert first.length_px == again.length_px
+    assert np.array_equal(first.left_px, again.left_px)
+
+
+def test_a_lost_tip_gives_no_number(rod: tuple[list[Scene], SpecimenModel]) -> None:
+    scenes, model = rod
+    outline = model.outline(draw(scenes[0]), Match.none(reason="hidden"), found(scenes[0])[1])
+    assert outline.flags == ("SPECIMEN_LOST",)
+    assert math.isnan(outline.length_px)
+    assert math.isnan(outline.diameter_mid_px)
+
+
+def test_an_empty_picture_gives_no_number(rod: tuple[list[Scene], SpecimenModel]) -> None:
+    scenes, model = rod
+    blank = np.full(draw(scenes[0]).shape, 150, np.uint8)
+    outline = model.outline(blank, *found(scenes[0]))
+    assert "SPECIMEN_LOST" in outline.flags
+    assert math.isnan(outline.length_px)
+
+
+def test_a_base_that_is_not_tracked_is_found_in_the_picture() -> None:
+    first = Scene(gap_px=12.0)
+    scenes = [replace(s, base_shift_px=1.5 * k) for k, s in enumerate(approach(first))]
+    model = prepared(scenes, "rod", base_known=False)
+    for scene in scenes[::3]:
+        outline = measure(model, scene, base_known=False)
+        assert outline.length_px == pytest.approx(scene.length_px, abs=0.6)
+
+
+def test_a_shell_is_told_from_a_plain_rod() -> None:
+    shelled = prepared(approach(Scene(gap_px=12.0, shell_px=7.0, shell_mu=0.006), 10), "rod")
+    scene = Scene(gap_px=6.0, shell_px=7.0, shell_mu=0.006, seed=99)
+    outline = measure(shelled, scene)
+    assert outline.model == "shell"
+    assert outline.shell_px == pytest.approx(7.0, abs=1.0)
+    assert outline.diameter_mid_px == pytest.approx(70.0, abs=1.0)
+
+
+def test_a_bow_is_measured_and_flagged() -> None:
+    straight = Scene(gap_px=12.0)
+    model = prepared(approach(straight), "rod")
+    bent = replace(
+        straight, gap_px=0.0, middle_px=lambda s: 8.0 * np.sin(np.pi * s / 150.0), seed=50
+    )
+    outline = measure(model, bent)
+    assert outline.bow_px == pytest.approx(8.0, abs=0.6)
+    assert "BENT" in outline.flags
+
+
+def _necked(depth_px: float, seed: int) -> Scene:
+    def radius(s: np.ndarray) -> np.ndarray:
+        return 25.0 - depth_px * np.exp(-(((s - 75.0) / 14.0) ** 2))
+
+    return Scene(radius_px=radius, mu=0.02, seed=seed)
+
+
+def test_a_neck_is_followed_down_to_six_pixels_and_the_break_is_seen() -> None:
+    scenes = [_necked(22.0 * k / 11, k) for k in range(12)]
+    model = prepared(scenes, "rod", mode="tension")
+    for scene, depth in zip(scenes, np.linspace(0.0, 22.0, 12), strict=True):
+        outline = measure(model, scene)
+        assert not outline.broken
+        assert outline.diameter_min_px == pytest.approx(2 * (25.0 - depth), abs=2.5)
+    assert "NECK" in measure(model, scenes[-1]).flags
+    parted = replace(scenes[-1], hole_px=(75.0, 16.0))
+    outline = measure(model, parted)
+    assert outline.broken
+    assert outline.flags == ("BROKEN",)
+    assert math.isnan(outline.length_px)
+    assert outline.extra["opening_px"] == pytest.approx(16.0, abs=9.0)
+    assert np.isfinite(outline.left_px).all(axis=1).sum() > 15
+
+
+def test_a_tilted_axis_is_found() -> None:
+    scenes = [
+        replace(s, angle_deg=18.0, base_shift_px=2.0 * k)
+        for k, s in enumerate(approach(Scene(gap_px=14.0)))
+    ]
+    sample = [triple(scene, k) for k, scene in enumerate(scenes)]
+    corners = [at(scenes[0], s) for s in (BASE_S, BASE_S + 164.0)]
+    xs, ys = (np.array(v) for v in zip(*corners, strict=True))
+    box = specimen_box(scenes[0])
+    reach = 35 * math.cos(math.radians(18.0))
+    box = type(box)(xs.min() - reach, ys.min() - 8, np.ptp(xs) + 2 * reach, np.ptp(ys) + 16)
+    model = prepare_specimen(sample[0], iter(sample), box, shape="rod", mode="compression")
+    assert model.axis.angle_deg == pytest.approx(18.0, abs=1.5)
+    assert abs(model.axis.angle_deg - 18.0) < 4 * model.axis.u_angle_deg + 0.2
+
+
+def test_turning_the_picture_turns_the_outline(rod: tuple[list[Scene], SpecimenModel]) -> None:
+    scenes, model = rod
+    sample = [triple(scene, k) for k, scene in enumerate(scenes)]
+    height = sample[0][0].image.shape[0]
+
+    def flip(match: Match | None) -> Match | None:
+        return None if match is None else replace(match, y_px=height - 1 - match.y_px)
+
+    turned = [
+        (replace(f, image=np.ascontiguousarray(f.image[::-1])), flip(t), flip(b))
+        for f, t, b in sample
+    ]
+    box = specimen_box(scenes[0])
+    mirrored = replace(box, y_px=height - box.y_px - box.height_px)
+    other = prepare_specimen(  # type: ignore[arg-type]
+        turned[0], iter(turned), mirrored, shape="rod", mode="compression", axis=Axis(180.0)
+    )
+    for (f, t, b), scene in zip(turned[::5], scenes[::5], strict=True):
+        assert t is not None
+        there, here = other.outline(f.image, t, b), measure(model, scene)
+        assert there.length_px == pytest.approx(here.length_px, abs=0.15)
+        assert there.diameter_mid_px == pytest.approx(here.diameter_mid_px, abs=0.15)
+
+
+def test_bright_objects_are_measured_like_dark_ones() -> None:
+    scenes = approach(Scene(gap_px=12.0), 10)
+    sample = [triple(scene, k) for k, scene in enumerate(scenes)]
+    bright = [(replace(f, image=255 - f.image), t, b) for f, t, b in sample]
+    model = prepare_specimen(
+        bright[0],
+        iter(bright),
+        specimen_box(scenes[0]),
+        shape="rod",
+        mode="compression",
+        axis=UP,
+        polarity="bright",
+    )
+    outline = model.outline(bright[4][0].image, bright[4][1], bright[4][2])
+    assert outline.length_px == pytest.approx(scenes[4].length_px, abs=0.8)
+    assert outline.diameter_mid_px == pytest.approx(70.0, abs=2.0)
+
+
+def test_an_unknown_shape_is_refused() -> None:
+    scene = Scene(gap_px=12.0)
+    with pytest.raises(ConfigError, match=r"specimen\.shape: 'cube'"):
+        prepare_specimen(
+            triple(scene), iter([]), specimen_box(scene), shape="cube", mode="compression", axis=UP
+        )
