@@ -11,6 +11,8 @@ __all__ = ["Grid", "fit_grid"]
 
 _TOLERANCE_TICKS = 1.01
 _LONGEST = 1 << 24
+_EMPTIEST = 20
+"""More empty places than this a frame, and a stray stamp has made the grid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +47,11 @@ def fit_grid(stamps: NDArray[np.int64]) -> Grid | None:
     if len(stamps) < 2 or steps.min() <= 0:
         return None
     numbers = np.concatenate([[0], np.cumsum(np.rint(steps / np.median(steps)))])
-    if numbers[-1] > _LONGEST or np.any(np.diff(numbers) < 1):
+    if (
+        numbers[-1] > _LONGEST
+        or numbers[-1] > _EMPTIEST * len(stamps)
+        or np.any(np.diff(numbers) < 1)
+    ):
         return None
     step = float((rising[-1] - rising[0]) / numbers[-1])
     if np.max(np.abs(rising - rising[0] - step * numbers)) > _TOLERANCE_TICKS:

@@ -41,6 +41,7 @@ class Decoder:
         self._video, self._table = video, table
         self._by_keys = video.intra_only or video.codec in _HONEST_KEYS
         self._keys = np.flatnonzero(table.key & (table.rank >= 0))
+        self._spoilt = False
         self._begin(0)
 
     def picture(self, index: int) -> Picture:
@@ -78,7 +79,11 @@ class Decoder:
         return 0
 
     def _begin(self, packet: int) -> None:
-        self._video.forget()
+        if self._spoilt:
+            self._video.renew()
+        else:
+            self._video.forget()
+        self._spoilt = False
         self._draining = False
         self._fed = packet
         self._next = max(int(self._table.rank[packet]), 0) if packet else 0
@@ -140,9 +145,12 @@ class Decoder:
                 frames, clean = [], False
                 self._unsure_before = ordinal
             if not clean:
+                self._spoilt = True
                 self._mark_bad(ordinal)
             yield from frames
-            if ordinal in self._bad and self._by_keys and not self._video.intra_only:
+            if not clean and self._video.intra_only:
+                self._video.renew()
+            elif ordinal in self._bad and self._by_keys:
                 yield from self._restart_behind(ordinal)
         self._draining = True
         with contextlib.suppress(*READ_ERRORS):
