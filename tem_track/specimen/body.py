@@ -13,6 +13,7 @@ from tem_track.specimen.breaks import Opening, find_opening
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.faces import Step
 from tem_track.specimen.model import (
+    BAND_PX,
     CLEAR_PX,
     Faces,
     Place,
@@ -27,6 +28,7 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Body", "Sides"]
 
 _LEAST_GOOD = 0.3
+_CORRELATION = 1.6  # texture reaches over bands: their errors are not independent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,7 @@ class Sides:
     width: Curve
     middle: Curve
     good: Mask
+    raw_px: FloatArray
 
     @property
     def left_px(self) -> FloatArray:
@@ -122,6 +125,8 @@ class Body:
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
         scalars = self.scalars(sides, faces)
+        if model.mode == "tension":
+            scalars |= _neck_bottom(sides, scalars)
         flags = self.flags(model, scalars)
         ends = [
             tuple(grid.to_image(s, float(np.interp(s, sides.s_px, sides.middle.value))))
@@ -196,8 +201,9 @@ class Body:
             return None
         t = edges.t_px[inside]
         width = self.smooth_width(t[:, 1] - t[:, 0], good, softest)
-        middle = smooth_curve(t.mean(axis=1), good, softest)
-        return Sides(edges.s_px[inside], width, middle, good)
+        middle = smooth_curve(t.mean(axis=1), good)
+        raw = np.where(good, t[:, 1] - t[:, 0], np.nan)
+        return Sides(edges.s_px[inside], width, middle, good, raw)
 
     def smooth_width(self, width_px: FloatArray, good: Mask, softest: float) -> Curve:
         """Smooth the width along the axis."""
@@ -257,6 +263,33 @@ class Body:
         return tuple(flags)
 
 
+def _neck_bottom(sides: Sides, scalars: dict[str, float]) -> dict[str, float]:
+    """Return the smallest width from a parabola through the bands about it.
+
+    The smooth curve cannot follow a notch that is as sharp as the neck is thin.
+    """
+    least = scalars["diameter_min_px"]
+    at = sides.s_px[int(np.argmin(np.abs(sides.width.value - least)))]
+    reach = max(0.3 * least, 2.6 * BAND_PX)
+    usual = np.abs(sides.raw_px - sides.width.value) < max(4 * sides.width.scatter, 4.0)
+    near = (np.abs(sides.s_px - at) <= reach) & usual
+    if near.sum() < 5:
+        return {}
+    x = (sides.s_px[near] - at) / reach
+    design = np.column_stack([np.ones_like(x), x, x**2])
+    solution, *_ = np.linalg.lstsq(design, sides.raw_px[near], rcond=None)
+    rest = sides.raw_px[near] - design @ solution
+    sigma = max(float(np.sqrt((rest**2).sum() / (near.sum() - 3))), 0.2)
+    if solution[2] < max(2.0, 3 * sigma):
+        return {}
+    vertex = float(np.clip(-solution[1] / (2 * solution[2]), -0.7, 0.7))
+    row = np.array([1.0, vertex, vertex**2])
+    covariance = np.linalg.inv(design.T @ design)
+    u = max(sigma * math.sqrt(float(row @ covariance @ row)), scalars["u_diameter_min_px"])
+    value = float(row @ solution)
+    return {"diameter_min_px": value, "u_diameter_min_px": u} if 0 < value < least else {}
+
+
 def _neck(scalars: dict[str, float]) -> float:
     """Return the smallest over the mean of the end diameters and the largest."""
     return scalars["diameter_min_px"] / scalars["diameter_max_px"]
@@ -270,7 +303,7 @@ def _u_neck(scalars: dict[str, float]) -> float:
 
 
 def _spread(curve: Curve) -> FloatArray:
-    return np.asarray(curve.scatter * np.sqrt((curve.hat**2).sum(axis=1)))
+    return np.asarray(_CORRELATION * curve.scatter * np.sqrt((curve.hat**2).sum(axis=1)))
 
 
 def _root_sum(*terms: float) -> float:
@@ -287,7 +320,7 @@ def _bow(sides: Sides, low: float, high: float) -> dict[str, float]:
         pick[row, i], pick[row, i + 1] = 1 - (position - i), position - i
     functional = pick[2] - (pick[0] + pick[1]) / 2
     kernel = functional @ sides.middle.hat
-    u = sides.middle.scatter * float(np.sqrt((kernel**2).sum()))
+    u = _CORRELATION * sides.middle.scatter * float(np.sqrt((kernel**2).sum()))
     return {"bow_px": float(functional @ sides.middle.value), "u_bow_px": u}
 
 
