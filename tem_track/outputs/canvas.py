@@ -55,7 +55,7 @@ class Canvas:
         self.picture: Picture = np.repeat(resized(image, width, height)[:, :, None], 3, axis=2)
         self.scale = width / image.shape[1]
         self._origin = np.array(origin_px)
-        self.line = max(1.0, min(width, height) / 450)
+        self.line = max(1.4, min(width, height) / 450)
 
     def draw(self, marks: Iterable[Mark]) -> None:
         """Draw marks, each with a dark seam that keeps it legible on bright ground."""

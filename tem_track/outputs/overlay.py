@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import av
@@ -124,8 +125,9 @@ class Film:
             write_words(panel, (pad + 210, y), value, size + 2, INK, bold=name == "force")
             y += line
         flags = ", ".join(flag_words(str(points["flags"].iloc[row])))
-        if flags:
-            write_words(panel, (pad, y + 4), flags, size, WARN, bold=True)
+        for text in wrap(flags, max(12, (panel.shape[1] - 2 * pad) // 13)):
+            write_words(panel, (pad, y + 4), text, size, WARN, bold=True)
+            y += 26
 
     def _progress_on(self, panel: Picture, corner: NDArray[np.int_], row: int) -> None:
         past = self.curve_xy[: row + 1] + corner

@@ -74,7 +74,7 @@ _LOADED = ("force_deformation", "stress_strain")
 
 def panels_of(result: Result) -> tuple[Panel, ...]:
     """Return the panels that have at least two points, the most telling one first."""
-    wanted = _GROWTH if result.experiment.mode == "growth" else _MECHANICS
+    wanted: tuple[Panel, ...] = _GROWTH if result.experiment.mode == "growth" else _MECHANICS
     if result.summary.get("contact_frame") is None:
         wanted = tuple(panel for panel in wanted if panel.key not in _LOADED)
     clock = "time_s" if has(result, "time_s") else "frame"

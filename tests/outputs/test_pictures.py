@@ -18,6 +18,9 @@ from tem_track.records import Box, Reference, Target
 from tests.outputs import made
 
 
+COUNT = 24
+
+
 def decoded(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -26,7 +29,7 @@ def decoded(path: Path) -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
     path = tmp_path_factory.mktemp("film") / "overlay.mp4"
-    outputs.write_overlay(made.result(), made.movie(), path)
+    outputs.write_overlay(made.result(COUNT), made.movie(COUNT), path)
     return decoded(path)
 
 
@@ -40,18 +43,17 @@ def drawn_number(number: int, like: np.ndarray) -> float:
 
 
 def test_every_frame_of_the_film_is_drawn_on_its_own_frame(film: list[np.ndarray]) -> None:
-    count = 48
-    assert len(film) == count
+    assert len(film) == COUNT
     for index, picture in enumerate(film):
         assert made.read_code(picture[:, :720, 1], 4.5) == index
-        scores = [drawn_number(number, picture) for number in range(count)]
+        scores = [drawn_number(number, picture) for number in range(COUNT)]
         assert int(np.argmax(scores)) == index
 
 
 def test_the_tip_is_marked_where_the_points_say(film: list[np.ndarray]) -> None:
-    points = made.result().points
+    points = made.result(COUNT).points
     colour = np.array([int(COLOURS["tip_point"][i : i + 2], 16) for i in (1, 3, 5)])
-    for index in (0, 12, 20, 30, 47):
+    for index in (0, 6, 10, 15, 23):
         x, y = (4.5 * (points[f"tip_{c}_px"].iloc[index] + 0.5) - 0.5 for c in "xy")
         region = film[index][int(y) - 28 : int(y) + 29, int(x) - 28 : int(x) + 29].astype(int)
         near = np.abs(region - colour).sum(axis=2) < 90
