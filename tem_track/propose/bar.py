@@ -23,6 +23,9 @@ LARGEST, SMALLEST = 0.25, 0.001
 """Area of a bar, over the picture's."""
 
 MOST = 4
+REACH_PX = 16
+"""How far the camera may wander, in reduced pixels."""
+
 ALWAYS = 0.9
 """Share of the frames in which a pixel of the bar is dark."""
 
@@ -55,10 +58,16 @@ def bar_candidates(clear: Picture) -> list[BarCandidate]:
     for level in DARK:
         share = (clear < level).mean(axis=0)
         for mask in _at_border(share >= ALWAYS):
-            if not any((mask & other.mask).any() for other in found):
-                found.append(_judged(clear, _in_first(clear[0] < level, mask), level))
+            part = _in_first(clear[0] < level, mask)
+            if not any(_alike(part, other.mask) for other in found):
+                found.append(_judged(clear, part))
     found = [one for one in found if one.quality > 0.02]
     return sorted(found, key=lambda one: -one.quality)[:MOST]
+
+
+def _alike(one: Mask, other: Mask) -> bool:
+    """Whether two parts are the same one, seen at two levels."""
+    return int((one & other).sum()) > 0.7 * int((one | other).sum())
 
 
 def _at_border(mask: Mask) -> list[Mask]:
@@ -85,7 +94,7 @@ def _in_first(dark: Mask, always: Mask) -> Mask:
     return whole if whole.sum() < 1.5 * always.sum() else always
 
 
-def _judged(clear: Picture, mask: Mask, level: float) -> BarCandidate:
+def _judged(clear: Picture, mask: Mask) -> BarCandidate:
     bounds = bounds_of(mask)
     margin = 4
     x0, y0, x1, y1 = bounds
@@ -96,11 +105,11 @@ def _judged(clear: Picture, mask: Mask, level: float) -> BarCandidate:
         min(x1 + margin, columns),
         min(y1 + margin, rows),
     )
-    track = follow(clear, box, reach=(8, 8))
+    track = follow(clear, box, reach=(REACH_PX, REACH_PX))
     same = float(np.percentile(track.score, 20))
     apart = _apart(clear, mask)
     black = float(np.clip(1 - np.median(clear[:, mask]) / 0.4, 0, 1))
-    still = float(np.clip((same - 0.8) / 0.15, 0, 1))
+    still = float(np.clip((same - 0.7) / 0.2, 0, 1))
     quality = still * apart * (0.4 + 0.6 * black)
     return BarCandidate(mask, bounds, quality, track)
 

@@ -6,6 +6,7 @@ be, and cut where darkness and width change: tip, specimen, base.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import cv2
@@ -22,6 +23,9 @@ CLEAR = 0.82
 
 SHORTEST = 0.04
 """Shortest length of tip, specimen or base, over the picture's."""
+
+WIRE = 0.025
+"""Width of matter, over the picture's, that is a wire or a speck and counts as vacuum."""
 
 NOISE = 0.06
 """Scatter of darkness and of the width's logarithm within one part."""
@@ -81,6 +85,8 @@ def find_chain(clear: Picture, turns: int, length: float | None = None) -> Chain
     turned = np.ascontiguousarray(np.rot90(clear, turns))
     path = lay_path(turned)
     left, right = _runs(turned, path)
+    thin = right - left + 1 < WIRE * turned.shape[1]
+    left[thin] = right[thin] = np.nan
     inside = ~np.isnan(left)
     level = _along(turned, path)
     if inside.mean() < 0.3:
@@ -218,13 +224,15 @@ def _described(
     )
     near = max(4, (bottom - top) // 4)
     width = right - left + 1
-    wide = min(
-        np.nanmedian(width[max(upper - near, 0) : upper + 1]),
-        np.nanmedian(width[lower : lower + near]),
-    )
     narrow = float(np.nanmedian(width[body]))
-    darker = levels[1] - max(levels[0], levels[2])
-    contrast = max(darker / 0.3, 0) + max(float(np.log(wide / narrow)), 0)
+    apart = []
+    for end, end_level in (
+        (slice(max(upper - near, 0), upper + 1), levels[0]),
+        (slice(lower, lower + near), levels[2]),
+    ):
+        wider = float(np.log(np.nanmedian(width[end]) / narrow))
+        apart.append(max((levels[1] - end_level) / 0.3, 0.0) + max(wider, 0.0))
+    contrast = math.sqrt(apart[0] * apart[1])
     return Chain(
         0, path.astype(np.float64), left, right, upper, top, bottom, lower,
         (levels[0], levels[1], levels[2]), contrast, int(np.count_nonzero(~inside)),

@@ -85,7 +85,7 @@ def understand(glance: Glance, mode: Mode) -> Scene | None:
         stack = without(glance.clear[places], candidate)
         for turns in (0, 1):
             quality = _chain_quality([find_chain(picture, turns) for picture in stack])
-            total = quality + (0.5 * candidate.quality - 0.1 if candidate else 0.0)
+            total = quality + (0.5 * candidate.quality - 0.05 if candidate else 0.0)
             if best is None or total > best[0]:
                 best = (total, turns, candidate, quality)
     if best is None or best[3] < 0.15:
