@@ -37,6 +37,8 @@ OWN_MOTION_PX = 0.4
 TURN_MATTERS_PX = 0.1
 ODD_EXCESS = 0.25
 SLOPE_NOISE = 1.4
+NO_NOISE = 1e-3
+"""Mean square below which the frames are copies of each other."""
 CLIPPED = 0.5
 """Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 WEAK_INFORMATION = 1.0
@@ -74,7 +76,8 @@ def build_trackers(
     for frame in sample:
         if frame.ok:
             for target in targets:
-                _collect(frame.image, drafts[target.name], crops[target.name])
+                if frame.index not in {ref.frame for ref in target.references}:
+                    _collect(frame.image, drafts[target.name], crops[target.name])
                 for still in stills[target.name]:
                     still.add(frame.image)
     return {
@@ -587,9 +590,11 @@ def _settle(state: _State, stack: list[Crop], fits: list[Fit | None]) -> Look:
         state.meat = _meat(state, stack, fits, good, pattern)
     values = [f for k in good if (f := fits[k])]
     if len(values) < 2:
-        return state.look(Limits(2.0, math.inf, 1.0))
+        return state.look(Limits(2.0, math.inf, 1.0, chi2_least=0.0))
     chi2 = np.array([f.chi2 / max(f.gain, 1.0) for f in values])
     typical = float(np.median(chi2))
+    if not typical > NO_NOISE:
+        return state.look(Limits(1.0, math.inf, 1.0, chi2_least=0.0))
     spread = 1.4826 * float(np.median(np.abs(chi2 - typical)))
     most = typical + max(12 * spread, 1.0 * typical)
     likeness = float(np.median([f.likeness for f in values]))

@@ -7,7 +7,9 @@ import pickle
 import numpy as np
 import pytest
 
-from tem_track.tracking import build_trackers, choose
+from tem_track.errors import TrackingError
+from tem_track.records import Axis, Box, Match, Reference, Target
+from tem_track.tracking import build_trackers, choose, require_axis
 
 from . import scenes
 
@@ -61,3 +63,91 @@ def test_a_uniform_frame_is_lost(movie, trackers):
         assert match.lost
         assert np.isnan(match.x_px)
         assert match.reason
+
+
+def test_hidden_and_overexposed_frames_are_lost_and_good_ones_are_not(movie, trackers):
+    _, images = movie
+    tip = trackers["tip"]
+    hidden = images[20].copy()
+    hidden[60:200, 40:220] = 20
+    bright = np.clip(images[20] * 4.0, 0, 255).astype(np.uint8)
+    assert tip.locate(hidden).lost
+    assert tip.locate(bright).lost
+    assert sum(tip.locate(image).lost for image in images) == 0
+
+
+def test_a_jump_and_a_change_of_brightness_change_nothing(trackers):
+    path = [
+        scenes.Motion(tip=(40.3, -50.6), rod=300.0),
+        scenes.Motion(tip=(-45.2, 30.4), rod=300.0),
+    ]
+    for number, motion in enumerate(path):
+        for gain in (0.7, 1.2):
+            image = scenes.Scene(dose=150).frame(motion, 77 + number, gain=gain)
+            match = trackers["tip"].locate(image)
+            assert (match.x_px, match.y_px) == pytest.approx(
+                np.add(scenes.TIP_POINT, motion.tip), abs=0.25
+            )
+
+
+def test_a_turning_tip_is_read_at_its_point():
+    turns = 3 * np.clip(np.sin(np.linspace(-0.5, np.pi, 30)), 0, None)
+    path = [scenes.Motion(tip=(0.0, -3 * t), rod=300.0, turn_deg=float(t)) for t in turns]
+    images = scenes.render(scenes.Scene(dose=100, film=0.0), path, seed=19)
+    tracker = build_trackers({0: images[0]}, scenes.sample(images), scenes.targets()[1:])["tip"]
+    found = [tracker.locate(image) for image in images]
+    error = positions(tracker, images) - tracker.point_px - [m.tip for m in path]
+    assert np.sqrt(np.mean(error**2)) < 0.2
+    assert [m.rotation_deg for m in found] == pytest.approx(list(turns), abs=0.3)
+
+
+@pytest.mark.parametrize(("edges", "axis", "serves"), [("bottom", 0, True), ("bottom", 90, False)])
+def test_one_straight_edge_serves_across_it_only(edges, axis, serves):
+    path = scenes.motions(25)
+    images = scenes.render(scenes.Scene(film=0.0, bar_edges=edges), path)
+    tracker = build_trackers({0: images[0]}, scenes.sample(images), scenes.targets()[:1])["bar"]
+    if serves:
+        require_axis(tracker, Axis(axis), "bar")
+        error = (
+            positions(tracker, images)[:, 1] - tracker.point_px[1] - scenes.truth(path)["bar"][:, 1]
+        )
+        assert np.std(error) < 0.05
+    else:
+        with pytest.raises(TrackingError, match=r"bar's box .* corner"):
+            require_axis(tracker, Axis(axis), "bar")
+
+
+def test_a_burnt_in_label_does_not_hold_the_bar():
+    path = scenes.motions(40)
+    images = scenes.render(scenes.Scene(dose=150, label=True), path)
+    tracker = build_trackers({0: images[0]}, scenes.sample(images), scenes.targets()[:1])["bar"]
+    assert not tracker.moving_mask[22:30, 10:36].any()
+    error = positions(tracker, images) - tracker.point_px - scenes.truth(path)["bar"]
+    assert np.std(error - error.mean(axis=0)) < 0.03
+
+
+@pytest.mark.parametrize("n", [1, 2, 11])
+def test_few_frames_serve(n):
+    path = scenes.motions(n)
+    images = scenes.render(scenes.Scene(dose=150), path)
+    for name, tracker in build_trackers(
+        {0: images[0]}, scenes.sample(images), scenes.targets()
+    ).items():
+        error = positions(tracker, images) - tracker.point_px - scenes.truth(path)[name]
+        assert np.abs(error).max() < 0.4
+
+
+def test_choose_takes_the_smoother_path():
+    def match(x, *others):
+        return Match(x, 0.0, 1e-4, 0.0, 1e-4, 1.0, alternatives=tuple(match(o) for o in others))
+
+    found = choose([match(0.0), match(50.0, 0.5), Match.none(), match(1.0, 51.0), match(1.5)])
+    assert [m.x_px for m in found if not m.lost] == [0.0, 0.5, 1.0, 1.5]
+    assert all(not m.alternatives for m in found)
+
+
+def test_a_uniform_box_is_refused():
+    flat = np.full((100, 100), 7, np.uint8)
+    box = Box(20, 20, 40, 40)
+    with pytest.raises(TrackingError, match="uniform"):
+        build_trackers({0: flat}, [], [Target("tip", (Reference(0, box),), box.centre_px)])
