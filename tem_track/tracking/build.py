@@ -138,7 +138,7 @@ def _draft(image: Image, ref: Reference, target: Target) -> Look:
             "followed; draw it over an edge or a texture"
         )
     state = _State(_point_in_box(target, ref, crop), (h, w))
-    state.template = cv2.GaussianBlur(grey, (0, 0), BLUR_PX)
+    state.template = np.asarray(cv2.GaussianBlur(grey, (0, 0), BLUR_PX), float)
     state.base = float(grey[SLACK:-SLACK, SLACK:-SLACK].mean())
     state.noise = _flat_noise(single_frame_variance(grey))
     state.mask = np.ones((h, w), bool)
@@ -249,8 +249,8 @@ class _State:
         covariance = _covariance(true, free, information if self.meat is None else self.meat)
         detail = _detail(pattern)
         return Look(
-            pattern, detail, rough, coarse, self.point_px, self.pivot_px, self.turn_rad, self.turns, information, covariance, free,
-            self.wander_px, limits,
+            pattern, detail, rough, coarse, self.point_px, self.pivot_px, self.turn_rad,
+            self.turns, information, covariance, free, self.wander_px, limits,
         )  # fmt: skip
 
 
@@ -265,7 +265,9 @@ def _detail(pattern: Pattern) -> NDArray[np.float32]:
     fine, value = fine[inner] * pattern.share, value[inner]
     fine -= pattern.share * (fine.sum() / max(float(pattern.share.sum()), 1.0))
     own = float((fine * value).sum())
-    noise = math.sqrt(float((fine**2 * variance(pattern.noise.astype(float), value)).sum()))
+    noise = math.sqrt(
+        float((fine**2 * variance(pattern.noise.astype(float), value.astype(float))).sum())
+    )
     if not own > SURE_DETAIL * noise:
         return np.empty((0, 0), np.float32)
     return np.asarray(fine / own, np.float32)
@@ -278,7 +280,8 @@ def _rough_pattern(low: NDArray[np.float32], mask: NDArray[np.bool_], factor: in
     )
     padded = np.pad(low.astype(float), MARGIN, mode="edge")
     flat = np.array([1, 0, 0, 1], np.float32)
-    return Pattern(coefficients(padded, 3), weight, weight, flat, 0.0)
+    share = np.asarray(weight, np.float32)
+    return Pattern(coefficients(padded, 3), share, share, flat, 0.0)
 
 
 def _slopes(
@@ -653,4 +656,4 @@ def _squares(field: FloatArray) -> FloatArray:
     columns = -(-w // BLOCK_PX)
     padded = np.zeros((n, rows * BLOCK_PX, columns * BLOCK_PX))
     padded[:, :h, :w] = field
-    return padded.reshape(n, rows, BLOCK_PX, columns, BLOCK_PX).sum(axis=(2, 4))
+    return np.asarray(padded.reshape(n, rows, BLOCK_PX, columns, BLOCK_PX).sum(axis=(2, 4)))

@@ -82,10 +82,10 @@ def search(image: Image, coarse: Coarse, *, most: int = 3, within: float = 0.1) 
     """
     low = reduce_image(image, coarse.factor)
     pad = coarse.pad
-    low = cv2.copyMakeBorder(low, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    low = np.asarray(cv2.copyMakeBorder(low, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.float32)
     if low.shape[0] < coarse.template.shape[0] or low.shape[1] < coarse.template.shape[1]:
         return []
-    map_ = cv2.matchTemplate(low, coarse.template, cv2.TM_CCOEFF_NORMED)
+    map_ = np.asarray(cv2.matchTemplate(low, coarse.template, cv2.TM_CCOEFF_NORMED), np.float32)
     map_[~np.isfinite(map_)] = -1
     return _peaks(map_, coarse, most, within)
 

@@ -126,6 +126,7 @@ def fit_pattern(
     results = np.empty(kernels.N_RESULTS)
     none = np.zeros(2) if free is None else free
     x, y, turn = start_px[0], start_px[1], turn_rad
+    view: _View | None = None
     for _ in range(2):
         ix, iy = round(x), round(y)
         view = _view(image, pattern, ix, iy)
@@ -141,23 +142,21 @@ def fit_pattern(
         x, y, turn = ix + results[0], iy + results[1], results[2]
         if max(abs(results[0]), abs(results[1])) < 1.0:
             break
+    if view is None:
+        return None
     n = 3 if turns else 2
+    offset, gain, chi2, likeness = (float(value) for value in results[3:7])
     information = results[8:].reshape(3, 3)[:n, :n].copy()
+    at_peak, seen = _at_peak(view.patch), view.seen(pattern)
     return Fit(
-        float(x),
-        float(y),
-        float(turn),
-        *map(float, results[3:7]),
-        information,
-        _at_peak(view.patch),
-        view.seen(pattern),
+        float(x), float(y), float(turn), offset, gain, chi2, likeness, information, at_peak, seen
     )
 
 
 def _at_peak(patch: Float32) -> float:
     """Return the part of the pixels within 2 % of the range below the brightest."""
     low, high, _, _ = cv2.minMaxLoc(patch)
-    return cv2.countNonZero(cv2.compare(patch, high - 0.02 * (high - low), cv2.CMP_GE)) / patch.size
+    return float(np.count_nonzero(patch >= high - 0.02 * (high - low))) / patch.size
 
 
 @dataclass(slots=True)

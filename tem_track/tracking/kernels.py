@@ -32,7 +32,7 @@ ENOUGH_PX = 2e-3
 FARTHEST_PX = 4.0
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile; keep the machine code on disk where a place for it can be written."""
     options: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
     try:
@@ -41,7 +41,7 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
         return njit(**options)(function)  # type: ignore[no-any-return]
 
 
-@njit(inline="always")  # type: ignore[untyped-decorator]
+@njit(inline="always")
 def _taps(t: Any) -> Any:
     """Return the four weights of a cubic B-spline at the fraction t."""
     one = np.float32(1.0)
@@ -52,7 +52,7 @@ def _taps(t: Any) -> Any:
     return w0, w1, one - w0 - w1 - w3, w3
 
 
-@njit(inline="always")  # type: ignore[untyped-decorator]
+@njit(inline="always")
 def _slope_taps(t: Any) -> Any:
     """Return the derivatives of the four weights."""
     u = np.float32(1.0) - t
@@ -373,7 +373,7 @@ def descend(
 
 @_compiled
 def turned(coef: Any, a: float, b: float, x0: float, y0: float, out: Any) -> None:
-    """Evaluate a cubic spline image at (x0 + a x - b y, y0 + b x + a y) for every pixel of `out`."""
+    """Evaluate a cubic spline image at (x0 + a x - b y, y0 + b x + a y) for every pixel."""
     h, w = out.shape
     bottom, right = coef.shape[0] - 3, coef.shape[1] - 3
     for i in range(h):

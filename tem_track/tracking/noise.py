@@ -54,7 +54,8 @@ def noise_of_grey(
 
 def _classes(grey: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the middle grey, the median square and the size of classes of equal width."""
-    edges = np.linspace(*np.quantile(grey, [0.002, 0.998]), N_CLASSES + 1)
+    low, high = (float(v) for v in np.quantile(grey, [0.002, 0.998]))
+    edges = np.linspace(low, high, N_CLASSES + 1)
     which = np.clip(np.searchsorted(edges, grey, side="right") - 1, 0, N_CLASSES - 1)
     sizes = np.bincount(which, minlength=N_CLASSES)
     kept = [k for k in range(N_CLASSES) if sizes[k] >= min(20, sizes.max())]

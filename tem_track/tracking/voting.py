@@ -88,7 +88,9 @@ def _surroundings(
     x1 = int(max(x for x, _ in starts)) + w + REACH_PX
     y1 = int(max(y for _, y in starts)) + h + REACH_PX
     part = image[y0 : max(y1, 0), x0 : max(x1, 0)].astype(np.float32)
-    return x0, y0, cv2.GaussianBlur(part, (0, 0), BLUR_PX) if part.size else part
+    if part.size:
+        part = np.asarray(cv2.GaussianBlur(part, (0, 0), BLUR_PX), np.float32)
+    return x0, y0, part
 
 
 def _parts(pattern: Pattern) -> list[tuple[Pattern, int, int]]:
@@ -176,7 +178,7 @@ def _blocks(field: FloatArray) -> FloatArray:
     rows, columns = -(-h // BLOCK_PX), -(-w // BLOCK_PX)
     padded = np.zeros((rows * BLOCK_PX, columns * BLOCK_PX))
     padded[:h, :w] = field
-    return padded.reshape(rows, BLOCK_PX, columns, BLOCK_PX).sum(axis=(1, 3))
+    return np.asarray(padded.reshape(rows, BLOCK_PX, columns, BLOCK_PX).sum(axis=(1, 3)))
 
 
 def _spread(blocks: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
