@@ -17,7 +17,6 @@ from tem_track.outputs.style import COLOURS
 from tem_track.records import Box, Reference, Target
 from tests.outputs import made
 
-
 COUNT = 24
 
 
