@@ -28,7 +28,7 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Body", "Sides"]
 
 _LEAST_GOOD = 0.3
-_CORRELATION = 1.6  # texture reaches over bands: their errors are not independent
+_CORRELATION = 1.4  # texture reaches over bands: their errors are not independent
 
 
 @dataclass(frozen=True, slots=True, eq=False)

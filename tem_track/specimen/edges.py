@@ -77,7 +77,8 @@ def coarse_edges(bands: FloatArray, t_px: FloatArray, middle_px: float) -> Float
     smooth = uniform_filter1d(uniform_filter1d(bands, 5, axis=1, mode="nearest"), 3, axis=0)
     dark = 1.0 - smooth / _background(smooth, t_px)
     inner = np.abs(t_px - middle_px) < 0.12 * (t_px[-1] - t_px[0])
-    plateau = np.percentile(dark[:, inner], 85, axis=1)
+    usual, darkest = np.percentile(dark[:, inner], (50, 85), axis=1)
+    plateau = np.maximum(usual, 0.6 * darkest)  # a thin neck fills little of the inner columns
     level = np.maximum(0.5 * np.minimum(plateau, 1.6 * np.median(plateau)), 0.04)
     edges = np.column_stack(
         [

@@ -1,0 +1,76 @@
+"""A real recording: a gold ligament that is pulled until it necks and breaks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from scipy.ndimage import distance_transform_edt
+
+from tem_track.records import Axis, Box, Frame, Match, Outline
+from tem_track.specimen import prepare_specimen
+
+ROOT = Path(os.environ.get("TEM_TRACK_DATA", Path(__file__).parents[3] / "shared" / "data"))
+FOLDER = ROOT / "gold_ligament"
+BOX = Box(140, 350, 190, 190)
+AXIS = Axis(48.0)
+CLOSE = {750: 750, 903: 906, 1749: 1734, 2415: 2442, 2853: 2832}
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no recording in {FOLDER}")
+
+
+def _fixed(along_px: float) -> Match:
+    x, y = BOX.centre_px
+    dx, dy = AXIS.along
+    return Match(x + along_px * dx, y + along_px * dy, 1.0, 0.0, 1.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def outlines() -> dict[int, Outline]:
+    paths = sorted((FOLDER / "frames").glob("*.tif"))
+    images = {int(path.stem[-6:]): iio.imread(path) for path in paths}
+    tip, base = _fixed(100.0), _fixed(-100.0)
+    sample = [(Frame(number, 0.0, image), tip, base) for number, image in images.items()]
+    model = prepare_specimen(sample[0], iter(sample), BOX, shape="rod", mode="tension", axis=AXIS)
+    return {number: model.outline(image, tip, base) for number, image in images.items()}
+
+
+def test_the_neck_narrows_from_frame_to_frame(outlines: dict[int, Outline]) -> None:
+    whole = [o for o in outlines.values() if not o.broken]
+    assert len(whole) == len(outlines) - 1
+    for before, after in zip(whole[:-1], whole[1:], strict=True):
+        u = np.hypot(before.u_diameter_min_px, after.u_diameter_min_px)
+        assert after.diameter_min_px < before.diameter_min_px + 2 * u
+        assert after.u_diameter_min_px < 3.3
+    assert whole[-1].diameter_min_px < 0.6 * whole[0].diameter_min_px
+
+
+def test_the_rupture_is_found(outlines: dict[int, Outline]) -> None:
+    assert [number for number, o in outlines.items() if o.broken] == [2853]
+
+
+def _upper(points: np.ndarray) -> np.ndarray:
+    """The piece at the tip: after the break the authors' mask holds no other."""
+    parted = np.flatnonzero(np.isnan(points[:, 0]))
+    return points[parted[-1] + 1 :] if len(parted) else points
+
+
+@pytest.mark.parametrize(("frame", "mask"), CLOSE.items())
+def test_the_outline_follows_the_authors_mask(
+    outlines: dict[int, Outline], frame: int, mask: int
+) -> None:
+    body = iio.imread(FOLDER / "masks" / f"frame_{mask:06d}.tif") > 0
+    kernel = np.ones((3, 3), np.uint8)
+    border = cv2.morphologyEx(body.astype(np.uint8), cv2.MORPH_GRADIENT, kernel) > 0
+    distance = distance_transform_edt(~border)
+    outline = outlines[frame]
+    points = np.concatenate([_upper(outline.left_px), _upper(outline.right_px)])
+    low = np.array([BOX.x_px, BOX.y_px])
+    inside = ((points >= low) & (points <= low + [BOX.width_px, BOX.height_px])).all(axis=1)
+    assert inside.sum() > 10
+    x, y = np.rint(points[inside]).astype(int).T
+    assert float(np.median(distance[y, x])) <= 4.0
