@@ -87,5 +87,6 @@ def test_what_is_never_loaded_carries_no_force(scenario: str, tmp_path: Path) ->
     assert case.summary["contact_frame"] is None
     assert case.summary["youngs_modulus_GPa"] is None
     assert float(u.max()) <= 3.0
-    assert ((force.abs() <= 3 * u) | force.isna()).mean() > 0.99
-    assert force.notna().mean() > 0.99
+    assert force.notna().all()
+    beyond = int((force.abs() > 3 * u).sum())
+    assert beyond <= 1  # a normal error is beyond 3 u once in 370 frames

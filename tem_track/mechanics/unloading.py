@@ -34,8 +34,10 @@ class PowerLaw:
     n_points: int = 0
 
     def stiffness_nN_per_nm(self, deformation_nm: float) -> float:
-        """Return the slope at a deformation."""
+        """Return the slope at a deformation; NaN where the law has no force left."""
         depth = deformation_nm - self.residual_nm
+        if depth <= 0:
+            return math.nan
         return float(self.factor * self.power * depth ** (self.power - 1))
 
 
