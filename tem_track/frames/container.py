@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,6 +129,10 @@ class Video:
         """Return bytes of the file."""
         self._file.seek(offset)
         return self._file.read(size)
+
+    def map(self, start: int, length: int) -> mmap.mmap:
+        """Return bytes of the file as mapped memory; `start` is a whole number of pages."""
+        return mmap.mmap(self._file.fileno(), length, access=mmap.ACCESS_READ, offset=start)
 
     def decode(self, data: bytes, ordinal: int) -> tuple[list[Any], bool]:
         """Decode one packet; the pictures it releases carry their own packet's number.

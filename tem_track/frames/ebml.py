@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from tem_track.errors import MovieError
+from tem_track.frames.mapped import PAGES_HELD, let_go
 
 __all__ = ["Block", "EbmlMap", "map_matroska"]
 
@@ -100,7 +102,11 @@ class _Walk:
 
     def run(self) -> EbmlMap:
         place, end = 0, len(self._data)
-        while place < end:
+        for step in count():
+            if place >= end:
+                break
+            if step % PAGES_HELD == 0:
+                let_go(self._data)
             element = self._element(place)
             if element is None:
                 place = self._past_damage(place)

@@ -38,8 +38,7 @@ class RawFrames:
         self._dtype = _TYPES[video.pixel_format]
         self._shape = (video.height_px, video.width_px)
         self._offsets = table.offset[table.order]
-        with video.path.open("rb") as file:
-            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._video = video
 
     def picture(self, index: int) -> tuple[Image | None, str]:
         """Return the picture of one frame."""
@@ -47,6 +46,10 @@ class RawFrames:
         if offset < 0:
             return None, "no picture can be decoded here"
         count = self._shape[0] * self._shape[1]
-        flat = np.frombuffer(self._data, self._dtype, count, offset)
+        # Each picture is mapped by itself, so that its memory goes when the picture goes.
+        start = offset - offset % mmap.ALLOCATIONGRANULARITY
+        length = offset - start + count * self._dtype.itemsize
+        data = self._video.map(start, length)
+        flat = np.frombuffer(data, self._dtype, count, offset - start)
         native: Image = flat.astype(self._dtype.newbyteorder("="), copy=False)
         return native.reshape(self._shape), ""

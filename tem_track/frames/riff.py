@@ -15,10 +15,11 @@ import mmap
 import re
 import struct
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import count, takewhile
 from pathlib import Path
 
 from tem_track.errors import MovieError
+from tem_track.frames.mapped import PAGES_HELD, let_go
 
 __all__ = ["Chunk", "RiffMap", "map_avi"]
 
@@ -94,7 +95,11 @@ def _walk(data: mmap.mmap, stream: bytes) -> _Found:
     found = _Found(stream)
     position, end = 0, len(data)
     found.end = end
-    while position + 8 <= end:
+    for step in count():
+        if position + 8 > end:
+            break
+        if step % PAGES_HELD == 0:
+            let_go(data)
         name, size = data[position : position + 4], _u32(data, position + 4)
         if name in _LISTS:
             if data[position + 8 : position + 12] == b"movi" and found.movi < 0:

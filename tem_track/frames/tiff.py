@@ -139,11 +139,7 @@ class TiffSource:
     def read(self, indices: Sequence[int]) -> Iterator[Picture]:
         """Yield the pictures of rising frame numbers."""
         if self._offset is not None:
-            stack = np.memmap(
-                self._file, self._stored, "r", self._offset, (self._count, *self._shape)
-            )
-            for index in indices:
-                yield self._picture(np.array(stack[index]))
+            yield from self._read_run(indices, self._offset)
             return
         with opened_tiff(self._file) as tiff:
             pages = tiff.series[0].pages
@@ -153,6 +149,13 @@ class TiffSource:
                 except _DAMAGE as error:
                     picture = None, f"cannot be decoded ({_one_line(error)})"
                 yield picture
+
+    def _read_run(self, indices: Sequence[int], offset: int) -> Iterator[Picture]:
+        pixels = math.prod(self._shape)
+        with self._file.open("rb", buffering=0) as file:
+            for index in indices:
+                file.seek(offset + index * pixels * self._stored.itemsize)
+                yield self._picture(np.fromfile(file, self._stored, pixels))
 
     def _picture(self, values: NDArray[Any]) -> Picture:
         return grey_of_page(values, self._shape, self._lookup), ""
