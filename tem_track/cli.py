@@ -233,9 +233,18 @@ def run(
     videos: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Draw overlay, montage, report.")
     ] = True,
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", metavar="OTHER.toml", help="Find the boxes of another experiment."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Measure a movie and write the results folder."""
+    if like is not None:
+        from tem_track.propose import complete_like
+
+        folder = output or experiment.with_suffix(".results")
+        return _run(complete_like(experiment, like), folder, videos, as_json)
     return _run(experiment, output, videos, as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tem_track.propose.compose import propose
+from tem_track.propose.likeness import complete_like, like
 from tem_track.propose.picture import preview
 from tem_track.propose.proposal import AxisFound, Part, Proposal, ScaleBar, ShapeFound
 from tem_track.propose.start import Started, init_experiment
@@ -16,7 +17,9 @@ __all__ = [
     "ScaleBar",
     "ShapeFound",
     "Started",
+    "complete_like",
     "init_experiment",
+    "like",
     "preview",
     "propose",
     "write_experiment",
