@@ -58,15 +58,14 @@ def like(movie: Movie, other: Experiment, own: Mapping[str, Any] | None = None) 
         Something is neither recognised nor found; the message names it.
     """
     first = _first_frame(movie)
-    shifts = _recognised(first.image, other)
-    proposal: Proposal | None = None
+    proposal = propose(movie, mode=other.mode, polarity=other.polarity)
+    shifts = _confirmed(_recognised(first.image, other), other, proposal)
     data = _inherited(other) | {"movie": str(movie.path or other.movie)}
     for name in (*TARGETS, "specimen"):
         if getattr(other, name) is None:
             continue
         box = _moved_box(other, name, shifts, movie)
         if box is None:
-            proposal = proposal or propose(movie, mode=other.mode, polarity=other.polarity)
             box = _proposed(proposal, name)
         data[name] = _section(other, name, box, shifts.get(name))
     frames = dict(data.get("frames", {})) | {"reference": first.index}
@@ -143,7 +142,7 @@ def _over(data: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _recognised(image: Image, other: Experiment) -> dict[str, Shift]:
-    """Return by how much each target is moved (x, y) against the earlier movie, where it is seen."""
+    """Return by how much (x, y) each target that is seen has moved since the earlier movie."""
     try:
         earlier = open_movie(other.movie_path)[other.frames.reference].image
     except MovieError:
@@ -180,6 +179,28 @@ def _place(scene: Picture, earlier: Picture, box: Box, step: int) -> Shift | Non
 # --------------------------------------------------------------------------- boxes
 
 
+def _confirmed(
+    shifts: Mapping[str, Shift], other: Experiment, proposal: Proposal
+) -> dict[str, Shift]:
+    """Return the shifts that the movie's own proposal does not contradict."""
+    kept = {}
+    for name, shift in shifts.items():
+        part = proposal.part(name)
+        moved: Box = getattr(other, name).box.shifted(*shift)
+        if part.box is None or not part.found or _overlap(moved, part.box) >= 0.3:
+            kept[name] = shift
+    return kept
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Return the common area over that of both together."""
+    wide = min(one.x_px + one.width_px, other.x_px + other.width_px) - max(one.x_px, other.x_px)
+    high = min(one.y_px + one.height_px, other.y_px + other.height_px) - max(one.y_px, other.y_px)
+    common = max(wide, 0.0) * max(high, 0.0)
+    areas = one.width_px * one.height_px + other.width_px * other.height_px
+    return common / (areas - common)
+
+
 def _moved_box(
     other: Experiment, name: str, shifts: Mapping[str, Shift], movie: Movie
 ) -> Box | None:
@@ -194,7 +215,7 @@ def _moved_box(
 
 
 def _between(box: Box, tip: Shift, base: Shift, other: Experiment) -> Box | None:
-    """Return the specimen's box with its tip side moved as the tip and its base side as the base."""
+    """Return the specimen's box, its one end moved as the tip and its other as the base."""
     dx, dy = other.rough_axis.along
     x0, y0, x1, y1 = box.x_px, box.y_px, box.x_px + box.width_px, box.y_px + box.height_px
     mean = ((tip[0] + base[0]) / 2, (tip[1] + base[1]) / 2)
