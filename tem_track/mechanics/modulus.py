@@ -74,7 +74,7 @@ def find_modulus(
     if strain.size < SMALLEST:
         return Modulus(reason=f"only {strain.size} points on the loading branch; four are needed")
     u_x, u_y = _typical(u_strain, strain), _typical(u_stress, stress)
-    toe = fit_toe_line(strain, stress, u_x, u_y)
+    toe = fit_toe_line(strain, stress, u_x, u_y, u=_own(u_strain, u_stress, u_x, u_y))
     if toe is None:
         return Modulus(reason="no straight part of at least four points")
     long = fit_e3076(strain, stress) if strain.size >= LONG_RECORD else None
@@ -101,9 +101,19 @@ def find_modulus(
 def _typical(u: FloatArray, values: FloatArray) -> float:
     known = u[np.isfinite(u) & (u > 0)]
     if known.size:
-        return float(np.sqrt(np.mean(known**2)))
+        return float(np.median(known))
     noise = robust_noise(values)
     return noise if math.isfinite(noise) and noise > 0 else 1e-6 * float(np.ptp(values))
+
+
+def _own(
+    u_strain: FloatArray, u_stress: FloatArray, u_x: float, u_y: float
+) -> tuple[FloatArray, FloatArray]:
+    """Each point's own uncertainties, the typical one where it has none."""
+    return (
+        np.where(np.isfinite(u_strain) & (u_strain > 0), u_strain, u_x),
+        np.where(np.isfinite(u_stress) & (u_stress > 0), u_stress, u_y),
+    )
 
 
 def _from_e3076(

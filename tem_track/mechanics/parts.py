@@ -36,6 +36,8 @@ class Turned:
     ----------
     along, off : FloatArray
         Along the chord from 0 to 1, and at right angles to it in units of the noise.
+    root_weight : FloatArray
+        Typical uncertainty of `off` over that of the point.
     angle : float
         Of the chord, in radians.
     u_x, u_y : float
@@ -46,6 +48,7 @@ class Turned:
 
     along: FloatArray
     off: FloatArray
+    root_weight: FloatArray
     angle: float
     u_x: float
     u_y: float
@@ -109,7 +112,13 @@ def fit_parts(turned: Turned, enough: int) -> Fits | None:
     return Fits(*(np.concatenate([getattr(fits, name) for fits in kept]) for name in names))
 
 
-def turn(x: FloatArray, y: FloatArray, u_x: float, u_y: float) -> Turned:
+def turn(
+    x: FloatArray,
+    y: FloatArray,
+    u_x: float,
+    u_y: float,
+    u: tuple[FloatArray, FloatArray] | None = None,
+) -> Turned:
     """Divide a record by its uncertainties and turn its chord flat."""
     u_x = max(u_x, 1e-9 * float(np.ptp(x)), 1e-300)
     u_y = max(u_y, 1e-9 * float(np.ptp(y)), 1e-300)
@@ -122,7 +131,21 @@ def turn(x: FloatArray, y: FloatArray, u_x: float, u_y: float) -> Turned:
     along, off = xs * c + ys * s, ys * c - xs * s
     order = np.argsort(along, kind="stable")
     start, reach = float(along.min()), max(float(np.ptp(along)), 1e-300)
-    return Turned((along[order] - start) / reach, off[order], angle, u_x, u_y, reach, start)
+    root_weight = np.ones_like(along)
+    if u is not None:
+        own = np.hypot(u[1] / u_y * c, u[0] / u_x * s)
+        # A point that claims to be perfect must not rule the fit alone.
+        root_weight = 1 / np.clip(own, 0.5, 20.0)
+    return Turned(
+        (along[order] - start) / reach,
+        off[order],
+        root_weight[order],
+        angle,
+        u_x,
+        u_y,
+        reach,
+        start,
+    )
 
 
 def _search(turned: Turned, enough: int, toe_power: float, end_power: float) -> Fits:
@@ -167,10 +190,12 @@ def _fit(
     below, upto = np.searchsorted(t, first), np.searchsorted(t, last, side="right")
     inside = upto[None, :] - below[:, None]
     i, j = np.nonzero((inside >= enough) & (last[None, :] > first[:, None]))
-    gram, right = _normal_equations(t, v, _toe(first, t, toe_power), _end(last, t, end_power), i, j)
+    w = turned.root_weight
+    toe, end = _toe(first, t, toe_power) * w, _end(last, t, end_power) * w
+    gram, right = _normal_equations(np.stack([w, t * w]), v * w, toe, end, i, j)
     inverse = np.linalg.inv(gram)
     c = np.einsum("mij,mj->mi", inverse, right)
-    total = float(v @ v)
+    total = float((v * w) @ (v * w))
     sse = np.maximum(total - np.einsum("mi,mi->m", c, right), 1e-11 * total)
     good = (turned.modulus(c[:, 1]) > 0) & (c[:, 2] >= -1e-9) & (c[:, 3] <= 1e-9)
     k = 2 + (toe_power > 0) + (end_power > 0)
@@ -185,17 +210,16 @@ def _fit(
 
 
 def _normal_equations(
-    t: FloatArray, v: FloatArray, toe: FloatArray, end: FloatArray, i: RowArray, j: RowArray
+    plain: FloatArray, v: FloatArray, toe: FloatArray, end: FloatArray, i: RowArray, j: RowArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Gram matrices and right sides of 1, t, toe i and end j for every pair."""
-    plain = np.stack([np.ones_like(t), t])
+    """Gram matrices and right sides of the line, toe i and end j for every pair, weighted."""
     gram = np.empty((i.size, 4, 4))
     gram[:, :2, :2] = plain @ plain.T
     gram[:, 2, :2] = gram[:, :2, 2] = (toe @ plain.T)[i]
     gram[:, 3, :2] = gram[:, :2, 3] = (end @ plain.T)[j]
     gram[:, 2, 3] = gram[:, 3, 2] = (toe @ end.T)[i, j]
     gram[:, 2, 2], gram[:, 3, 3] = (toe**2).sum(axis=1)[i], (end**2).sum(axis=1)[j]
-    gram[:, range(4), range(4)] += 1e-13 * t.size
+    gram[:, range(4), range(4)] += 1e-13 * v.size
     right = np.empty((i.size, 4))
     right[:, :2] = plain @ v
     right[:, 2], right[:, 3] = (toe @ v)[i], (end @ v)[j]

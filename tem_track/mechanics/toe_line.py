@@ -54,7 +54,12 @@ class ElasticLine:
 
 
 def fit_toe_line(
-    x: FloatArray, y: FloatArray, u_x: float, u_y: float, smallest: int = SMALLEST
+    x: FloatArray,
+    y: FloatArray,
+    u_x: float,
+    u_y: float,
+    smallest: int = SMALLEST,
+    u: tuple[FloatArray, FloatArray] | None = None,
 ) -> ElasticLine | None:
     """Fit toe + line + line.
 
@@ -66,6 +71,8 @@ def fit_toe_line(
         Their typical standard uncertainties; only the ratio matters.
     smallest : int
         Points that the line must hold.
+    u : (FloatArray, FloatArray) or None
+        The points' own uncertainties of x and y, as weights.
 
     Returns
     -------
@@ -74,7 +81,7 @@ def fit_toe_line(
     """
     if x.size < smallest + 3:
         return None
-    turned = turn(x, y, u_x, u_y)
+    turned = turn(x, y, u_x, u_y, u)
     fits = fit_parts(turned, max(smallest, math.ceil(_SHARE * x.size)))
     return None if fits is None else _averaged(turned, fits)
 
