@@ -59,6 +59,7 @@ class Body:
     profiles: ClassVar[tuple[EdgeModel, ...]] = ("opaque", "round", "shell")
     u_facet: ClassVar[float] = 0.1
     may_be_round: ClassVar[bool] = False
+    end_share: ClassVar[float] = 0.7
     is_long: ClassVar[bool] = True
 
     def outline(

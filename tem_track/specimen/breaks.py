@@ -50,6 +50,8 @@ def find_opening(
     -------
     Opening or None
     """
+    if int((~edges.good.all(axis=1)).sum()) < _LEAST_BANDS:
+        return None
     empty: Mask = _empty(bands, t_px, edges, mu_per_px)
     runs, last = _runs(empty), len(empty)
     body = ~empty & edges.good.all(axis=1)

@@ -119,7 +119,7 @@ def _first_crossing(dark: FloatArray, level: FloatArray, t: FloatArray) -> Float
 def steady(edges: FloatArray, width: int = 7) -> FloatArray:
     """Take out bands that jump: the running median, where a band is far from it."""
     filled = np.column_stack([_fill(column) for column in edges.T])
-    middle = median_filter(filled, size=(width, 1), mode="nearest")
+    middle = median_filter(filled, size=(width, 1), mode="mirror")
     return np.where(np.abs(filled - middle) > 3.0, middle, filled)
 
 
@@ -162,7 +162,7 @@ def fit_edges(
         step, fit = window.solve(edge, radius, table)
         edge = edge + step
         start = edge.reshape(-1, 2)
-        if np.nanmax(np.abs(step), initial=0.0) < 0.003:
+        if np.nanmax(np.abs(step), initial=0.0) < 0.02:
             break
     shape = start.shape
     good = fit.good & (np.abs(step) < 0.6) & (np.abs(edge - window.start) < 8.0)
@@ -278,14 +278,14 @@ class _Window:
         count = weight.sum(axis=1)
         variance = (weight * residual**2).sum(axis=1) / np.maximum(count - 3, 1) + 1e-9
         weighted = jacobian * weight[..., None]
-        normal = np.einsum("eik,eil->ekl", weighted, jacobian)
-        right = np.einsum("eik,ei->ek", weighted, residual)
+        normal = weighted.transpose(0, 2, 1) @ jacobian
+        right = (weighted.transpose(0, 2, 1) @ residual[..., None])[..., 0]
         prior = variance / np.maximum(_CONTRAST_PRIOR * background, 1e-6) ** 2
         normal[:, 1, 1] += prior
         right[:, 1] += prior * background * (1.0 - contrast)
         normal += 1e-9 * np.eye(3)
         inverse = np.linalg.inv(normal)
-        step = np.einsum("kl,el->ek", np.eye(3), np.einsum("ekl,el->ek", inverse, right))
+        step = (inverse @ right[..., None])[..., 0]
         u = np.sqrt(np.maximum(variance * inverse[:, 2, 2], 0.0))
         good = (count > 8) & (contrast > 0.25) & np.isfinite(u) & (u < 3.0)
         limited = np.clip(step[:, 2], -_STEP_LIMIT_PX, _STEP_LIMIT_PX)

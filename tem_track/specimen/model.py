@@ -89,6 +89,7 @@ class SpecimenModel:
     table: EdgeTable
     neck_ratio: float = -math.inf
     may_be_round: bool = False
+    end_share: float = 0.7
     fixed: bool = False
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
@@ -311,7 +312,7 @@ def _along_ball(strip: Strip, middle_t: float, radius: float) -> FloatArray:
 
 def end_half_width(model: SpecimenModel, radius: float) -> float:
     """Return the half width of the columns in which the specimen's end is sought."""
-    return 6.0 if model.may_be_round else 0.7 * radius
+    return 6.0 if model.may_be_round else model.end_share * radius
 
 
 def round_end(table: EdgeTable, radius: float) -> Gate:

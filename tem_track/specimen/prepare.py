@@ -205,6 +205,7 @@ def _blank(drawn: _Drawn, axis: Axis) -> SpecimenModel:
         table=table,
         may_be_round=SHAPES[drawn.shape].may_be_round,
         fixed=tip.lost,
+        end_share=SHAPES[drawn.shape].end_share,
     )
 
 
@@ -274,11 +275,11 @@ def _learn_tip_face(
     if not open_strips:
         central = _central_step(mean, middle, width, face, model.tip_face_px)
         return replace(model, tip_face_px=central)
-    front, at = _front(open_strips, middle, width, face, narrow)
+    front, at = _front(open_strips, middle, width, face, narrow, model.end_share)
     across = find_step(front, at, face, 5.0, 1.2, -1)
     if math.isfinite(across.s_px) and across.height < 0:
         model = replace(model, tip_face_px=across.s_px)
-    front, _ = _front(open_strips, middle, width, model.tip_face_px, narrow)
+    front, _ = _front(open_strips, middle, width, model.tip_face_px, narrow, model.end_share)
     return replace(model, tip_front=front)
 
 
@@ -350,7 +351,7 @@ def _gap_seen(strip: Strip, middle: float, width: float, face: float) -> bool:
 
 
 def _front(
-    strips: list[Strip], middle: float, width: float, face: float, narrow: bool
+    strips: list[Strip], middle: float, width: float, face: float, narrow: bool, share: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return the brightness in front of and inside the tip, as without a specimen.
 
@@ -358,7 +359,7 @@ def _front(
     """
     at = face + np.arange(_FRONT_PX) - (_FRONT_PX - 13)
     rows = []
-    end = _END_PX if narrow else 0.35 * width
+    end = _END_PX if narrow else 0.5 * share * width
     for strip in strips:
         s = strip.grid.s_px
         profile = end_profile(strip, middle, end)

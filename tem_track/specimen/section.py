@@ -177,6 +177,8 @@ def measure_width(
     if polarity == "bright":
         bands = 2.2 * float(np.max(bands)) - bands
     start = steady(coarse_edges(bands, strip.grid.t_px, 0.0))
+    if not np.isfinite(start).any():
+        raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
     width = float(np.nanmedian(start[:, 1] - start[:, 0]))
     if not width > 2:
         raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def outlines() -> dict[int, Outline]:
 def test_the_neck_narrows_from_frame_to_frame(outlines: dict[int, Outline]) -> None:
     whole = [o for o in outlines.values() if not o.broken]
     assert len(whole) == len(outlines) - 1
-    for before, after in zip(whole[:-1], whole[1:], strict=True):
+    for before, after in itertools.pairwise(whole):
         u = np.hypot(before.u_diameter_min_px, after.u_diameter_min_px)
         assert after.diameter_min_px < before.diameter_min_px + 2 * u
         assert after.u_diameter_min_px < 3.3
@@ -69,8 +70,8 @@ def test_the_outline_follows_the_authors_mask(
     distance = distance_transform_edt(~border)
     outline = outlines[frame]
     points = np.concatenate([_upper(outline.left_px), _upper(outline.right_px)])
-    low = np.array([BOX.x_px, BOX.y_px])
-    inside = ((points >= low) & (points <= low + [BOX.width_px, BOX.height_px])).all(axis=1)
+    offset = points - np.array([BOX.x_px, BOX.y_px])
+    inside = ((offset >= 0) & (offset <= np.array([BOX.width_px, BOX.height_px]))).all(axis=1)
     assert inside.sum() > 10
     x, y = np.rint(points[inside]).astype(int).T
     assert float(np.median(distance[y, x])) <= 4.0

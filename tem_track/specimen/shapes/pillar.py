@@ -11,3 +11,4 @@ class Pillar(Rod):
     """A tapered body of revolution, usually of one material."""
 
     name = "pillar"
+    end_share = 0.4  # of the width in the middle: the end is narrow
