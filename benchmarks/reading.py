@@ -27,7 +27,7 @@ CODECS = {
     "mpeg4": ("mpeg4", "yuv420p", ".avi", {"b": "8M"}),
     "h264": ("libx264", "yuv420p", ".mp4", {"crf": "18", "preset": "veryfast"}),
 }
-FRAMES = {512: 240, 2048: 24}
+FRAMES = {512: 240, 2048: 72}
 
 
 def picture(index: int, size: int) -> np.ndarray:

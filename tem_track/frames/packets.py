@@ -145,6 +145,7 @@ def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
         # The B-frames before the last other frame may lie beyond the cut.
         last = [n for n, kind in enumerate(types) if kind != _B_FRAME][-1:]
         order = [packet for packet in order if packet not in last]
+    order = [packet for packet in order if table.rank[packet] >= 0]
     return _in_order(table, np.array(order, np.int64), types)
 
 

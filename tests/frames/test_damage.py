@@ -178,6 +178,7 @@ FOUND = [
     ("tiff 16", 101730),
     ("raw 24 bit avi", 100527),
     ("palette avi", 100565),
+    ("mpeg4 mp4", 7003196),
 ]
 
 
