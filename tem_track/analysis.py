@@ -24,11 +24,13 @@ from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replac
 from tem_track.config import Experiment
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, Frame, Match, Observation, Outline
+from tem_track.tilt_series import read_area_ratio
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tem_track.frames import Movie
+    from tem_track.growth import ElectricalLog
     from tem_track.specimen import SpecimenModel
 
 __all__ = [
@@ -153,6 +155,7 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     frame_range = frames_of(movie, experiment)
     targets = experiment.targets()
     _check_boxes(experiment, movie)
+    _check_other_files(experiment)
     references = _reference_frames(movie, experiment)
     sample = _Sample(movie, frame_range, progress)
     trackers = tracking.build_trackers(
@@ -211,11 +214,30 @@ def _check_boxes(experiment: Experiment, movie: Movie) -> None:
                 f" outside the frame, which is {width} px wide and {height} px high; boxes are"
                 " [x, y, width, height] from the top left corner"
             )
+        point = _point_of(experiment, key)
+        if point is not None and not (0 <= point[0] < width and 0 <= point[1] < height):
+            raise ConfigError(
+                f"{experiment.source}: {key.removesuffix('box_px')}point_px = {list(point)} lies"
+                f" outside the frame, which is {width} px wide and {height} px high"
+            )
         if min(box.width_px, box.height_px) < 4:
             raise ConfigError(
                 f"{experiment.source}: {key} = {[_short(v) for v in box.as_tuple()]} is too small"
                 " to hold anything; draw it at least 4 px wide and high"
             )
+
+
+def _point_of(experiment: Experiment, key: str) -> tuple[float, float] | None:
+    name, _, rest = key.partition(".")
+    return getattr(experiment, name).point_px if rest == "box_px" and name in TARGETS else None
+
+
+def _check_other_files(experiment: Experiment) -> None:
+    """Find a wrong log or section before hours of measuring, not after."""
+    if experiment.log is not None:
+        _read_log(experiment, 0.0)
+    if experiment.specimen is not None and experiment.specimen.section is not None:
+        read_area_ratio(experiment.resolve(experiment.specimen.section))
 
 
 def _short(value: float) -> float | int:
@@ -505,12 +527,21 @@ def _electrical(
     experiment: Experiment, measurement: Measurement
 ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
     """Return the log's potential and current at every frame, where the experiment names a log."""
-    chosen = experiment.log
-    if chosen is None:
+    if experiment.log is None:
         return {}, ()
-    from tem_track.growth import at_times, read_log
+    from tem_track.growth import at_times
 
-    log = read_log(
+    log = _read_log(experiment, _time_of(measurement, experiment.log.marker_frame))
+    potential, current = at_times(log, measurement["time_s"])
+    return {"potential_V": potential, "current_A": current}, log.warnings
+
+
+def _read_log(experiment: Experiment, marker_time_s: float) -> ElectricalLog:
+    from tem_track.growth import read_log
+
+    chosen = experiment.log
+    assert chosen is not None
+    return read_log(
         experiment.resolve(chosen.file),
         time_column=chosen.time_column,
         potential_column=chosen.potential_column,
@@ -520,10 +551,8 @@ def _electrical(
         offset_s=chosen.offset_s or 0.0,
         movie_start=chosen.movie_start,
         marker_column=chosen.marker_column,
-        marker_time_s=_time_of(measurement, chosen.marker_frame),
+        marker_time_s=marker_time_s,
     )
-    potential, current = at_times(log, measurement["time_s"])
-    return {"potential_V": potential, "current_A": current}, log.warnings
 
 
 def _time_of(measurement: Measurement, frame: int | None) -> float:
@@ -545,6 +574,9 @@ def settings_of(experiment: Experiment, axis: Axis) -> mechanics.Settings:
     specimen, lever = experiment.specimen, experiment.cantilever
     if lever is None:
         raise ConfigError(f"{experiment.source}: cantilever is missing")
+    ratio, u_ratio = 1.0, 0.0
+    if specimen is not None and specimen.section is not None:
+        ratio, u_ratio = read_area_ratio(experiment.resolve(specimen.section))
     return mechanics.Settings(
         mode=experiment.mode,
         shape=specimen.shape if specimen else None,
@@ -561,4 +593,7 @@ def settings_of(experiment: Experiment, axis: Axis) -> mechanics.Settings:
         u_axis_deg=axis.u_angle_deg,
         zero_frames=experiment.frames.zero,
         reference_frame=experiment.frames.reference,
+        section_area_ratio=ratio,
+        u_section_area_ratio=u_ratio,
+        **experiment.corrections.model_dump(exclude_none=True),
     )

@@ -33,6 +33,7 @@ from tem_track.records import Axis, Box, Mode, Polarity, Reference, Shape, Targe
 __all__ = [
     "Calibration",
     "Cantilever",
+    "Corrections",
     "Experiment",
     "FrameRange",
     "Log",
@@ -103,6 +104,16 @@ class Tracked(_Section):
         return Box(*self.box_px)
 
 
+class Corrections(_Section):
+    """What a careful experimenter corrects for; all of it is off by default."""
+
+    out_of_plane_deg: Annotated[Number, Field(gt=-90, lt=90)] = 0.0
+    off_axis_deg: Annotated[Number, Field(gt=-90, lt=90)] = 0.0
+    base_modulus_GPa: Positive | None = None
+    base_poisson: Annotated[Number, Field(gt=-1, le=0.5)] | None = None
+    poisson: Annotated[Number, Field(gt=-1, le=0.5)] | None = None
+
+
 class Specimen(_Section):
     """What is loaded."""
 
@@ -137,16 +148,17 @@ class Log(_Section):
     def _one_way_to_line_up(self) -> Log:
         if (self.marker_column is None) != (self.marker_frame is None):
             raise ValueError(
-                "log.marker_column and log.marker_frame belong together: the column that marks a"
-                " moment, and the frame that shows it"
+                "needs marker_column and marker_frame together: the column that marks a moment,"
+                " and the frame that shows it"
             )
         ways = [self.offset_s, self.movie_start, self.marker_frame]
         if sum(way is not None for way in ways) > 1:
             raise ValueError(
-                "log: give one of offset_s, movie_start, or marker_column with marker_frame"
+                "can be lined up in one way: give one of offset_s, movie_start, or marker_column with"
+                " marker_frame"
             )
         if self.potential_column is None and self.current_column is None:
-            raise ValueError("log: name potential_column or current_column, or both")
+            raise ValueError("needs potential_column or current_column, or both")
         return self
 
 
@@ -192,6 +204,7 @@ class Experiment(_Section):
     specimen: Specimen | None = None
     base: Tracked | None = None
     log: Log | None = None
+    corrections: Corrections = Corrections()
     frames: FrameRange = FrameRange()
     quality: Quality = Quality()
 

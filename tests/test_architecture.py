@@ -22,7 +22,7 @@ LAYERS = [
     {"propose"},
     {"analysis"},
     {"journal"},
-    {"config", "columns"},
+    {"config", "columns", "tilt_series"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
     {"records", "errors", "__init__"},
 ]

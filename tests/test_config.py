@@ -214,7 +214,7 @@ def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
     ("log", "words"),
     [
         ({"offset_s": 1.0, "marker_column": "m", "marker_frame": 3}, ["give one of offset_s"]),
-        ({"marker_column": "m"}, ["marker_frame belong together"]),
+        ({"marker_column": "m"}, ["log needs marker_column and marker_frame together"]),
         ({"potential_column": None}, ["potential_column or current_column"]),
     ],
 )

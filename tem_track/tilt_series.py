@@ -1,0 +1,136 @@
+"""A tilt series of stills: widths at several tilts, and the section's area against the round one.
+
+The stress takes a round section as wide as the specimen is seen; a section from a tilt series
+replaces it by ``area_ratio`` times that circle.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from tem_track.errors import ConfigError
+from tem_track.frames import open_movie
+from tem_track.records import Axis, Box
+from tem_track.specimen import CrossSection, cross_section, measure_width
+
+__all__ = ["TiltSeries", "measure_tilt_series", "read_area_ratio", "section_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class TiltSeries:
+    """Widths against tilt, and the section fitted to them.
+
+    Attributes
+    ----------
+    angles_deg, widths_px, u_widths_px : tuple of float
+    section : CrossSection
+        In pixels.
+    area_ratio, u_area_ratio : float
+        Area over that of a circle as wide as the specimen is seen in the movie.
+    """
+
+    angles_deg: tuple[float, ...]
+    widths_px: tuple[float, ...]
+    u_widths_px: tuple[float, ...]
+    section: CrossSection
+    area_ratio: float
+    u_area_ratio: float
+
+
+def measure_tilt_series(
+    images: Sequence[Path],
+    angles_deg: Sequence[float],
+    *,
+    box: Box | None = None,
+    axis_deg: float = 0.0,
+    model: Literal["ellipse", "rectangle"] = "ellipse",
+    movie_angle_deg: float = 0.0,
+    polarity: str = "dark",
+) -> TiltSeries:
+    """Measure the specimen's width in each image and fit its section.
+
+    Parameters
+    ----------
+    images : sequence of Path
+        Stills of one magnification, the first frame of each is taken.
+    angles_deg : sequence of float
+        Tilt of each about the specimen's long axis.
+    box : Box, optional
+        Around a piece of the specimen, vacuum on both sides; by default the whole image.
+    axis_deg : float
+        The long axis in the images, from straight up, clockwise.
+    model : {'ellipse', 'rectangle'}
+    movie_angle_deg : float
+        Tilt at which the movie was taken.
+    polarity : {'dark', 'bright'}
+
+    Raises
+    ------
+    ConfigError, MovieError
+    """
+    if len(images) != len(angles_deg):
+        raise ConfigError(
+            f"cross-section: {len(images)} images but {len(angles_deg)} angles; give one an image,"
+            " --angles A,B,..."
+        )
+    found = [_width(path, box, Axis(axis_deg), polarity) for path in images]
+    widths, u_widths = tuple(w for w, _ in found), tuple(u for _, u in found)
+    section = cross_section(widths, u_widths, list(angles_deg), model)
+    round_area = math.pi / 4 * _width_at(section, movie_angle_deg) ** 2
+    return TiltSeries(
+        tuple(angles_deg),
+        widths,
+        u_widths,
+        section,
+        section.area / round_area,
+        section.u_area / round_area,
+    )
+
+
+def _width(path: Path, box: Box | None, axis: Axis, polarity: str) -> tuple[float, float]:
+    image = open_movie(path)[0].image
+    height, width = image.shape
+    try:
+        return measure_width(image, box or Box(0, 0, width, height), axis, polarity=polarity)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _width_at(section: CrossSection, tilt_deg: float) -> float:
+    turn = math.radians(tilt_deg - section.angle_deg)
+    a, b = section.major * math.cos(turn), section.minor * math.sin(turn)
+    return math.hypot(a, b) if section.model == "ellipse" else abs(a) + abs(b)
+
+
+def section_json(series: TiltSeries) -> str:
+    """Return the result as text that ``[specimen] section`` can name."""
+    data = asdict(series)
+    data["section"] = {
+        ("rms_px" if key == "rms" else f"{key}_px2" if "area" in key else key): value
+        for key, value in data["section"].items()
+    }
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
+
+
+def read_area_ratio(path: Path) -> tuple[float, float]:
+    """Return the area ratio and its uncertainty from a file that `section_json` made.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        ratio, u_ratio = float(data["area_ratio"]), float(data["u_area_ratio"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(
+            f"specimen.section: {path} is not a result of `tem-track cross-section`"
+        ) from None
+    if not (ratio > 0 and u_ratio >= 0):
+        raise ConfigError(f"specimen.section: {path} holds no area; measure the tilt series again")
+    return ratio, u_ratio
