@@ -499,6 +499,82 @@ def init(
     _warn(list(made.warnings))
 
 
+@app.command()
+def setup(
+    target: Annotated[Path, typer.Argument(metavar="MOVIE_OR_EXPERIMENT", show_default=False)],
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it.")] = True,
+) -> None:
+    """Open the set-up page in the browser: boxes to drag, a live preview, Save and Run."""
+    from tem_track.pages.setup import setup as open_page
+
+    def say(address: str) -> None:
+        print(f"{address}\nClose the page or press Ctrl-C to end.", flush=True)
+
+    open_page(target, browser=browser, say=say)
+
+
+class SectionModel(StrEnum):
+    """Shapes of a section."""
+
+    ellipse = "ellipse"
+    rectangle = "rectangle"
+
+
+@app.command("cross-section")
+def cross_section(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...")],
+    angles: Annotated[str, typer.Option(metavar="A,B,...", help="Tilt of each image, degrees.")],
+    box: Annotated[
+        str, typer.Option(metavar="X,Y,W,H", help="Around a piece of it; default: the image.")
+    ] = "",
+    axis_deg: Annotated[float, typer.Option(help="Long axis, from straight up.")] = 0.0,
+    model: Annotated[SectionModel, typer.Option()] = SectionModel.ellipse,
+    movie_angle_deg: Annotated[float, typer.Option(help="Tilt of the movie.")] = 0.0,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="For [specimen] section.")
+    ] = Path("section.json"),
+    as_json: Json = False,
+) -> None:
+    """Fit a section to a tilt series; the experiment can name its result."""
+    from tem_track.outputs.files import write_text
+    from tem_track.records import Box
+    from tem_track.tilt_series import measure_tilt_series, section_json
+
+    corners = _numbers(box, "--box")
+    if corners and len(corners) != 4:
+        raise typer.BadParameter(f"{box!r} is not X,Y,W,H", param_hint="--box")
+    series = measure_tilt_series(
+        images,
+        _numbers(angles, "--angles"),
+        box=Box(*corners) if corners else None,
+        axis_deg=axis_deg,
+        model=model.value,
+        movie_angle_deg=movie_angle_deg,
+    )
+    write_text(output, section_json(series))
+    if as_json:
+        print(section_json(series), end="")
+    else:
+        _print_rows(
+            [
+                ("area over the round one", f"{series.area_ratio:.3f} ± {series.u_area_ratio:.3f}"),
+                ("widths", ", ".join(f"{width:.1f} px" for width in series.widths_px)),
+                ("section", f"{series.section.major:.1f} x {series.section.minor:.1f} px"),
+                ("written", str(output)),
+            ]
+        )
+    _warn(list(series.section.warnings))
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a list of numbers such as -15,10,30", param_hint=option
+        ) from None
+
+
 # --------------------------------------------------------------------------- movies with a truth
 
 

@@ -154,7 +154,7 @@ class Log(_Section):
         ways = [self.offset_s, self.movie_start, self.marker_frame]
         if sum(way is not None for way in ways) > 1:
             raise ValueError(
-                "can be lined up in one way: give one of offset_s, movie_start, or marker_column with"
+                "is lined up in one way: give one of offset_s, movie_start, or marker_column with"
                 " marker_frame"
             )
         if self.potential_column is None and self.current_column is None:

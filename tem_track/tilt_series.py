@@ -81,6 +81,8 @@ def measure_tilt_series(
     found = [_width(path, box, Axis(axis_deg), polarity) for path in images]
     widths, u_widths = tuple(w for w, _ in found), tuple(u for _, u in found)
     section = cross_section(widths, u_widths, list(angles_deg), model)
+    if not math.isfinite(section.area):
+        raise ConfigError(f"cross-section: {section.warnings[0]}")
     round_area = math.pi / 4 * _width_at(section, movie_angle_deg) ** 2
     return TiltSeries(
         tuple(angles_deg),
