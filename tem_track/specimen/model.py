@@ -90,6 +90,7 @@ class SpecimenModel:
     neck_ratio: float = -math.inf
     may_be_round: bool = False
     end_share: float = 0.7
+    vacuum: float = math.nan
     fixed: bool = False
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
@@ -253,7 +254,8 @@ def find_tip_end(
     profile = end_profile(strip, middle_t, end_half_width(model, radius))
     s = strip.grid.s_px
     front_s = place.tip_face_px + np.arange(len(model.tip_front)) - (len(model.tip_front) - 13)
-    without = np.interp(s, front_s, model.tip_front)
+    gain = vacuum_level(strip, place) / model.vacuum
+    without = np.interp(s, front_s, model.tip_front) * (gain if 0.2 < gain < 1e4 else 1.0)
     start = _first_dark(profile, without, s, place)
     near = np.isfinite(profile) & (np.abs(s - start) < 14) & (s < place.tip_face_px + 10)
     near &= s > place.base_face_px + 4
@@ -271,6 +273,14 @@ def find_tip_end(
     if lit.sum() >= 2 and float(np.mean(profile[lit] / without[lit])) < _LIT:
         return contact
     return best[0]
+
+
+def vacuum_level(strip: Strip, place: Place) -> float:
+    """Return the brightness of the vacuum on both sides of the specimen."""
+    rows = strip.rows(place.base_face_px + 4.0, place.tip_face_px - 4.0)
+    beside = np.concatenate([strip.grey[rows, :10], strip.grey[rows, -10:]], axis=1)
+    seen = beside[np.isfinite(beside)]
+    return float(np.median(seen)) if seen.size else math.nan
 
 
 def _round_or(

@@ -28,6 +28,7 @@ from tem_track.specimen.model import (
     end_profile,
     fill_outside,
     grid_for,
+    vacuum_level,
 )
 from tem_track.specimen.profile import Profile, tabulate
 from tem_track.specimen.shapes import SHAPES
@@ -220,6 +221,7 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     model = replace(model, table=tabulate(model.table.profile, 2.0, 0.9 * width))
     model = _learn_tip_face(model, kept, width, middle)
     model = _learn_base_face(model, kept, width, middle)
+    model = replace(model, vacuum=_usual_vacuum(model, kept))
     shape = SHAPES[model.shape]
     blur = _sharpest(model, kept, width, middle)
     profile = replace(model.table.profile, blur_px=blur)
@@ -281,6 +283,16 @@ def _learn_tip_face(
         model = replace(model, tip_face_px=across.s_px)
     front, _ = _front(open_strips, middle, width, model.tip_face_px, narrow, model.end_share)
     return replace(model, tip_front=front)
+
+
+def _usual_vacuum(model: SpecimenModel, kept: list[Sampled]) -> float:
+    """Return the sample's usual brightness beside the specimen, against which flicker counts."""
+    levels = []
+    for item in kept:
+        place = model.place(item.crop, item.tip, item.base)
+        if place is not None:
+            levels.append(vacuum_level(model.strip(item.crop, place), place))
+    return float(np.nanmedian(levels)) if np.isfinite(levels).any() else math.nan
 
 
 def _sharpest(model: SpecimenModel, kept: list[Sampled], width: float, middle: float) -> float:

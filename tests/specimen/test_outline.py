@@ -242,3 +242,14 @@ def test_an_unknown_shape_is_refused() -> None:
         prepare_specimen(
             triple(scene), iter([]), specimen_box(scene), shape="cube", mode="compression", axis=UP
         )
+
+
+def test_a_brighter_or_deeper_picture_gives_the_same_outline(
+    rod: tuple[list[Scene], SpecimenModel],
+) -> None:
+    scenes, model = rod
+    image, where = draw(scenes[3]), found(scenes[3])
+    plain = model.outline(image, *where)
+    deep = model.outline(image.astype(np.uint16) * 200, *where)
+    assert deep.length_px == pytest.approx(plain.length_px, abs=0.02)
+    assert deep.diameter_mid_px == pytest.approx(plain.diameter_mid_px, abs=0.02)
