@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tem_track.pages.setup import COOKIE, SetupServer
+from tem_track.pages.setup_state import open_setup
+from tem_track.simulate import simulate
+from tests.pages.browser import wait
+
+SCALE = '[data-key="calibration.scale_nm_per_px"]'
+COMMENT = "# mine, and it stays\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("setup")
+    simulate("rod_compression", output=folder, seed=2, frames=24)
+    path = folder / "experiment.toml"
+    path.write_text(COMMENT + path.read_text())
+    return folder
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[SetupServer]:
+    server = SetupServer(open_setup(folder / "experiment.toml"))
+    ready = threading.Event()
+
+    async def serve() -> None:
+        server.start()
+        ready.set()
+        await server.ended()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(10)
+    yield server
+    server.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def status(server: SetupServer, path: str = "/", data: bytes | None = None, **headers: str) -> int:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(f"http://{server.host}{path}", data=data, headers=named)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_only_the_page_itself_is_answered(server: SetupServer) -> None:
+    cookie, origin = f"{COOKIE}={server.token}", f"http://{server.host}"
+    assert status(server, Cookie=cookie) == 200
+    assert status(server) == 403
+    assert status(server, "/?token=wrong") == 403
+    assert status(server, Cookie=f"{COOKIE}=wrong") == 403
+    assert status(server, Cookie=cookie, Host=f"localhost:{server.port}") == 403
+    assert status(server, Cookie=cookie, Host=f"evil.example:{server.port}") == 403
+    assert status(server, Cookie=cookie, Origin="http://evil.example") == 403
+    assert status(server, "/check", b"{}", Cookie=cookie) == 403
+    assert status(server, "/check", b"{}", Cookie=cookie, Origin=origin) == 200
+    assert status(server, "/check", b"[]", Cookie=cookie, Origin=origin) == 400
+    assert status(server, "/frame/99999.jpg", Cookie=cookie) == 404
+    assert status(server, "/other", Cookie=cookie) == 404
+
+
+def test_the_page_ends_the_server(folder: Path) -> None:
+    server = SetupServer(open_setup(folder / "experiment.toml"))
+    server.leave_at = 0.0
+
+    async def serve() -> None:
+        server.start()
+        await server.ended()
+
+    asyncio.run(asyncio.wait_for(serve(), 10))
+
+
+@pytest.fixture
+def page(browser: Any, server: SetupServer) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto(server.address)
+    wait(page, "document.documentElement.dataset.preview === 'done'", 60)
+    yield page
+    context.close()
+
+
+def test_the_whole_way(page: Any, server: SetupServer, folder: Path) -> None:
+    assert page.url == f"http://{server.host}/"
+    cookie = page.context.cookies()[0]
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Strict"
+    assert page.locator("#curve circle").count() > 5
+
+    page.locator("h1").click()
+    before = page.evaluate("state.frame")
+    page.keyboard.press(".")
+    assert page.evaluate("state.frame") == before + 1
+    page.keyboard.press(",")
+    assert page.evaluate("state.frame") == before
+    assert page.locator(".outline").count() == 1
+
+    old = page.evaluate("state.boxes.specimen.slice()")
+    place = page.locator("#box-specimen .box").bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 6, y, steps=3)
+    page.mouse.up()
+    new = page.evaluate("state.boxes.specimen.slice()")
+    assert new[0] > old[0]
+    assert new[2:] == old[2:]
+    assert float(page.locator('[data-box="specimen"][data-side="0"]').input_value()) == new[0]
+    page.locator("#box-tip .box").focus()
+    tip = page.evaluate("state.boxes.tip[0]")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("state.boxes.tip[0]") == tip + 1
+
+    page.locator(SCALE).fill("4")
+    assert page.evaluate("document.documentElement.dataset.preview") == "waiting"
+    wait(page, "document.documentElement.dataset.preview === 'done'", 60)
+
+    page.locator("#save").click()
+    wait(page, "document.getElementById('state').textContent.startsWith('saved')")
+    text = (folder / "experiment.toml").read_text()
+    assert text.startswith(COMMENT)
+    assert "scale_nm_per_px = 4" in text
+    assert page.complaints == []
+
+    page.locator("#run").click()
+    page.wait_for_url("**/report", timeout=120_000)
+    wait(page, "document.documentElement.dataset.shown !== undefined")
+    assert (folder / "experiment.results" / "provenance.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "key"),
+    [
+        (SCALE, "", "calibration.scale_nm_per_px"),
+        (SCALE, "-1", "calibration.scale_nm_per_px"),
+        (SCALE, "much", "calibration.scale_nm_per_px"),
+        ('[data-key="cantilever.stiffness_N_per_m"]', "0", "cantilever.stiffness_N_per_m"),
+        ('[data-key="calibration.frame_interval_s"]', "-2", "calibration.frame_interval_s"),
+        ('[data-key="axis_deg"]', "500", "axis_deg"),
+        ('[data-box="tip"][data-side="0"]', "5000", "tip.box_px"),
+        ('[data-box="bar"][data-side="2"]', "0", "bar.box_px"),
+        ('[data-box="specimen"][data-side="1"]', "x", "specimen.box_px"),
+    ],
+)
+def test_wrong_input_is_told_beside_it(folder: Path, field: str, value: str, key: str) -> None:
+    state = open_setup(folder / "experiment.toml")
+    values = state.values()
+    if field.startswith("[data-box"):
+        box = list(values[key])
+        box[int(field.split('side="')[1][0])] = float(value) if value.isdigit() else value
+        values[key] = box
+    else:
+        try:
+            values[key] = float(value) if value else None
+        except ValueError:
+            values[key] = value
+    problems = state.problems(values)
+    assert list(problems) == [key]
+    assert key in problems[key]
+
+
+def test_wrong_input_is_shown(page: Any) -> None:
+    page.locator(SCALE).fill("-1")
+    wait(page, "document.documentElement.dataset.problems === '1'")
+    shown = page.locator('[data-problem="calibration.scale_nm_per_px"]')
+    assert "scale_nm_per_px = -1" in shown.text_content()
+    assert page.locator(SCALE).get_attribute("aria-invalid") == "true"
+    page.locator("#save").click()
+    wait(page, "document.getElementById('state').textContent.startsWith('not saved')")

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tem_track.frames import Movie, open_movie
+from tem_track.records import Box
+from tem_track.simulate import build_scene
+
+DATA = Path(
+    os.environ.get("TEM_TRACK_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
+)
+
+
+def real(name: str) -> Path:
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"the real recording {name} is not beside the repository")
+    return path
+
+
+@cache
+def made(name: str, seed: int = 2, frames: int = 24, **settings: Any) -> tuple[Any, Movie]:
+    settings = {"stage_drift_px": 6.0, "axis_deg": 3.0} | settings
+    scene = build_scene(name, seed=seed, frames=frames, **settings)
+    return scene, open_movie(np.stack([scene.frame(i) for i in range(frames)]))
+
+
+def overlap(one: Box | None, other: Box) -> float:
+    assert one is not None
+    wide = min(one.x_px + one.width_px, other.x_px + other.width_px) - max(one.x_px, other.x_px)
+    high = min(one.y_px + one.height_px, other.y_px + other.height_px) - max(one.y_px, other.y_px)
+    common = max(wide, 0) * max(high, 0)
+    areas = one.width_px * one.height_px + other.width_px * other.height_px
+    return common / (areas - common)

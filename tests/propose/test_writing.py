@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+import tomlkit
+
+from tem_track.config import load_experiment
+from tem_track.errors import ConfigError
+from tem_track.propose import Given, init_experiment, like, preview, propose
+from tem_track.propose.glance import look
+from tem_track.propose.labels import find_writing
+from tem_track.propose.reading import length_in_nm
+from tests.propose.scenes import made, overlap
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("movies")
+    _, movie = made("rod_compression")
+    tifffile.imwrite(folder / "rod one.tif", np.stack([frame.image for frame in movie]))
+    return folder
+
+
+def test_the_file_is_taken_as_it_is(folder: Path) -> None:
+    scene, _ = made("rod_compression")
+    given = Given(scale_nm_per_px=2.0, stiffness_N_per_m=6.0, frame_interval_s=0.1)
+    path = folder / "sub" / "rod.toml"
+    begun = init_experiment(folder / "rod one.tif", mode="compression", given=given, output=path)
+    assert begun.open_keys == ()
+    experiment = load_experiment(path)
+    assert experiment.movie_path.resolve() == (folder / "rod one.tif").resolve()
+    assert experiment.calibration.scale_nm_per_px == 2.0
+    assert experiment.specimen is not None
+    assert experiment.specimen.shape == "rod"
+    assert overlap(experiment.specimen.box, scene.boxes["specimen"]) > 0.5
+    picture = cv2.imread(str(begun.preview))
+    assert picture is not None
+    assert picture.shape[1] == 640
+
+
+def test_what_was_not_given_is_asked_for(folder: Path) -> None:
+    path = folder / "open.toml"
+    scale_bar_only = Given(scale_bar_nm=200.0)
+    begun = init_experiment(
+        folder / "rod one.tif", mode="compression", given=scale_bar_only, output=path
+    )
+    assert begun.open_keys == ("cantilever.stiffness_N_per_m",)
+    text = path.read_text()
+    assert "# stiffness_N_per_m" in text
+    assert tomlkit.parse(text)["calibration"]["scale_nm_per_px"] == pytest.approx(2.0, rel=0.01)
+    with pytest.raises(ConfigError, match="stiffness_N_per_m is missing"):
+        load_experiment(path)
+
+
+def test_sources_of_scale_that_differ_are_told(folder: Path) -> None:
+    given = Given(scale_nm_per_px=2.1, scale_bar_nm=200.0)
+    begun = init_experiment(
+        folder / "rod one.tif", mode="compression", given=given, output=folder / "two.toml"
+    )
+    assert any("scale differs" in warning for warning in begun.warnings)
+
+
+def test_a_file_that_is_there_stays(folder: Path) -> None:
+    path = folder / "mine.toml"
+    path.write_text("mine")
+    with pytest.raises(ConfigError, match="--force"):
+        init_experiment(folder / "rod one.tif", mode="compression", output=path)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+def test_a_scale_is_positive(folder: Path, value: float) -> None:
+    with pytest.raises(ConfigError, match="--scale-nm-per-px"):
+        init_experiment(
+            folder / "rod one.tif",
+            mode="compression",
+            given=Given(scale_nm_per_px=value),
+            output=folder / "bad.toml",
+        )
+
+
+def test_the_preview_is_the_same_twice(tmp_path: Path) -> None:
+    _, movie = made("rod_compression")
+    proposal = propose(movie, mode="compression")
+    for name in ("a.png", "b.png"):
+        preview(proposal, movie, tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_no_writing_where_none_is() -> None:
+    _, movie = made("rod_compression", label=False)
+    assert find_writing(look(movie)).boxes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "length_nm"),
+    [("200 nm", 200), ("0.5 µm", 500), ("0,2um", 200), ("2OO nm", 200), ("12.3 s", None)],
+)
+def test_a_label_is_understood(text: str, length_nm: float | None) -> None:
+    assert length_in_nm(text) == length_nm
+
+
+def test_the_label_is_read_offline() -> None:
+    pytest.importorskip("rapidocr_onnxruntime", reason="the extra ocr is not installed")
+    _, movie = made("rod_compression")
+    bar = propose(movie, mode="compression").scale_bar
+    assert bar is not None
+    assert bar.length_nm == 200
+
+
+def test_boxes_are_found_again(folder: Path) -> None:
+    given = Given(scale_nm_per_px=2.0, stiffness_N_per_m=6.0)
+    path = folder / "first.toml"
+    init_experiment(folder / "rod one.tif", mode="compression", given=given, output=path)
+    earlier = load_experiment(path)
+    scene, movie = made("rod_compression", seed=5)
+    again = like(movie, earlier, {"cantilever": {"stiffness_N_per_m": 3.0}})
+    for name in ("tip", "specimen", "base"):
+        assert overlap(getattr(again, name).box, scene.boxes[name]) >= 0.5, name
+    assert again.cantilever is not None
+    assert again.cantilever.stiffness_N_per_m == 3.0
