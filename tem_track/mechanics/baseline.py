@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tem_track.mechanics.contact import FARTHEST_DRIFT_PX
+from tem_track.mechanics.known import known_median
 from tem_track.mechanics.measurement import RowArray
 from tem_track.records import FloatArray
 
@@ -68,7 +69,9 @@ def find_drift(
     order = _order(t[rows], y, 1 if loaded else _HIGHEST_ORDER)
     if not loaded and float(np.ptp(y)) > FARTHEST_DRIFT_PX:
         return nothing
-    if order == 0 or (loaded and not _certain(t[rows], y, float(np.nanmedian(u_px[rows])))):
+    if order == 0 or (
+        loaded and not _certain(t[rows], y, float(np.nan_to_num(known_median(u_px[rows]))))
+    ):
         return nothing
     design = np.vander(t, order + 1, increasing=True)
     fit, covariance = _polynomial(design[rows], y)

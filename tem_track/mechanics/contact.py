@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tem_track.mechanics.hinge import Hinge, fit_hinge, smooth_is_enough
+from tem_track.mechanics.known import known_median
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.records import FloatArray
 
@@ -93,9 +94,9 @@ def find_contact(
     """
     gap_row = _closing_row(gap_open, gap_known)
     never_closed = bool(gap_known.sum() >= _MIN_BASELINE) and gap_row is None
-    if connected and not gap_open[gap_known][:_MIN_BASELINE].any():
-        return Contact(0, "begins connected", float(time_s[0]), 0.0, gap_row=gap_row)
     rows = np.flatnonzero(np.isfinite(motion_px))
+    if connected and rows.size and not gap_open[gap_known][:_MIN_BASELINE].any():
+        return Contact(0, "begins connected", float(time_s[0]), 0.0, gap_row=gap_row)
     t, y, u = time_s[rows], motion_px[rows], u_px[rows]
     found = _from_curve(t, y, u)
     if found.row is None:
@@ -127,7 +128,7 @@ def _from_curve(t: FloatArray, y: FloatArray, u: FloatArray) -> Contact:
     if onset < _MIN_BASELINE:
         criterion = "fewer than three frames before the first load"
         return Contact(onset, criterion, float(t[onset]))
-    return _refined(t, y, onset, float(np.nanmedian(u)) if np.isfinite(u).any() else 0.0)
+    return _refined(t, y, onset, float(np.nan_to_num(known_median(u))))
 
 
 def _onset(motion: FloatArray, u: FloatArray) -> int | None:
@@ -137,8 +138,7 @@ def _onset(motion: FloatArray, u: FloatArray) -> int | None:
     base = motion[: max(_MIN_BASELINE, int(0.1 * motion.size))]
     level = float(np.median(motion[:_MIN_BASELINE]))
     spread = _about_line(base)
-    known = u[np.isfinite(u)]
-    typical = float(np.median(known)) if known.size else 0.0
+    typical = float(np.nan_to_num(known_median(u)))
     noise = max(np.nan_to_num(robust_noise(motion)), spread, typical, 1e-9)
     top = int(np.argmax(_smooth3(motion)))
     if motion[top] <= level + (_SIGNIFICANT + 1) * noise:
@@ -198,7 +198,7 @@ def _window_end(motion: FloatArray, onset: int) -> int:
 def _decisive(t: FloatArray, y: FloatArray, u: FloatArray) -> bool:
     """Whether the curve bends so far and so sharply that no slow drift explains it."""
     top = int(np.argmax(_smooth3(y))) + 1
-    noise = max(np.nan_to_num(robust_noise(y)), float(np.nanmedian(u)))
+    noise = max(np.nan_to_num(robust_noise(y)), np.nan_to_num(known_median(u)))
     rise = float(y[top - 1] - np.median(y[: max(3, top // 10)]))
     if rise > FARTHEST_DRIFT_PX:
         return True

@@ -12,6 +12,7 @@ from tem_track.mechanics.areas import Geometry
 from tem_track.mechanics.columns import DIAMETERS
 from tem_track.mechanics.corrections import sink_in_nm
 from tem_track.mechanics.kinematics import Loading, nm_per_px
+from tem_track.mechanics.known import known_rms
 from tem_track.mechanics.measurement import Measurement, RowArray
 from tem_track.mechanics.settings import Settings
 from tem_track.records import FloatArray
@@ -122,7 +123,7 @@ def _initial(name: str, values: FloatArray, u: FloatArray, rows: RowArray) -> In
 
 def _u_median(values: FloatArray, u: FloatArray) -> float:
     """Of the median of n values: 1.2533 sigma / sqrt(n) from three on."""
-    stated = float(np.sqrt(np.nanmean(u**2))) if np.isfinite(u).any() else math.nan
+    stated = known_rms(u)
     if values.size < 3:
         return stated
     scatter = float(np.std(values, ddof=1))

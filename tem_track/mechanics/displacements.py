@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tem_track.mechanics.known import known_rms
 from tem_track.mechanics.measurement import RowArray, Track
 from tem_track.records import Axis, FloatArray
 
@@ -82,7 +83,7 @@ def zero_of(motion: Motion, rows: RowArray, reference: int) -> Zero:
         return _single_zero(motion, reference)
     values, u = motion.value_px[rows], motion.u_px[rows]
     scatter = float(np.std(values, ddof=1))
-    u_mean = max(scatter, float(np.sqrt(np.nanmean(u**2)))) / math.sqrt(rows.size)
+    u_mean = max(scatter, float(np.nan_to_num(known_rms(u)))) / math.sqrt(rows.size)
     return Zero(float(np.mean(values)), u_mean, scatter, int(rows.size))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tem_track.mechanics.bending import euler_load_nN
 from tem_track.mechanics.case import Case, number
 from tem_track.mechanics.hertz import Hertz, fit_hertz
+from tem_track.mechanics.known import known_median
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.mechanics.modulus import Modulus, find_modulus
 from tem_track.mechanics.strength import relative
@@ -129,8 +130,8 @@ def _yields(
             stress,
             found,
             offset,
-            float(np.nanmedian(u_strain)),
-            float(np.nanmedian(u_stress)),
+            float(np.nan_to_num(known_median(u_strain))),
+            float(np.nan_to_num(known_median(u_stress))),
         )
         keys[f"offset_yield{name}_MPa"] = number(result.stress_MPa)
         keys[f"u_offset_yield{name}_MPa"] = number(result.u_stress_MPa)
@@ -141,9 +142,9 @@ def _yields(
 
 
 def _buckling(case: Case, modulus_GPa: float) -> dict[str, Any]:
-    if case.settings.mode != "compression":
-        return {}
     d, length = case.sizes.diameter.value_nm, case.sizes.length.value_nm
+    if case.settings.mode != "compression" or not math.isfinite(d):
+        return {}
     ends = {"one_end_free": 2.0, "hinged": 1.0, "held": 0.5}
     return {"euler_load_nN": {k: euler_load_nN(modulus_GPa, d, length, f) for k, f in ends.items()}}
 

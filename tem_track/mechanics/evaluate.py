@@ -71,6 +71,12 @@ def evaluate(measurement: Mapping[str, NDArray[Any]], settings: Settings) -> Eva
     """
     settings = settings.checked()
     table = read_measurement(measurement)
+    # What was not measured is NaN and stays NaN through all formulas.
+    with np.errstate(all="ignore"):
+        return _evaluated(table, settings)
+
+
+def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     flags = measured_flags(table, settings.shape is not None)
     usable = ~(flags["BAD_FRAME"] | flags["DUPLICATE"] | flags["LOW_SCORE"])
     loading = load(table, settings, usable & ~flags["BROKEN"])
@@ -126,7 +132,7 @@ def _events(
     release = _release(loading, top, fracture)
     force = np.where(usable & whole, loading.force_nN, np.nan)
     start = contact or 0
-    holds = find_holds(table.time_s, force, (start, top)) if top is not None else []
+    holds = find_holds(table.clock, force, (start, top)) if top is not None else []
     drops = find_drops(np.where(usable, loading.force_nN, np.nan), loading.u_force_nN)
     names = phases(n, start, top, release, fracture, holds)
     return Events(contact, top, release, fracture, bent, neck, holds, drops, names)

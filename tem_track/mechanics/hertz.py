@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tem_track.mechanics.known import known_rms
 from tem_track.records import FloatArray
 
 __all__ = ["Hertz", "fit_hertz", "hertz_force_nN"]
@@ -73,12 +74,14 @@ def fit_hertz(
         return None
     x, y = force_nN[use] ** (2 / 3), deformation_nm[use]
     dx = x - x.mean()
+    if not np.ptp(x) > 0:
+        return None
     slope = float(dx @ y / (dx @ dx))
     if slope <= 0:
         return None
     left = y - y.mean() - slope * dx
-    stated = float(np.nanmean(u_deformation_nm[use] ** 2))
-    scatter = max(float(left @ left) / (n - 2), stated if math.isfinite(stated) else 0.0)
+    stated = float(np.nan_to_num(known_rms(u_deformation_nm[use])))
+    scatter = max(float(left @ left) / (n - 2), stated**2)
     u_slope = math.sqrt(scatter / float(dx @ dx))
     reduced = 0.75 / math.sqrt(radius_nm) * (2 / slope) ** 1.5
     zero = float(y.mean() - slope * x.mean())

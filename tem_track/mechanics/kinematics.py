@@ -22,6 +22,7 @@ from tem_track.mechanics.corrections import (
     lever_factor,
 )
 from tem_track.mechanics.displacements import Motion, Zero, motion_px, zero_of
+from tem_track.mechanics.known import known_median
 from tem_track.mechanics.measurement import BoolArray, Measurement, RowArray
 from tem_track.mechanics.settings import Settings
 from tem_track.records import Axis, FloatArray
@@ -87,7 +88,7 @@ def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loa
     gap, u_gap = measurement.measured("gap_px")
     gap_open = open_gap(gap, u_gap)
     contact = find_contact(
-        measurement.time_s,
+        measurement.clock,
         np.where(usable, motion.value_px, np.nan),
         motion.u_px,
         gap_open & usable,
@@ -101,7 +102,7 @@ def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loa
     if settings.shape is None:
         free = free[:0]
     drift = find_drift(
-        measurement.time_s, motion.value_px, motion.u_px, free, contact.row is not None
+        measurement.clock, motion.value_px, motion.u_px, free, contact.row is not None
     )
     motion = Motion(motion.value_px - drift.value_px, motion.u_px)
     zero = zero_of(motion, rows, _row_of(measurement, settings.reference_frame))
@@ -119,7 +120,7 @@ def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loa
         zero_rows=rows,
         gap_open=gap_open,
         u_drift_nm=drift.u_px * per_px,
-        drift_nm_per_s=drift.px_per_s * per_px,
+        drift_nm_per_s=drift.px_per_s * per_px if measurement.timed else math.nan,
         drift_order=drift.order,
         lateral_nm=_lateral(measurement, axis, rows) * settings.scale_nm_per_px,
     )
@@ -146,12 +147,12 @@ def _only_drifts(
     t = (rows - rows.mean()) / rows.size
     y = motion.value_px[rows]
     left = y - np.polyval(np.polyfit(t, y, 3), t)
-    noise = max(float(np.nanmedian(motion.u_px[rows])), robust_noise(y))
+    noise = max(np.nan_to_num(known_median(motion.u_px[rows])), np.nan_to_num(robust_noise(y)))
     if float(np.std(left)) > 3 * noise:
         return False
     farthest = rows[np.argsort(y)[-7:]]
-    change = np.nanmedian(length[farthest]) - np.nanmedian(length[rows[:7]])
-    return bool(np.isnan(change) or abs(change) < max(3 * float(np.nanmedian(u)), 0.3))
+    change = known_median(length[farthest]) - known_median(length[rows[:7]])
+    return bool(np.isnan(change) or abs(change) < max(3 * np.nan_to_num(known_median(u)), 0.3))
 
 
 def _newton_per_metre(settings: Settings) -> float:
@@ -189,8 +190,8 @@ def _free_rows(
     """
     if contact.row is None:
         return np.flatnonzero(usable)
-    top = int(np.nanargmax(np.where(usable, motion.value_px, np.nan)))
-    again = np.flatnonzero(gap_open & (np.arange(usable.size) > top))
+    seen = np.where(usable & np.isfinite(motion.value_px), motion.value_px, -np.inf)
+    again = np.flatnonzero(gap_open & (np.arange(usable.size) > int(np.argmax(seen))))
     if zero_rows.size < 3 or again.size < 3:
         return zero_rows[:0]
     return np.concatenate([zero_rows, again])

@@ -47,9 +47,10 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
             f"a drift of {loading.drift_nm_per_s:.3g} nm/s between tip and bar was taken off"
         )
     slope, span = _slope_before(case)
+    per = "s" if case.table.timed else "frame"
     if abs(slope * span) > 0.02 * travel > 0 and case.events.contact is not None:
         found.append(
-            f"the tip moves by {slope:.3g} nm/s before contact: over the test that would be "
+            f"the tip moves by {slope:.3g} nm/{per} before contact: over the test that would be "
             f"{slope * span:.3g} nm of deflection"
         )
     gap, contact = loading.contact.gap_row, case.events.contact
@@ -73,12 +74,12 @@ def _slope_before(case: Case) -> tuple[float, float]:
     known = rows[np.isfinite(case.loading.deflection_nm[rows])]
     if known.size < 6 or top is None:
         return (0.0, 0.0)
-    t, y = case.table.time_s[known], case.loading.deflection_nm[known]
+    t, y = case.table.clock[known], case.loading.deflection_nm[known]
     slope, offset = np.polyfit(t - t.mean(), y, 1)
     scatter = float(np.std(y - offset - slope * (t - t.mean())))
     if abs(slope) * float(np.ptp(t)) < 5 * scatter:
         return (0.0, 0.0)
-    return (float(slope), float(case.table.time_s[top] - t.mean()))
+    return (float(slope), float(case.table.clock[top] - t.mean()))
 
 
 def _known(values: Any) -> Any:

@@ -99,6 +99,16 @@ class Measurement:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def clock(self) -> FloatArray:
+        """What orders the frames evenly: their times, or their numbers where a time is missing."""
+        return self.time_s if self.timed else self.frame
+
+    @property
+    def timed(self) -> bool:
+        """Whether every frame has a time."""
+        return bool(np.isfinite(self.time_s).all())
+
     def number(self, name: str) -> FloatArray:
         """Return a column as numbers; all NaN where the table has no such column."""
         return _numbers(self.columns, name, len(self))
@@ -138,10 +148,11 @@ def read_measurement(columns: Mapping[str, NDArray[Any]]) -> Measurement:
         Where the table is empty, ragged, or its times do not increase.
     """
     n = _length(columns)
-    time_s = _numbers(columns, "time_s", n)
+    frame, time_s = _numbers(columns, "frame", n), _numbers(columns, "time_s", n)
+    _check_frames(frame)
     _check_times(time_s)
     return Measurement(
-        frame=_numbers(columns, "frame", n),
+        frame=frame,
         time_s=time_s,
         ok=_flags(columns, "ok", n, default=True),
         duplicate=_flags(columns, "duplicate", n),
@@ -164,6 +175,11 @@ def _length(columns: Mapping[str, NDArray[Any]]) -> int:
     if n == 0:
         raise ConfigError("frames: the range holds no frame; widen frames.first and frames.last")
     return n
+
+
+def _check_frames(frame: FloatArray) -> None:
+    if not np.isfinite(frame).all() or np.any(np.diff(frame) <= 0):
+        raise ConfigError("frame: its numbers must be known and increase; measure the movie again")
 
 
 def _check_times(time_s: FloatArray) -> None:

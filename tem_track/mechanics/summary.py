@@ -60,10 +60,11 @@ def _u_force(case: Case) -> float | None:
 def _events(case: Case) -> dict[str, Any]:
     events, contact, table = case.events, case.loading.contact, case.table
     loaded = events.contact is not None
+    timed = loaded and table.timed
     return {
         "contact_frame": frame_at(table, events.contact),
-        "contact_time_s": number(contact.time_s) if loaded else None,
-        "u_contact_time_s": number(contact.u_time_s) if loaded else None,
+        "contact_time_s": number(contact.time_s) if timed else None,
+        "u_contact_time_s": number(contact.u_time_s) if timed else None,
         "contact_criterion": contact.criterion,
         "contact_power": number(contact.power) if loaded else None,
         "contact_delta_aicc": number(contact.delta_aicc) if loaded else None,
