@@ -40,7 +40,19 @@ def summarise(case: Case) -> dict[str, Any]:
         "corrections": _corrections(case),
         "zero": _zero(case),
     }
+    summary = {name: _plain(value) for name, value in summary.items()}
     return summary | {"warnings": warnings_of(case, summary)}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON holds it: None for what is not a finite number."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, (float, np.floating)):
+        return number(float(value))
+    return value
 
 
 def _u_force(case: Case) -> float | None:
