@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tem_track.analysis import Result
 from tem_track.outputs.panels import Panel, column
@@ -134,23 +133,35 @@ def _common_band(axes: Axes, result: Result, panel: Panel, x: FloatArray, y: Flo
     share = common_share(result, panel.ys[0])
     if share <= 0:
         return
-    name: str | None = "common to all points"
-    low, high = y * (1 - share), y * (1 + share)
-    for part in _there_and_back(x):
-        rows = part[np.isfinite(x[part]) & np.isfinite(y[part])]
-        if len(rows) > 1:
-            axes.fill_between(
-                x[rows], low[rows], high[rows], color="#0072B2", alpha=0.12, lw=0, label=name
-            )
-            name = None
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    good = np.isfinite(x) & np.isfinite(y)
+    rows = np.flatnonzero(good[:-1] & good[1:])
+    if len(rows) == 0:
+        return
+    corners = np.concatenate([_quad(x, y, share, int(row)) for row in rows])
+    codes = np.tile([Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY], len(rows))
+    look: Any = {"fc": "#0072B2", "ec": "none", "lw": 0, "alpha": 0.12}
+    axes.add_patch(PathPatch(Path(corners, codes), label="common to all points", **look))
 
 
-def _there_and_back(x: FloatArray) -> list[NDArray[np.int_]]:
-    """Return the rows up to the largest abscissa and those from it on."""
-    if not np.isfinite(x).any():
-        return []
-    turn = int(np.nanargmax(x))
-    return [np.arange(turn + 1), np.arange(turn, len(x))]
+def _quad(x: FloatArray, y: FloatArray, share: float, row: int) -> FloatArray:
+    """Return the band between a point and the next, always turning the same way round.
+
+    Only so do bands that lie on each other, where a curve turns back, make one even tint.
+    """
+    first, last = (row, row + 1) if x[row] <= x[row + 1] else (row + 1, row)
+    low, high = 1 - share, 1 + share
+    if y[first] + y[last] < 0:
+        low, high = high, low
+    quad = [
+        (x[first], low * y[first]),
+        (x[last], low * y[last]),
+        (x[last], high * y[last]),
+        (x[first], high * y[first]),
+    ]
+    return np.array([*quad, quad[0]])
 
 
 def _draw_series(axes: Axes, result: Result, panel: Panel) -> None:

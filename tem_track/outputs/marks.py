@@ -36,6 +36,20 @@ Role = Literal[
 ]
 
 
+MEASURED = (
+    "tip_rotation_deg",
+    "bar_rotation_deg",
+    "base_face_x_px",
+    "base_face_y_px",
+    "tip_face_x_px",
+    "tip_face_y_px",
+)
+"""Columns of the measurement that marks need."""
+
+END_SHARE = 0.25
+"""An end face farther away than this share of the outline's length is not drawn on to."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Mark:
     """A line through points (x, y) in pixels, shape (n, 2); a single point is a cross."""
@@ -128,10 +142,9 @@ class Marks:
                 yield Mark(role, line)
 
     def _specimen(self, row: int) -> Iterator[Mark]:
-        outline = self.result.outlines.get(int(self.columns["frame"][row]))
-        if outline is None or len(outline) < 2 or self._broken_in_one_piece(row, outline):
+        stations = self.stations(row)
+        if stations is None:
             return
-        stations = outline.astype(float)
         middle, left, right = stations[:, 0:2], stations[:, 2:4], stations[:, 4:6]
         pieces = _pieces(stations)
         for piece in pieces:
@@ -142,6 +155,37 @@ class Marks:
             yield Mark("diameter", _finite(np.array([left[half], right[half]])))
         for end in (0, -1):
             yield Mark("contact", _finite(np.array([left[end], right[end]])))
+
+    def stations(self, row: int) -> FloatArray | None:
+        """Return the outline from end face to end face, shape (n, 6), None where there is none.
+
+        Edges are read off clear of the ends, where tip and base disturb them; the outline is drawn
+        on to the faces, where the length is measured.
+        """
+        outline = self.result.outlines.get(int(self.columns["frame"][row]))
+        if outline is None or len(outline) < 2 or self._broken_in_one_piece(row, outline):
+            return None
+        stations = outline.astype(float)
+        base = self._end("base", row, stations[0], stations)
+        tip = self._end("tip", row, stations[-1], stations)
+        joined: FloatArray = np.concatenate([base, stations, tip])
+        return joined
+
+    def _end(self, name: str, row: int, last: FloatArray, stations: FloatArray) -> FloatArray:
+        """Return the station on an end face, shape (1, 6), or none where it adds nothing."""
+        face = np.array([self._value(f"{name}_face_{c}_px", row) for c in "xy"])
+        along = np.array(self.result.axis.along) * (1.0 if name == "tip" else -1.0)
+        reach = float((face - last[:2]) @ along)
+        heights = stations[:, :2] @ along
+        span = float(np.nanmax(heights) - np.nanmin(heights)) if np.isfinite(heights).any() else 0.0
+        side = last[4:6] - last[2:4]
+        width = float(np.hypot(*side))
+        if not (0.2 < reach < END_SHARE * span and width > 0):
+            return np.empty((0, 6))
+        seen = self._value(f"diameter_{name}_nm", row)
+        scale = self.result.experiment.calibration.scale_nm_per_px
+        half = side / 2 * (seen / scale / width if math.isfinite(seen) else 1.0)
+        return np.concatenate([face, face - half, face + half])[None]
 
     def _broken_in_one_piece(self, row: int, outline: NDArray[np.float32]) -> bool:
         """Say whether an outline runs on across the gap of a broken specimen: it is not drawn."""
@@ -165,7 +209,7 @@ def marks_of(result: Result, movie: Movie) -> Marks:
     """Return the marks of a result; the bar's edge is looked for in the reference frame."""
     targets: dict[str, Target] = {t.name: t for t in result.experiment.targets()}
     columns = {str(name): result.points[name].to_numpy() for name in result.points.columns}
-    for name in ("tip_rotation_deg", "bar_rotation_deg"):
+    for name in MEASURED:
         if name in result.measurement.columns and len(result.measurement) == len(result.points):
             columns[name] = result.measurement[name].to_numpy()
     line = math.nan

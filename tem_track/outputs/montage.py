@@ -13,13 +13,15 @@ from tem_track.analysis import Result
 from tem_track.errors import ConfigError
 from tem_track.outputs.canvas import length_words, nice_length_nm
 from tem_track.outputs.display import BAD_FRAME_GREY, Corner, Levels, survey
-from tem_track.outputs.figures import draw_panel, events_of, journal_style, new_figure, save_figure
+from tem_track.outputs.figures import events_of, journal_style, new_figure, save_figure
 from tem_track.outputs.files import replacing
 from tem_track.outputs.marks import Marks, marks_of
-from tem_track.outputs.panels import column, main_panel
+from tem_track.outputs.numbered import draw_numbered_curve
+from tem_track.outputs.panels import main_panel
 from tem_track.outputs.story import story_rows
 from tem_track.outputs.style import COLOURS
-from tem_track.records import FloatArray, Frame
+from tem_track.outputs.window import Window, crosses, whole_pixels, window_of
+from tem_track.records import Frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,9 +34,6 @@ __all__ = ["write_montage"]
 WIDTH_MM = 170.0
 CURVE_MM = 70.0
 COUNT = 12
-
-Window = tuple[float, float, float, float]
-"""Left, top, right, bottom of the part of a frame that is shown, in pixels."""
 
 
 def write_montage(
@@ -82,7 +81,7 @@ def montage_figure(result: Result, movie: Movie, rows: Sequence[int]) -> Figure:
     """Return the figure; use it inside `journal_style`."""
     marks = marks_of(result, movie)
     seen = survey(movie, result.points["frame"].tolist())
-    window = _window(marks, rows)
+    window = window_of(marks, rows)
     left, top, right, bottom = window
     shape = (right - left) / (bottom - top)
     across = _columns(len(rows), shape)
@@ -108,62 +107,24 @@ def montage_figure(result: Result, movie: Movie, rows: Sequence[int]) -> Figure:
         _draw_frame(axes, marks, seen.levels, frame, rows[number], window)
         _number(axes, number + 1, events.get(rows[number], ""))
         if number == 0:
-            _scale_bar(axes, marks, window, seen.corner(window=_whole(window)))
+            _scale_bar(axes, marks, window, seen.corner(window=whole_pixels(window)))
     if panel is not None:
         room = (14 / WIDTH_MM, 11 / height_mm, 1 - 17 / WIDTH_MM, (curve_mm - 15) / height_mm)
-        _draw_curve(figure.add_axes(room), result, rows)
+        draw_numbered_curve(figure.add_axes(room), result, rows)
     return figure
 
 
 def _columns(count: int, shape: float) -> int:
-    """Return how many frames stand side by side, so that the sheet is no taller than wide."""
-    for across in range(1, count + 1):
-        if math.ceil(count / across) * (1 / across / shape) <= 0.95:
-            return max(across, min(count, 3))
-    return count
+    """Return how many frames stand side by side: full rows, the sheet no taller than wide."""
+    least = next((n for n in range(1, count + 1) if _height(count, n, shape) <= 0.95), count)
+    least = max(least, min(count, 3))
+    full = [n for n in range(least, min(count, 2 * least) + 1) if count % n == 0]
+    return full[0] if full else least
 
 
-def _window(marks: Marks, rows: Sequence[int]) -> Window:
-    """Return the part of the frame that holds the specimen and its two contacts in every row."""
-    seen = [_extent(marks, row) for row in rows]
-    points = np.concatenate([s for s in seen if s is not None] or [np.empty((0, 2))])
-    width, height = marks.size_px
-    if len(points) == 0:
-        return (-0.5, -0.5, width - 0.5, height - 0.5)
-    low, high = points.min(axis=0), points.max(axis=0)
-    pad = 0.22 * max(high - low)
-    left, top = np.maximum(low - pad, -0.5)
-    right, bottom = np.minimum(high + pad, np.array([width, height]) - 0.5)
-    return _not_too_slim((float(left), float(top), float(right), float(bottom)), width, height)
-
-
-def _extent(marks: Marks, row: int) -> FloatArray | None:
-    frame = int(marks.result.points["frame"].iloc[row])
-    outline = marks.result.outlines.get(frame)
-    found = [np.asarray(outline, dtype=float).reshape(-1, 2)] if outline is not None else []
-    if not found or marks.result.experiment.specimen is None:
-        target, tip = marks.targets.get("tip"), marks.position("tip", row)
-        if target is not None and tip is not None:
-            box = target.references[0].box
-            corner = np.array([box.x_px, box.y_px]) - target.point_px + tip
-            found.append(np.array([corner, corner + np.array([box.width_px, box.height_px])]))
-    zero = marks.zero_at(row)
-    if zero is not None:
-        found.append(zero[None, :])
-    return np.concatenate([f[np.isfinite(f).all(axis=1)] for f in found]) if found else None
-
-
-def _not_too_slim(window: Window, width: int, height: int) -> Window:
-    """Widen a tall window (or heighten a flat one) to at most 1.6 to 1, inside the frame."""
-    left, top, right, bottom = window
-    wide, high = right - left, bottom - top
-    need_x, need_y = max(0.0, high / 1.6 - wide) / 2, max(0.0, wide / 1.6 - high) / 2
-    return (
-        max(-0.5, left - need_x),
-        max(-0.5, top - need_y),
-        min(width - 0.5, right + need_x),
-        min(height - 0.5, bottom + need_y),
-    )
+def _height(count: int, across: int, shape: float) -> float:
+    """Return the height of the frames' sheet over its width."""
+    return math.ceil(count / across) / across / shape
 
 
 def _draw_frame(
@@ -186,19 +147,11 @@ def _draw_frame(
 def _draw_bar_line(axes: Axes, marks: Marks, row: int, window: Window) -> None:
     """Draw the bar's line; where it lies outside the window, the unloaded tip's instead."""
     point = marks.bar_line_at(row)
-    if point is None or not _crosses(marks, point, window):
+    if point is None or not crosses(marks, point, window):
         point = marks.zero_at(row)
     line = marks.across_frame(point) if point is not None else None
     if line is not None:
         axes.plot(line[:, 0], line[:, 1], "-", color=COLOURS["bar_line"], lw=0.8)
-
-
-def _crosses(marks: Marks, point: FloatArray, window: Window) -> bool:
-    left, top, right, bottom = window
-    along = np.array(marks.result.axis.along)
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    heights = (corners - point) @ along
-    return bool(heights.min() < 0 < heights.max())
 
 
 def _draw_outline(axes: Axes, marks: Marks, row: int) -> None:
@@ -222,84 +175,24 @@ def _number(axes: Axes, number: int, event: str) -> None:
         axes.annotate(event, (0, 1), (right, -4.7), fontsize=6.5, **words)
 
 
-def _whole(window: Window) -> tuple[int, int, int, int]:
-    left, top, right, bottom = window
-    return (max(0, math.ceil(left)), max(0, math.ceil(top)), math.floor(right), math.floor(bottom))
-
-
 def _scale_bar(axes: Axes, marks: Marks, window: Window, corner: Corner) -> None:
-    from matplotlib.patches import Rectangle
+    """Draw a scale bar, its words and margins measured in points of print."""
+    from matplotlib.patheffects import withStroke
 
-    left, top, right, bottom = window
+    left, _, right, _ = window
     scale = marks.result.experiment.calibration.scale_nm_per_px
     length_nm = nice_length_nm(0.35 * (right - left) * scale)
-    length = length_nm / scale
-    wide, high = right - left, bottom - top
-    plate = np.array([max(length, 0.3 * wide) + 0.06 * wide, 0.115 * high])
-    x = right - 0.03 * wide - plate[0] if corner[0] else left + 0.03 * wide
-    y = bottom - 0.03 * high - plate[1] if corner[1] else top + 0.11 * high
-    middle = x + plate[0] / 2
-    axes.add_patch(Rectangle((x, y), plate[0], plate[1], fc="black", ec="none", alpha=0.6))
-    bar = y + 0.78 * plate[1]
-    axes.plot(
-        [middle - length / 2, middle + length / 2],
-        [bar, bar],
-        "-",
-        color="white",
-        lw=2,
-        solid_capstyle="butt",
-    )
-    words: Any = {"color": "white", "ha": "center", "va": "center", "fontsize": 7}
-    axes.text(middle, y + 0.36 * plate[1], length_words(length_nm), **words)
-
-
-def _draw_curve(axes: Axes, result: Result, rows: Sequence[int]) -> None:
-    panel = main_panel(result)
-    if panel is None:
-        return
-    draw_panel(axes, result, panel, events=False)
-    x, y = column(result, panel.x), column(result, panel.ys[0])
-    axes.figure.canvas.draw()
-    places = axes.transData.transform(np.column_stack([x, y])) / axes.figure.dpi * 72
-    sides = _sides(places, rows)
-    for number, row in enumerate(rows, start=1):
-        if not (np.isfinite(x[row]) and np.isfinite(y[row])):
-            continue
-        axes.plot(x[row], y[row], "o", ms=4, mfc="white", mec="black", mew=0.8, zorder=6)
-        axes.annotate(
-            str(number),
-            (x[row], y[row]),
-            xytext=tuple(8 * sides[number - 1]),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            weight="bold",
-            fontsize=7,
-            zorder=7,
-        )
-    axes.legend(handlelength=1.0, borderaxespad=0.3)
-
-
-def _sides(places: FloatArray, rows: Sequence[int]) -> list[FloatArray]:
-    """Return for each number the direction away from the curve; the other side where it is taken.
-
-    Places and distances are in points of print.
-    """
-    taken: list[FloatArray] = []
-    sides = []
-    for row in rows:
-        near = places[max(0, row - 2) : row + 3]
-        near = near[np.isfinite(near).all(axis=1)]
-        step = near[-1] - near[0] if len(near) > 1 else np.array([1.0, 0.0])
-        normal = np.array([-step[1], step[0]]) / max(float(np.hypot(*step)), 1e-9)
-        if not normal.any():
-            normal = np.array([0.0, 1.0])
-        choices = [normal, -normal, np.array([0.0, 1.0]), np.array([1.0, 0.0])]
-        free = [c for c in choices if _is_free(places[row] + 8 * c, taken)]
-        sides.append(free[0] if free else normal)
-        taken.append(places[row] + 8 * sides[-1])
-    return sides
-
-
-def _is_free(place: FloatArray, taken: Sequence[FloatArray]) -> bool:
-    return all(float(np.abs(place - other).max()) > 8.0 for other in taken)
+    box = axes.get_window_extent()
+    points_per_dot = 72 / axes.figure.dpi
+    wide, high = box.width * points_per_dot, box.height * points_per_dot
+    length = length_nm / scale * wide / (right - left)
+    words_wide = 27.0
+    middle = max(length, words_wide) / 2 + 5
+    x = wide - middle if corner[0] else middle
+    y = 4.5 if corner[1] else high - (13.5 if corner[0] else 30.0)
+    dark = [withStroke(linewidth=2.2, foreground="black", alpha=0.75)]
+    look: Any = {"transform": axes.transAxes, "color": "white", "path_effects": dark}
+    ends = [(x - length / 2) / wide, (x + length / 2) / wide]
+    axes.plot(ends, [y / high] * 2, "-", lw=2, solid_capstyle="butt", **look)
+    place = (x / wide, (y + 7.0) / high)
+    axes.text(*place, length_words(length_nm), ha="center", va="center", fontsize=7, **look)

@@ -169,3 +169,19 @@ def test_marks_move_with_what_they_mark() -> None:
 @pytest.mark.parametrize(("most", "nice"), [(1.0, 1.0), (4.9, 2.0), (50.0, 50.0), (999.0, 500.0)])
 def test_scale_bars_have_round_lengths(most: float, nice: float) -> None:
     assert nice_length_nm(most) == pytest.approx(nice)
+
+
+def test_the_outline_is_drawn_on_to_the_faces_where_the_length_is_measured() -> None:
+    result = made.result()
+    for column, value in (("x", 69.5), ("y", 158.0)):
+        result.measurement[f"base_face_{column}_px"] = value
+    result.points["diameter_base_nm"] = 20.0 * made.SCALE
+    marks = marks_of(result, made.movie())
+    outline, stations = result.outlines[0], marks.stations(0)
+    assert stations is not None
+    assert len(stations) == len(outline) + 1
+    np.testing.assert_allclose(stations[0], [69.5, 158.0, 59.5, 158.0, 79.5, 158.0], atol=1e-5)
+    result.measurement["base_face_y_px"] = 400.0  # nowhere near what was seen
+    stations = marks_of(result, made.movie()).stations(0)
+    assert stations is not None
+    assert len(stations) == len(outline)
