@@ -39,11 +39,16 @@ COLUMNS = {
 }
 HEAD = """# Accuracy
 
-Measured with `python -m benchmarks.end_to_end --page docs/accuracy.md` on movies of the program's own simulator, which draws physics that the measuring code does not
-share (gamma, an asymmetric fringe, texture, a film behind, slightly non-round sections, a detector's tail), stored as MJPEG at 150 e/px with 0.6 px of camera jitter, 2 nm/px,
-boxes as a hand draws them. Root mean square of the error against the truth in pixels, over all frames in which the quantity was measured; below it the standard deviation of
-error / u. The parts are on pages of their own: [tracking](accuracy_tracking.md) beside other programs and the Cramér-Rao bound, [outlines](accuracy_outline.md) beside
-other edge models; how honest the intervals of the mechanics are is shown by `python -m benchmarks.mechanics_coverage`.
+Measured with `python -m benchmarks.end_to_end --page docs/accuracy.md` on movies of the program's
+own simulator, which draws physics that the measuring code does not share (gamma, an asymmetric
+fringe, texture, a film behind, slightly non-round sections, a detector's tail), stored as MJPEG at
+150 e/px with 0.6 px of camera jitter, 2 nm/px, boxes as a hand draws them. Root mean square of the
+error against the truth in pixels, over all frames in which the quantity was measured; in brackets
+the standard deviation of error / u.
+
+The parts have pages of their own: [tracking](accuracy_tracking.md) beside other programs and the
+Cramér-Rao bound, [outlines](accuracy_outline.md) beside other edge models. How honest the intervals
+of the mechanics are is shown by `python -m benchmarks.mechanics_coverage`.
 
 """
 
