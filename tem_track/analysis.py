@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from tem_track.frames import Movie
     from tem_track.growth import ElectricalLog
-    from tem_track.specimen import SpecimenModel
+    from tem_track.growth import Settings as GrowthSettings
+    from tem_track.specimen import GrowthModel, SpecimenModel
 
 __all__ = [
     "Plan",
@@ -65,7 +66,7 @@ class Plan:
         The frames that are measured.
     trackers : dict
         One tracker a target, by name.
-    specimen : SpecimenModel or None
+    specimen : SpecimenModel, GrowthModel or None
     axis : Axis
         The loading axis, given or found.
     warnings : tuple of str
@@ -74,7 +75,7 @@ class Plan:
     experiment: Experiment
     frame_range: range
     trackers: dict[str, tracking.Tracker]
-    specimen: SpecimenModel | None
+    specimen: SpecimenModel | GrowthModel | None
     axis: Axis
     warnings: tuple[str, ...] = ()
 
@@ -307,15 +308,25 @@ def _prepare_specimen(
     reference: Frame,
     sample: Iterable[Frame],
     trackers: Mapping[str, tracking.Tracker],
-) -> SpecimenModel | None:
+) -> SpecimenModel | GrowthModel | None:
     if experiment.specimen is None:
         return None
-    from tem_track.specimen import prepare_specimen
+    from tem_track.specimen import prepare_growth, prepare_specimen
 
     def located(frame: Frame) -> tuple[Frame, Match, Match | None]:
         found = _locate({k: t for k, t in trackers.items() if k != "bar"}, frame)
         return frame, found.get("tip", Match.none()), found.get("base")
 
+    if experiment.mode == "growth":
+        return prepare_growth(
+            located(reference),
+            map(located, sample),
+            experiment.specimen.box,
+            axis=experiment.axis,
+            polarity=experiment.polarity,
+            tip_box=experiment.tip.box if experiment.tip else None,
+            base_box=experiment.base.box if experiment.base else None,
+        )
     return prepare_specimen(
         located(reference),
         map(located, sample),
@@ -331,7 +342,7 @@ def _prepare_specimen(
 
 def _loading_axis(
     experiment: Experiment,
-    specimen: SpecimenModel | None,
+    specimen: SpecimenModel | GrowthModel | None,
     sample: Iterable[Frame],
     trackers: Mapping[str, tracking.Tracker],
 ) -> tuple[Axis, tuple[str, ...]]:
@@ -515,12 +526,25 @@ def calculate(
     """
     import pandas as pd
 
-    evaluation = evaluate(measurement, experiment, axis)
     electrical, of_the_log = _electrical(experiment, measurement)
-    summary = dict(evaluation.summary)
+    if experiment.mode == "growth":
+        points, found = _grown({**measurement, **electrical}, experiment, axis)
+    else:
+        evaluation = evaluate(measurement, experiment, axis)
+        points, found = evaluation.points, evaluation.summary
+    summary = dict(found)
     summary["warnings"] = [*warnings, *of_the_log, *summary.get("warnings", [])]
     summary["measurement_warnings"] = list(warnings)
-    return pd.DataFrame(evaluation.points | electrical), summary
+    return pd.DataFrame(points | electrical), summary
+
+
+def _grown(
+    measurement: Measurement, experiment: Experiment, axis: Axis
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return points and summary of growth; the potential serves for the rates of its steps."""
+    from tem_track import growth
+
+    return growth.evaluate(measurement, growth_settings_of(experiment, axis))
 
 
 def _electrical(
@@ -567,6 +591,18 @@ def _time_of(measurement: Measurement, frame: int | None) -> float:
 def evaluate(measurement: Measurement, experiment: Experiment, axis: Axis) -> mechanics.Evaluation:
     """Calculate the mechanics from a table of pixels, without the movie."""
     return mechanics.evaluate(measurement, settings_of(experiment, axis))
+
+
+def growth_settings_of(experiment: Experiment, axis: Axis) -> GrowthSettings:
+    """Return what growth needs of an experiment, as plain numbers."""
+    from tem_track.growth import Settings
+
+    return Settings(
+        scale_nm_per_px=experiment.calibration.scale_nm_per_px,
+        u_scale_nm_per_px=experiment.calibration.u_scale_nm_per_px,
+        axis_deg=axis.angle_deg,
+        material=experiment.specimen.material if experiment.specimen else "",
+    )
 
 
 def settings_of(experiment: Experiment, axis: Axis) -> mechanics.Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tem_track.growth.evaluate import Settings, bodies_table, evaluate
 from tem_track.growth.log import ElectricalLog, at_times, read_log
 from tem_track.growth.rates import (
     Rate,
@@ -17,10 +18,13 @@ from tem_track.growth.shell import ShellLaw, shell_law
 __all__ = [
     "ElectricalLog",
     "Rate",
+    "Settings",
     "ShellLaw",
     "Step",
     "at_times",
+    "bodies_table",
     "current_A",
+    "evaluate",
     "local_rate",
     "mean_rate",
     "rates_by_step",

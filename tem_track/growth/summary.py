@@ -1,0 +1,309 @@
+"""What a growth run comes to: nucleation, rates, the layer's law, steps of potential, bodies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.growth.rates import Rate, current_A, mean_rate, rates_by_step, steps_of
+from tem_track.growth.shell import shell_law
+from tem_track.growth.tracks import Track, merged_into, touch_row
+from tem_track.records import FloatArray
+
+if TYPE_CHECKING:
+    from tem_track.growth.evaluate import Settings
+
+__all__ = ["summarise"]
+
+Columns = Mapping[str, NDArray[Any]]
+
+_NOT_LOADED = (
+    "max_force_nN", "max_force_frame", "critical_stress_MPa", "u_critical_stress_MPa",
+    "area_model", "critical_stress_unbent_MPa", "youngs_modulus_GPa", "u_youngs_modulus_GPa",
+    "modulus_method", "contact_frame", "fracture_frame", "bending_frame", "strain_rate_per_s",
+)  # fmt: skip
+_LATE_ROWS = 5
+_SIGNIFICANT = 3.0
+_DIRECTIONAL = 2.0
+_TIP_MARK, _ROOT_MARK = 0.35, 0.65
+
+
+def summarise(
+    measurement: Columns, settings: Settings, points: Columns, tracks: list[Track],
+    main: Track | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the summary of a growth run; what did not happen is None."""
+    grown = _Grown(points, settings)
+    summary: dict[str, Any] = dict.fromkeys(_NOT_LOADED)
+    summary |= {"critical_stress_by_area_model_MPa": {}, "initial_length_nm": None,
+                "initial_diameter_nm": None, "n_frames": len(points["frame"])}  # fmt: skip
+    summary |= _events(points, main)
+    summary |= grown.sizes() | grown.rates() | _direction(points)
+    summary |= _shell(points) | _grows_at(measurement, main)
+    summary["rates_by_potential"] = _by_potential(measurement, points)
+    summary |= _tube(points)
+    summary["bodies"] = [_body(measurement, settings, track) for track in tracks]
+    summary["merges"] = _merges(measurement, points, tracks, main)
+    summary["uncertainty_budget"] = grown.budget(summary)
+    summary["warnings"] = _warnings(points, main, tracks, settings)
+    return summary
+
+
+def number(value: float) -> float | None:
+    """Return a finite number, None otherwise."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _frame(points: Columns, row: int | None) -> int | None:
+    return None if row is None else int(points["frame"][row])
+
+
+def _events(points: Columns, main: Track | None) -> dict[str, Any]:
+    after = np.flatnonzero(points["phase"] == "after")
+    nucleated = None if main is None or main.first == 0 else main.first
+    return {
+        "nucleation_frame": _frame(points, nucleated),
+        "nucleation_time_s": None if nucleated is None else float(points["time_s"][nucleated]),
+        "growth_end_frame": _frame(points, int(after[0]) if after.size else None),
+    }
+
+
+class _Grown:
+    """The main body's rows that grow."""
+
+    def __init__(self, points: Columns, settings: Settings) -> None:
+        self.points, self.settings = points, settings
+        self.rows = points["phase"] == "growth"
+
+    def rate(self, name: str) -> Rate:
+        """Return the mean rate of a column."""
+        part = [self.points[k][self.rows] for k in ("time_s", name, f"u_{name}")]
+        return mean_rate(*part)
+
+    def sizes(self) -> dict[str, Any]:
+        """Return the sizes that were reached, medians over the last frames."""
+        known = np.flatnonzero(np.isfinite(self.points["length_nm"]))
+        after = known[self.points["phase"][known] == "after"]
+        late = after if after.size >= _LATE_ROWS else known[-_LATE_ROWS:][-1:]
+        out: dict[str, Any] = {}
+        for key, name in (
+            ("final_length_nm", "length_nm"),
+            ("final_diameter_nm", "diameter_max_nm"),
+            ("final_diameter_mean_nm", "diameter_mean_nm"),
+            ("final_volume_nm3", "volume_nm3"),
+            ("aspect_ratio", "aspect_ratio"),
+        ):
+            value, u = self.points[name][late], self.points[f"u_{name}"][late]
+            out[key] = number(float(np.median(value))) if late.size else None
+            out[f"u_{key}"] = number(float(np.median(u))) if late.size else None
+        return out
+
+    def rates(self) -> dict[str, Any]:
+        """Return the rates of length, diameter and volume, and the current."""
+        out: dict[str, Any] = {}
+        for key, name in (
+            ("growth_rate_nm_per_s", "length_nm"),
+            ("diameter_rate_nm_per_s", "diameter_mean_nm"),
+            ("volume_rate_nm3_per_s", "volume_nm3"),
+        ):
+            rate = self.rate(name)
+            out[key] = number(rate.value_per_s)
+            out[f"u_{key}"] = number(self._with_scale(rate, {"volume_nm3": 3}.get(name, 1)))
+        out |= self._mean() | self._current(out)
+        return out
+
+    def _with_scale(self, rate: Rate, power: int) -> float:
+        share = power * (self.settings.u_scale_nm_per_px or 0.0) / self.settings.scale_nm_per_px
+        return math.hypot(rate.u_value_per_s, rate.value_per_s * share)
+
+    def _mean(self) -> dict[str, Any]:
+        """Return the length that was reached over the time since the nucleation."""
+        known = np.flatnonzero(self.rows & np.isfinite(self.points["length_nm"]))
+        seen_from_nothing = self.points["phase"][0] == "before"
+        if known.size < 2 or not seen_from_nothing:
+            return {"mean_growth_rate_nm_per_s": None}
+        t = self.points["time_s"]
+        span = float(t[known[-1]] - t[known[0]])
+        return {"mean_growth_rate_nm_per_s": float(self.points["length_nm"][known[-1]]) / span}
+
+    def _current(self, rates: dict[str, Any]) -> dict[str, Any]:
+        volume = self.settings.molar_volume_cm3_per_mol
+        rate, u = rates["volume_rate_nm3_per_s"], rates["u_volume_rate_nm3_per_s"]
+        if volume is None or rate is None:
+            return {"growth_current_A": None, "u_growth_current_A": None}
+        return {
+            "growth_current_A": current_A(rate, volume),
+            "u_growth_current_A": None if u is None else current_A(u, volume),
+            "molar_volume_cm3_per_mol": volume,
+        }
+
+    def budget(self, summary: dict[str, Any]) -> dict[str, float]:
+        """Return the relative parts of the growth rate's uncertainty."""
+        rate = self.rate("length_nm")
+        scale = self.settings.u_scale_nm_per_px
+        if not math.isfinite(rate.value_per_s) or rate.value_per_s == 0:
+            return {}
+        parts = {"line": abs(rate.u_value_per_s / rate.value_per_s)}
+        return parts | ({"scale": scale / self.settings.scale_nm_per_px} if scale else {})
+
+
+def _direction(points: Columns) -> dict[str, Any]:
+    """Return the direction in the picture in which the end moves away from the root."""
+    use = (points["phase"] == "growth") & np.isfinite(points["length_nm"])
+    if use.sum() < 3:
+        return {"growth_direction_deg": None}
+    length = points["length_nm"][use]
+    dx = np.polyfit(length, (points["end_x_px"] - points["root_x_px"])[use], 1)[0]
+    dy = np.polyfit(length, (points["end_y_px"] - points["root_y_px"])[use], 1)[0]
+    return {"growth_direction_deg": math.degrees(math.atan2(dx, -dy))}
+
+
+def _shell(points: Columns) -> dict[str, Any]:
+    grown = np.isin(points["phase"], ("growth", "after")) & (points["shell_nm"] > 0)
+    law = shell_law(points["time_s"][grown], points["shell_nm"][grown], points["u_shell_nm"][grown])
+    shell = points["shell_nm"][grown]
+    last = number(float(np.median(shell[-_LATE_ROWS:]))) if shell.size else None
+    return {
+        "shell_law": law.name,
+        "shell_law_reason": law.reason,
+        "shell_law_parameters": law.parameters,
+        "u_shell_law_parameters": law.u_parameters,
+        "shell_law_delta_aicc": law.delta_aicc,
+        "final_shell_nm": last,
+    }
+
+
+def _grows_at(measurement: Columns, main: Track | None) -> dict[str, Any]:
+    """Say where material is added, from how far the pattern inside rides with the end."""
+    column = measurement.get("pattern_rides")
+    known = np.empty(0) if column is None else np.asarray(column, float)
+    known = known[np.isfinite(known)]
+    u = measurement.get("u_pattern_rides")
+    if main is None or not len(known) or u is None:
+        return {"grows_at": None, "pattern_rides": None, "u_pattern_rides": None}
+    share, u_share = float(known[0]), float(np.nanmax(np.asarray(u, float)))
+    where = None
+    if share + u_share < _TIP_MARK:
+        where = "tip"
+    elif share - u_share > _ROOT_MARK:
+        where = "root"
+    return {"grows_at": where, "pattern_rides": share, "u_pattern_rides": u_share}
+
+
+def _by_potential(measurement: Columns, points: Columns) -> list[dict[str, Any]]:
+    """Return the rates within each step of potential."""
+    if "potential_V" not in measurement:
+        return []
+    potential = np.where(
+        np.isfinite(points["length_nm"]), np.asarray(measurement["potential_V"], float), np.nan
+    )
+    steps = steps_of(potential)
+    rates = {
+        name: rates_by_step(steps, points["time_s"], points[name], points[f"u_{name}"])
+        for name in ("length_nm", "diameter_mean_nm", "volume_nm3")
+    }
+    return [
+        {
+            "first_frame": _frame(points, step.first),
+            "last_frame": _frame(points, step.last),
+            "potential_V": step.potential_V,
+            **_rate("length_nm_per_s", rates["length_nm"][i]),
+            **_rate("diameter_nm_per_s", rates["diameter_mean_nm"][i]),
+            **_rate("volume_nm3_per_s", rates["volume_nm3"][i]),
+            "growth_mode": _growth_mode(rates["length_nm"][i], rates["diameter_mean_nm"][i]),
+        }
+        for i, step in enumerate(steps)
+    ]
+
+
+def _rate(name: str, rate: Rate) -> dict[str, float | None]:
+    return {name: number(rate.value_per_s), f"u_{name}": number(rate.u_value_per_s)}
+
+
+def _growth_mode(length: Rate, diameter: Rate) -> str | None:
+    """Name how it grows: one way (directional), in all directions alike (isotropic), or not."""
+    if not math.isfinite(length.value_per_s) or not math.isfinite(diameter.value_per_s):
+        return None
+    if abs(length.value_per_s) < _SIGNIFICANT * length.u_value_per_s:
+        return "none"
+    wide = max(diameter.value_per_s, 0.0)
+    return "directional" if length.value_per_s >= _DIRECTIONAL * wide else "isotropic"
+
+
+def _tube(points: Columns) -> dict[str, Any]:
+    """Return the nanotube's diameter in the first frame and before the nucleation, by a line."""
+    if "nanotube_nm" not in points:
+        return {}
+    before = points["phase"] == "before"
+    t, d = points["time_s"][before], points["nanotube_nm"][before]
+    known = np.isfinite(d)
+    if known.sum() < 3:
+        return {"nanotube_start_nm": None, "nanotube_end_nm": None}
+    (slope, level), spread = np.polyfit(t[known], d[known], 1), 0.0
+    rest = d[known] - np.polyval([slope, level], t[known])
+    spread = 2 * float(np.std(rest)) / math.sqrt(known.sum())
+    return {
+        "nanotube_start_nm": float(level + slope * t[known][0]),
+        "nanotube_end_nm": float(level + slope * t[known][-1]),
+        "u_nanotube_nm": spread,
+    }
+
+
+def _body(measurement: Columns, settings: Settings, track: Track) -> dict[str, Any]:
+    scale = settings.scale_nm_per_px
+    time: FloatArray = np.asarray(measurement["time_s"], dtype=float)
+    rate = mean_rate(time, track.values["length_px"] * scale, track.values["u_length_px"] * scale)
+    frames = measurement["frame"]
+    return {
+        "body": track.number,
+        "nucleation_frame": None if track.first == 0 else int(frames[track.first]),
+        "last_frame": int(frames[track.last]),
+        "last_length_nm": float(track.values["length_px"][track.last]) * scale,
+        "last_diameter_nm": float(track.values["diameter_max_px"][track.last]) * scale,
+        **_rate("growth_rate_nm_per_s", rate),
+    }
+
+
+def _merges(
+    measurement: Columns, points: Columns, tracks: list[Track], main: Track | None
+) -> list[dict[str, Any]]:
+    out = []
+    texts = measurement.get("outline_flags", np.full(len(points["frame"]), "", dtype=object))
+    touching = np.array(["TOUCHING" in str(text).split(";") for text in texts])
+    gap = np.asarray(measurement.get("bodies_gap_px", np.full(len(texts), np.nan)), dtype=float)
+    for track in tracks:
+        if main is None or track is main:
+            continue
+        merged = merged_into(track, main)
+        touch = touch_row(gap, touching, merged if merged is not None else len(texts))
+        if touch is not None:
+            out.append(
+                {
+                    "bodies": [main.number, track.number],
+                    "touch_frame": _frame(points, min(touch, len(texts) - 1)),
+                    "merge_frame": _frame(points, merged),
+                }
+            )
+    return out
+
+
+def _warnings(
+    points: Columns, main: Track | None, tracks: list[Track], settings: Settings
+) -> list[str]:
+    if main is None:
+        return ["nothing is seen to grow: there is no body on the base in three frames in a row"]
+    out = []
+    if main.first == 0:
+        out.append("the body is there in the first frame: its nucleation was not recorded")
+    if settings.material and settings.molar_volume_cm3_per_mol is None:
+        out.append(
+            f"the molar volume of '{settings.material}' is not known: no current is calculated"
+        )
+    left = sum("OUT_OF_VIEW" in str(text) for text in points["flags"])
+    if left:
+        out.append(f"the body reaches beyond what is looked at in {left} frames; widen the box")
+    return out

@@ -1,0 +1,257 @@
+"""The prepared model of what grows: bodies on the base, seen in one frame."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tem_track.records import Axis, FloatArray, Image, Match, Outline
+from tem_track.specimen.growing_body import Grown, measure_body
+from tem_track.specimen.growing_find import Darkness, Patch, darkness_map, find_patches
+from tem_track.specimen.growing_tube import measure_tube
+from tem_track.specimen.model import grid_for
+from tem_track.specimen.profile import EdgeTable
+from tem_track.specimen.smooth import Mask
+from tem_track.specimen.strip import Crop, Grid, Strip, straighten
+
+__all__ = ["MOST_BODIES", "GrowthModel", "Scene"]
+
+MOST_BODIES = 4
+MARGIN_PX = 30.0
+_ABOVE_BASE_PX = 2.5
+_BELOW_TIP_PX = 3.0
+_FRAME_PX = 2.0
+_SCALARS = (
+    "length_px", "diameter_max_px", "diameter_mid_px", "diameter_mean_px",
+    "projected_area_px2", "volume_px3", "shell_px",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One frame, cut out: the space between the electrodes and what stands in it."""
+
+    strip: Strip
+    shift_px: tuple[float, float]
+    face_px: FloatArray
+    limit_px: float
+    inside: Mask
+    dark: Darkness
+    patches: list[Patch]
+    tube: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GrowthModel:
+    """What a frame needs besides itself; positions are relative to the anchor's point.
+
+    Attributes
+    ----------
+    axis : Axis
+        From the base to the tip.
+    warnings : tuple of str
+    anchor_px : (float, float)
+        The anchor's point in the reference frame: the base's, or else the tip's.
+    anchored_to : {'base', 'tip', ''}
+    others_px : dict
+        Where the other target lies from the anchor, in the reference frame.
+    span_s_px, span_t_px : (float, float)
+        What is looked at.
+    face_t_px, face_s_px : array
+        The base's face.
+    tip_face_px : float
+    tables : tuple of EdgeTable
+    tube : (float, float)
+        Middle and width of a nanotube; width 0 without.
+    extra : dict
+        What the whole sample told, repeated with every frame.
+    """
+
+    axis: Axis
+    warnings: tuple[str, ...]
+    invert_at: float | None
+    anchor_px: tuple[float, float]
+    anchored_to: str
+    others_px: dict[str, tuple[float, float]]
+    span_s_px: tuple[float, float]
+    span_t_px: tuple[float, float]
+    face_t_px: FloatArray
+    face_s_px: FloatArray
+    tip_face_px: float
+    tables: tuple[EdgeTable, ...]
+    tube: tuple[float, float] = (0.0, 0.0)
+    extra: dict[str, float] = field(default_factory=dict)
+
+    def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
+        """Outline the bodies in one frame, the largest first.
+
+        Parameters
+        ----------
+        image : Image
+        tip, base : Match
+            Where the electrodes are in this frame.
+
+        Returns
+        -------
+        Outline
+            Sizes are the largest body's; each body has its own in `extra`. Flagged
+            `SPECIMEN_LOST` where the electrodes were lost; an empty outline without that flag says
+            that nothing has grown yet.
+        """
+        scene = self.scene(image, tip, base)
+        if scene is None:
+            return Outline(self.axis.angle_deg, flags=("SPECIMEN_LOST",))
+        bodies = [(patch, self._measure(scene, patch)) for patch in scene.patches[:MOST_BODIES]]
+        grown = [body for _, body in bodies if body is not None]
+        grown.sort(key=lambda body: -body.scalars["projected_area_px2"])
+        extra = {"bodies": float(len(bodies)), **self.extra}
+        extra |= self._tube(scene)
+        extra |= _gap(grown, scene.patches)
+        for number, body in enumerate(grown, 1):
+            extra |= self._numbers(scene, body, f"body{number}_")
+        flags = self._flags(scene)
+        if not grown:
+            return Outline(self.axis.angle_deg, flags=flags, extra=extra)
+        return self._outline(scene, grown, flags, extra)
+
+    def scene(self, source: Image | Crop, tip: Match, base: Match | None) -> Scene | None:
+        """Cut out the space between the electrodes and find what stands in it."""
+        point = self.point(tip, base)
+        if point is None:
+            return None
+        grid = grid_for(self.axis, point, self.span_s_px, self.span_t_px)
+        shift = grid.to_strip(*point)
+        strip = straighten(source, grid)
+        if self.invert_at is not None:
+            strip = replace(strip, grey=self.invert_at - strip.grey)
+        seen = np.isfinite(strip.grey)
+        if seen.mean() < 0.5:
+            return None
+        t = strip.grid.t_px
+        face = np.interp(t - shift[1], self.face_t_px, self.face_s_px) + shift[0]
+        limit = self.tip_face_px + shift[0] + self._tip_moved(tip, point)
+        s = strip.grid.s_px[:, None]
+        inside = seen & (s > face + _ABOVE_BASE_PX) & (s < limit - _BELOW_TIP_PX)
+        dark = darkness_map(strip, inside)
+        patches = find_patches(dark, strip, face, self.tube[1])
+        tube = (self.tube[0] + shift[1], self.tube[1])
+        return Scene(strip, shift, face, limit, inside, dark, patches, tube)
+
+    def point(self, tip: Match, base: Match | None) -> tuple[float, float] | None:
+        """Return where the anchor is in a frame; the other target stands in for a lost one."""
+        if not self.anchored_to:
+            return self.anchor_px
+        found = {"tip": tip, "base": base}
+        own = found[self.anchored_to]
+        if own is not None and not own.lost:
+            return own.x_px, own.y_px
+        for name, (dx, dy) in self.others_px.items():
+            other = found[name]
+            if other is not None and not other.lost:
+                return other.x_px - dx, other.y_px - dy
+        return None
+
+    def _tip_moved(self, tip: Match, point: tuple[float, float]) -> float:
+        """Return how far the tip has moved along the axis against the anchor."""
+        if tip.lost or "tip" not in self.others_px:
+            return 0.0
+        dx, dy = self.others_px["tip"]
+        along = self.axis.along
+        return (tip.x_px - point[0] - dx) * along[0] + (tip.y_px - point[1] - dy) * along[1]
+
+    def _measure(self, scene: Scene, patch: Patch) -> Grown | None:
+        return measure_body(
+            scene.strip, scene.dark, patch, scene.face_px, self.tables, scene.tube, scene.limit_px
+        )
+
+    def _tube(self, scene: Scene) -> dict[str, float]:
+        if not self.tube[1]:
+            return {}
+        top = max((p.top_px for p in scene.patches), default=float(np.median(scene.face_px)))
+        between = (top + 10.0, scene.limit_px - 8.0)
+        profile = self.tables[0].profile
+        value, u = measure_tube(scene.dark, scene.strip, scene.tube, between, profile)
+        return {"nanotube_px": value, "u_nanotube_px": u}
+
+    def _flags(self, scene: Scene) -> tuple[str, ...]:
+        flags = []
+        if any(patch.at_border for patch in scene.patches):
+            flags.append("OUT_OF_VIEW")
+        if any(patch.top_px > scene.limit_px - 8.0 for patch in scene.patches):
+            flags.append("AT_TIP")
+        if any(max(p.cut_low_px, p.cut_high_px) > -math.inf for p in scene.patches):
+            flags.append("TOUCHING")
+        return tuple(flags)
+
+    def _numbers(self, scene: Scene, body: Grown, prefix: str) -> dict[str, float]:
+        """Return a body's sizes and the picture positions of root and end, under its own names."""
+        out = {}
+        for name in _SCALARS:
+            out[f"{prefix}{name}"] = body.scalars[name]
+            out[f"u_{prefix}{name}"] = body.scalars[f"u_{name}"]
+        for name in ("diameter_max_px",):
+            out[f"u_{prefix}{name}"] = body.scalars[f"u_{name}"]
+        for name, (s, t) in (("root", body.root_px), ("end", body.end_px)):
+            x, y = scene.strip.grid.to_image(s, t)
+            out |= {f"{prefix}{name}_x_px": float(x), f"{prefix}{name}_y_px": float(y)}
+        out[f"{prefix}place_px"] = float(np.median(body.middle_px)) - scene.shift_px[1]
+        out[f"{prefix}tilt_deg"] = _tilt(body)
+        return out
+
+    def _outline(
+        self, scene: Scene, grown: list[Grown], flags: tuple[str, ...], extra: dict[str, float]
+    ) -> Outline:
+        grid, first = scene.strip.grid, grown[0]
+        known = {k: v for k, v in first.scalars.items() if k in Outline.__dataclass_fields__}
+        for name in ("diameter_mean_px", "projected_area_px2"):
+            extra |= {name: first.scalars[name], f"u_{name}": first.scalars[f"u_{name}"]}
+        gap = scene.limit_px - first.end_px[0]
+        root, end = (grid.to_image(*at) for at in (first.root_px, first.end_px))
+        middle, left, right = (_lines(grid, grown, share) for share in (0.0, -0.5, 0.5))
+        return Outline(
+            axis_deg=self.axis.angle_deg,
+            model=self.tables[0].profile.model,
+            midline_px=middle,
+            left_px=left,
+            right_px=right,
+            diameter_px=first.width_px,
+            u_diameter_px=np.full(len(first.width_px), first.scalars["u_diameter_mean_px"]),
+            base_face_px=(float(root[0]), float(root[1])),
+            tip_face_px=(float(end[0]), float(end[1])),
+            gap_px=gap,
+            u_gap_px=first.scalars["u_length_px"],
+            flags=flags,
+            extra=extra,
+            **known,  # type: ignore[arg-type]
+        )
+
+
+def _lines(grid: Grid, grown: list[Grown], share: float) -> FloatArray:
+    """Return a line of every body, an empty point between two of them."""
+    parts: list[FloatArray] = []
+    for body in grown:
+        parts += [np.full((1, 2), math.nan)] if parts else []
+        parts.append(grid.to_image(body.s_px, body.middle_px + share * body.width_px))
+    return np.concatenate(parts)
+
+
+def _tilt(body: Grown) -> float:
+    """Return how far the midline leans from the axis, clockwise."""
+    slope = np.polyfit(body.s_px, body.middle_px, 1)[0] if len(body.s_px) > 3 else math.nan
+    return math.degrees(math.atan(float(slope)))
+
+
+def _gap(grown: list[Grown], patches: list[Patch]) -> dict[str, float]:
+    """Return the least distance between two neighbours' sides."""
+    if len(grown) < 2 or any(max(p.cut_low_px, p.cut_high_px) > -math.inf for p in patches):
+        return {}
+    left, right = sorted(grown[:2], key=lambda body: body.middle_px[0])
+    low = max(left.s_px[0], right.s_px[0])
+    high = min(left.s_px[-1], right.s_px[-1])
+    s = np.linspace(low, high, 40)
+    inner = [
+        np.interp(s, b.s_px, b.middle_px + k * b.width_px / 2) for b, k in ((left, 1), (right, -1))
+    ]
+    return {"bodies_gap_px": float((inner[1] - inner[0]).min()), "u_bodies_gap_px": 0.5}

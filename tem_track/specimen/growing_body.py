@@ -1,0 +1,264 @@
+"""One growing body: its sides, its free end, and what follows from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tem_track.records import FloatArray
+from tem_track.specimen.edges import Edges
+from tem_track.specimen.growing_end import Cap, cap_radius, fit_cap
+from tem_track.specimen.growing_find import Darkness, Patch
+from tem_track.specimen.model import measure_edges
+from tem_track.specimen.profile import EdgeTable
+from tem_track.specimen.smooth import Curve, Mask, smooth_curve
+from tem_track.specimen.strip import Strip
+
+__all__ = ["Grown", "measure_body"]
+
+_MARGIN_PX = 20.0
+_SOFTEST = 0.3
+_LEAST_BANDS = 3
+_JOIN = 0.45  # share of the cap from which on its own shape is taken
+_NEAR_SHELL_PX = 0.6
+_CENTRAL = 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grown:
+    """A body in strip coordinates.
+
+    Attributes
+    ----------
+    s_px, middle_px, width_px : array, shape (n,)
+        Stations from the root to the end.
+    u_end_px : float
+    scalars : dict
+        Sizes by their column names, each with its `u_`.
+    edges : Edges
+    """
+
+    s_px: FloatArray
+    middle_px: FloatArray
+    width_px: FloatArray
+    scalars: dict[str, float]
+    edges: Edges
+
+    @property
+    def root_px(self) -> tuple[float, float]:
+        """Where the midline meets the base, (s, t)."""
+        return float(self.s_px[0]), float(self.middle_px[0])
+
+    @property
+    def end_px(self) -> tuple[float, float]:
+        """Where it ends, (s, t)."""
+        return float(self.s_px[-1]), float(self.middle_px[-1])
+
+
+def measure_body(
+    strip: Strip,
+    dark: Darkness,
+    patch: Patch,
+    face_px: FloatArray,
+    tables: tuple[EdgeTable, ...],
+    tube: tuple[float, float],
+    limit_px: float,
+) -> Grown | None:
+    """Measure one body; None where it is too small to have sides.
+
+    Parameters
+    ----------
+    strip : Strip
+    dark : Darkness
+    patch : Patch
+        Where it is.
+    face_px : array, shape (n_t,)
+        The base's face in every column.
+    tables : tuple of EdgeTable
+        Profiles of surface layers of rising thickness; the frame's own data choose.
+    tube : (float, float)
+        Middle and width of a nanotube that shows through; width 0 without.
+    limit_px : float
+        The tip's face.
+    """
+    half = (patch.t_high_px - patch.t_low_px) / 2
+    foot = np.abs(strip.grid.t_px - (patch.t_low_px + half)) <= max(0.5 * half, 3.0)
+    root = float(np.median(face_px[foot])) if foot.any() else float(np.median(face_px))
+    edges, table = _edges(_beside(strip, patch), patch, root, tables)
+    if len(edges.s_px) < _LEAST_BANDS:
+        return None
+    t, good = _mirrored(edges, patch)
+    good &= edges.s_px < patch.top_px
+    if good.sum() < _LEAST_BANDS:
+        return None
+    width, middle = t[:, 1] - t[:, 0], t.mean(axis=1)
+    radius = _radius(edges.s_px, width, good, patch.top_px)
+    cap = _cap(
+        strip, dark, patch, (root, limit_px), radius, (edges.s_px, middle, good), table, tube
+    )
+    return _compose(edges, width, middle, good, root, cap, radius)
+
+
+def _beside(strip: Strip, patch: Patch) -> Strip:
+    """Return the columns of one body, with vacuum beside it where there is some."""
+    low = patch.t_low_px - (_MARGIN_PX if patch.cut_low_px == -math.inf else 0)
+    high = patch.t_high_px + (_MARGIN_PX if patch.cut_high_px == -math.inf else 0)
+    columns = strip.columns(low, high)
+    first = strip.grid.t_first + columns.start
+    grid = replace(strip.grid, t_first=first, n_t=columns.stop - columns.start)
+    return Strip(grid, strip.grey[:, columns])
+
+
+def _edges(
+    strip: Strip, patch: Patch, root: float, tables: tuple[EdgeTable, ...]
+) -> tuple[Edges, EdgeTable]:
+    """Fit the edges with the surface layer that the frame itself shows."""
+    middle = (patch.t_low_px + patch.t_high_px) / 2
+    table = tables[len(tables) // 2]
+    for _ in range(4):
+        edges, _ = measure_edges(strip, root + 1.0, patch.top_px, middle, table, 3)
+        if not math.isfinite(edges.shell_px) or len(tables) == 1:
+            break
+        off = [abs(other.profile.shell_px - edges.shell_px) for other in tables]
+        nearest = tables[int(np.argmin(off))]
+        if nearest is table or abs(table.profile.shell_px - edges.shell_px) < _NEAR_SHELL_PX:
+            break
+        table = nearest
+    return edges, table
+
+
+def _mirrored(edges: Edges, patch: Patch) -> tuple[FloatArray, Mask]:
+    """Return the edges; what a neighbour hides is the mirror image of the other side."""
+    t, good = edges.t_px.copy(), edges.good.copy()
+    hidden = np.column_stack(
+        [edges.s_px < patch.cut_low_px + 4.0, edges.s_px < patch.cut_high_px + 4.0]
+    )
+    whole = good.all(axis=1) & ~hidden.any(axis=1)
+    axis = float(np.median(t[whole].mean(axis=1))) if whole.sum() >= 2 else patch.middle_px
+    for k in (0, 1):
+        other = hidden[:, k] & ~hidden[:, 1 - k]
+        t[other, k] = 2 * axis - t[other, 1 - k]
+        good[other, k] = good[other, 1 - k]
+    return t, np.asarray(good.all(axis=1) & ~hidden.all(axis=1))
+
+
+def _radius(s: FloatArray, width: FloatArray, good: Mask, top: float) -> float:
+    upper = good & (s > top - 0.75 * (top - s[0]))
+    return float(np.percentile(width[upper if upper.sum() >= 2 else good], 80)) / 2
+
+
+def _cap(
+    strip: Strip,
+    dark: Darkness,
+    patch: Patch,
+    between: tuple[float, float],
+    radius: float,
+    sides: tuple[FloatArray, FloatArray, Mask],
+    table: EdgeTable,
+    tube: tuple[float, float],
+) -> Cap:
+    """Fit the free end on the columns about the midline."""
+    s, middle, good = sides
+    upper = good & (s > patch.top_px - 2.0 * radius)
+    at = float(np.median(middle[upper if upper.any() else good]))
+    offset = strip.grid.t_px - at
+    use = np.abs(offset) <= max(0.45 * radius, 2.5)
+    clear = use & (np.abs(strip.grid.t_px - tube[0]) > tube[1] / 2 + 3.0)
+    use = clear if tube[1] and clear.sum() >= 4 else use
+    root, limit = between
+    low = max(root + 0.25 * (patch.top_px - root), patch.top_px - 1.7 * radius - 6.0)
+    rows = strip.rows(low, min(limit - 3.0, patch.top_px + 14.0))
+    block = dark.raw[rows][:, use]
+    noise = float(np.std(block - block.mean(axis=1, keepdims=True))) / math.sqrt(use.sum())
+    return fit_cap(
+        block.mean(axis=1), strip.grid.s_px[rows], patch.top_px, radius, offset[use],
+        table.profile, noise,
+    )  # fmt: skip
+
+
+def _compose(
+    edges: Edges,
+    width: FloatArray,
+    middle: FloatArray,
+    good: Mask,
+    root: float,
+    cap: Cap,
+    radius: float,
+) -> Grown | None:
+    """Join sides and end to one outline."""
+    length = cap.end_px - root
+    inside = edges.s_px < cap.end_px - 1.0
+    if inside.sum() < _LEAST_BANDS or length < 4:
+        return None
+    s, good = edges.s_px[inside], good[inside]
+    wide = smooth_curve(width[inside], good, _SOFTEST)
+    line = smooth_curve(middle[inside], good, 1e3)
+    stations = np.linspace(root, cap.end_px, max(round(length), 24))
+    join = min(cap.end_px - _JOIN * min(cap.depth_px, radius), float(s[-1]))
+    outer = np.interp(stations, s, wide.value)
+    behind = cap_radius(cap.end_px - stations, radius, cap.depth_px, cap.power)
+    at_join = float(cap_radius(np.array([cap.end_px - join]), radius, cap.depth_px, cap.power)[0])
+    scale = float(np.interp(join, s, wide.value)) / max(2 * at_join, 1e-6)
+    profile = np.where(stations > join, 2 * behind * scale, outer)
+    along = np.interp(stations, s, line.value)
+    scalars = _sizes(stations, profile, _spread(wide), root, cap)
+    scalars |= _inner(s, wide, root, cap) | _bow(s, line, root, cap.end_px)
+    scalars |= {"shell_px": edges.shell_px, "u_shell_px": edges.u_shell_px}
+    return Grown(stations, along, profile, scalars, edges)
+
+
+def _spread(curve: Curve) -> float:
+    """Return the usual standard uncertainty of a point of a smooth curve."""
+    if not math.isfinite(curve.scatter):
+        return 1.0
+    return float(np.median(curve.scatter * np.sqrt((curve.hat**2).sum(axis=1))))
+
+
+def _sizes(
+    s: FloatArray, width: FloatArray, u_width: float, root: float, cap: Cap
+) -> dict[str, float]:
+    length, u_length = cap.end_px - root, math.hypot(cap.u_end_px, 0.1)
+    area = float(np.trapezoid(width, s))
+    volume = float(np.trapezoid(np.pi / 4 * width**2, s))
+    mean = area / length
+    share = math.hypot(u_width / mean, 0.5 * u_length / length)
+    return {
+        "length_px": length,
+        "u_length_px": u_length,
+        "diameter_mean_px": mean,
+        "u_diameter_mean_px": u_width,
+        "diameter_mid_px": float(np.interp(root + length / 2, s, width)),
+        "u_diameter_mid_px": 1.5 * u_width,
+        "projected_area_px2": area,
+        "u_projected_area_px2": area * share,
+        "volume_px3": volume,
+        "u_volume_px3": volume * math.hypot(2 * u_width / mean, 0.5 * u_length / length),
+    }
+
+
+def _inner(s: FloatArray, wide: Curve, root: float, cap: Cap) -> dict[str, float]:
+    """Return the widths that are read from the sides: largest, smallest, at both ends."""
+    u = _spread(wide)
+    half, length = (root + cap.end_px) / 2, cap.end_px - root
+    central = np.abs(s - half) <= _CENTRAL * length
+    central = central if central.any() else np.ones_like(central)
+    shaft = s < cap.end_px - cap.depth_px
+    out = {
+        "diameter_max_px": float(wide.value.max()),
+        "diameter_min_px": float(wide.value[central].min()),
+    }
+    tenth = max(0.1 * length, 8.0)
+    for name, near in (("base", s < root + tenth), ("tip", shaft & (s > s[shaft].max() - tenth))
+                       if shaft.any() else ("tip", shaft)):  # fmt: skip
+        at = root if name == "base" else cap.end_px
+        if near.sum() >= 2:
+            slope, value = np.polyfit(s[near] - at, wide.value[near], 1)
+            out[f"diameter_{name}_px"] = float(value)
+    return out | {f"u_{name}": 1.5 * u for name in out}
+
+
+def _bow(s: FloatArray, line: Curve, root: float, end: float) -> dict[str, float]:
+    at = np.interp([root, (root + end) / 2, end], s, line.value)
+    return {"bow_px": float(at[1] - (at[0] + at[2]) / 2), "u_bow_px": 1.3 * _spread(line)}

@@ -1,0 +1,137 @@
+"""Where a free end lies: a body of revolution whose cap thins out, seen in transmission.
+
+The beam passes less and less of a dome, so that no grey level marks its end. The picture along the
+axis is fitted with what a cap ``r(z) = r (1 - (1 - z/c)^p)^(1/p)`` absorbs: c tells a dome from a
+flat facet, and p a round from a chamfered one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import least_squares
+
+from tem_track.records import FloatArray
+from tem_track.specimen.profile import Profile
+
+__all__ = ["Cap", "cap_radius", "fit_cap"]
+
+_COLUMNS = 7
+_FINE = 2
+_CAP, _U_CAP = 0.7, 0.5
+_POWER, _U_POWER = 1.9, 0.4
+_FLOOR = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A fitted end.
+
+    Attributes
+    ----------
+    end_px, u_end_px : float
+        Where it ends, along the axis.
+    depth_px : float
+        Length of the cap.
+    power : float
+    """
+
+    end_px: float
+    u_end_px: float
+    depth_px: float
+    power: float
+
+
+def cap_radius(depth_px: FloatArray, radius_px: float, cap_px: float, power: float) -> FloatArray:
+    """Return the radius at a depth behind the end; 0 in front of it."""
+    share = np.clip(depth_px / max(cap_px, 1e-6), 0.0, 1.0)
+    return np.asarray(radius_px * (1.0 - (1.0 - share) ** power) ** (1.0 / power))
+
+
+def fit_cap(
+    dark: FloatArray,
+    s_px: FloatArray,
+    start_px: float,
+    radius_px: float,
+    offsets_px: FloatArray,
+    profile: Profile,
+    noise: float,
+) -> Cap:
+    """Fit the end to the mean darkness of the columns about the midline.
+
+    Parameters
+    ----------
+    dark : array, shape (n,)
+        Missing share of the vacuum's brightness along the axis, averaged over columns.
+    s_px : array, shape (n,)
+    start_px : float
+        A guess of the end.
+    radius_px : float
+        Half the width behind the cap.
+    offsets_px : array
+        Distances of the averaged columns from the midline; some of them serve.
+    profile : Profile
+        Blur and surface layer, as learnt from the sides.
+    noise : float
+        Standard deviation of a value of `dark`.
+    """
+    picked = np.abs(offsets_px)[
+        np.linspace(0, len(offsets_px) - 1, min(_COLUMNS, len(offsets_px))).round().astype(int)
+    ]
+    fine = np.arange(s_px[0] - 8.0, s_px[-1] + 8.0, 1.0 / _FINE)
+    sigma = max(noise, _FLOOR)
+
+    def model(p: FloatArray) -> FloatArray:
+        cap, power = radius_px * math.exp(p[1]), p[2]
+        shape = _depth(p[0] - fine, picked, (radius_px, cap, power), profile)
+        clean = 1.0 - np.exp(-math.exp(p[3]) * shape)
+        blurred = gaussian_filter1d(clean.mean(axis=1), profile.blur_px * _FINE, mode="nearest")
+        return np.asarray(p[4] + np.interp(s_px, fine, blurred))
+
+    def rest(p: FloatArray) -> FloatArray:
+        held = [
+            (p[1] - math.log(_CAP)) / _U_CAP,
+            (p[2] - _POWER) / _U_POWER,
+            p[4] / 0.02,
+        ]
+        return np.concatenate([(model(p) - dark) / sigma, held])
+
+    behind = dark[s_px < start_px - 0.5 * radius_px]
+    level = float(np.clip(np.median(behind) if behind.size else dark.max(), 0.02, 0.98))
+    mu = math.log(-math.log(1.0 - level) / (1.8 * radius_px))
+    first = np.array([start_px, math.log(_CAP), _POWER, mu, 0.0])
+    low = [start_px - 15.0, math.log(0.03), 1.2, mu - 2.0, -0.1]
+    high = [start_px + 15.0, math.log(1.6), 3.5, mu + 2.0, 0.1]
+    found = least_squares(rest, first, bounds=(low, high), x_scale=[1, 0.3, 0.4, 0.2, 0.01],
+                          max_nfev=40, xtol=1e-5, ftol=1e-6)  # fmt: skip
+    covariance = np.linalg.pinv(found.jac.T @ found.jac)
+    scatter = max(float((found.fun**2).sum()) / max(len(s_px) - 5, 1), 0.25)
+    end, cap, power = found.x[:3]
+    return Cap(
+        float(end),
+        1.5 * math.sqrt(float(covariance[0, 0]) * scatter),
+        radius_px * math.exp(float(cap)),
+        float(power),
+    )
+
+
+def _depth(
+    behind: FloatArray, picked: FloatArray, shape: tuple[float, float, float], profile: Profile
+) -> FloatArray:
+    """Return the weighted path of the beam at depths behind the end, one column an offset."""
+    radius, cap, power = shape
+    outer = cap_radius(behind, radius, cap, power)
+    path = _chord(outer, picked)
+    if profile.model != "shell" or profile.shell_px <= 0 or radius <= 2 * profile.shell_px:
+        return path
+    thin = profile.shell_px
+    share = (radius - thin) / radius
+    core = _chord(cap_radius(behind - thin, radius - thin, cap * share, power), picked)
+    return np.asarray(core + profile.shell_ratio * (path - core))
+
+
+def _chord(radius: FloatArray, offsets: FloatArray) -> FloatArray:
+    return np.asarray(2.0 * np.sqrt(np.clip(radius[:, None] ** 2 - offsets[None, :] ** 2, 0, None)))

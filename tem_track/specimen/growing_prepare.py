@@ -1,0 +1,305 @@
+"""Learning what grows from a sample of frames: faces of the electrodes, sides, a nanotube."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from tem_track.errors import ConfigError
+from tem_track.records import Axis, Box, FloatArray, Frame, Match
+from tem_track.specimen.axis import axis_from_boxes
+from tem_track.specimen.faces import find_step
+from tem_track.specimen.growing import MARGIN_PX, GrowthModel, Scene
+from tem_track.specimen.growing_find import darkness_map
+from tem_track.specimen.growing_tube import find_tube
+from tem_track.specimen.learn import learn_profile
+from tem_track.specimen.model import SpecimenModel, grid_for
+from tem_track.specimen.profile import EdgeModel, EdgeTable, Profile, tabulate
+from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
+
+__all__ = ["prepare_growth"]
+
+Triple = tuple[Frame, Match, Match | None]
+_CHUNKS = 6
+_WINDOW_PX = 6
+_NEAR_PX = 25.0
+_LEAST_STEP = 0.08
+_LADDER_PX = 1.0
+_LEARN_SHARE = 0.45
+_KINDS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    crop: Crop
+    tip: Match
+    base: Match | None
+
+
+def prepare_growth(
+    reference: Triple,
+    sample: Iterable[Triple],
+    box: Box,
+    *,
+    axis: Axis | None = None,
+    polarity: str = "dark",
+    tip_box: Box | None = None,
+    base_box: Box | None = None,
+) -> GrowthModel:
+    """Learn the surroundings in which something grows, so that single frames can be outlined.
+
+    Parameters
+    ----------
+    reference : (Frame, Match, Match or None)
+        The frame in which the boxes are drawn, with tip and base as they were found in it. The
+        specimen need not be there yet.
+    sample : iterable of the same
+        Frames spread over the movie.
+    box : Box
+        The space in which it grows, from the base to the tip.
+    axis : Axis or None
+        From the base to the tip; by the boxes' places where it is not given.
+    polarity : {'dark', 'bright'}
+    tip_box, base_box : Box or None
+
+    Returns
+    -------
+    GrowthModel
+
+    Raises
+    ------
+    ConfigError
+        The box holds no picture.
+    """
+    frame, tip, base = reference
+    axis = axis or axis_from_boxes(box, tip_box, base_box)
+    model = _blank(frame, tip, base, box, axis, polarity)
+    first = _keep(model, frame, tip, base)
+    if first is None or first.crop.image.size == 0:
+        raise ConfigError("specimen.box_px: the box holds no picture; draw it where it grows")
+    kept = [k for item in sample if item[0].ok and (k := _keep(model, *item)) is not None]
+    kept = kept or [first]
+    model = _learn_faces(model, kept)
+    model = _learn_tube(model, kept)
+    return _learn_sides(model, kept)
+
+
+def _blank(
+    frame: Frame, tip: Match, base: Match | None, box: Box, axis: Axis, polarity: str
+) -> GrowthModel:
+    points = {
+        name: (match.x_px, match.y_px)
+        for name, match in (("base", base), ("tip", tip))
+        if match is not None and not match.lost
+    }
+    named = next(iter(points), "")
+    anchor = points.get(named, box.centre_px)
+    others = {k: (x - anchor[0], y - anchor[1]) for k, (x, y) in points.items() if k != named}
+    (s_low, s_high), (t_low, t_high) = project_box(box, axis, anchor)
+    invert = None
+    if polarity == "bright":
+        low, high = np.percentile(frame.image, [1, 99.5])
+        invert = float(2.2 * high - low)
+    margin = MARGIN_PX + 0.1 * (t_high - t_low)
+    return GrowthModel(
+        axis=axis,
+        warnings=(),
+        invert_at=invert,
+        anchor_px=anchor,
+        anchored_to=named,
+        others_px=others,
+        span_s_px=(float(s_low) - MARGIN_PX, float(s_high) + MARGIN_PX),
+        span_t_px=(float(t_low - margin), float(t_high + margin)),
+        face_t_px=np.array([0.0]),
+        face_s_px=np.array([float(s_low)]),
+        tip_face_px=float(s_high),
+        tables=(tabulate(Profile(), 2.0, max(float(t_high - t_low) / 2, 8.0)),),
+    )
+
+
+def _keep(model: GrowthModel, frame: Frame, tip: Match, base: Match | None) -> _Kept | None:
+    point = model.point(tip, base)
+    if point is None:
+        return None
+    grid = grid_for(model.axis, point, model.span_s_px, model.span_t_px)
+    corners = grid.to_image(
+        np.array(model.span_s_px)[:, None], np.array(model.span_t_px)[None, :]
+    ).reshape(-1, 2)
+    return _Kept(
+        crop_around(frame.image, [(float(x), float(y)) for x, y in corners], 12.0), tip, base
+    )
+
+
+def _strip(model: GrowthModel, item: _Kept) -> Strip | None:
+    """Return a frame's strip registered to a fraction of a pixel."""
+    point = model.point(item.tip, item.base)
+    if point is None:
+        return None
+    grid = grid_for(model.axis, point, model.span_s_px, model.span_t_px, exact=True)
+    strip = straighten(item.crop, grid)
+    return strip if model.invert_at is None else replace(strip, grey=model.invert_at - strip.grey)
+
+
+# --------------------------------------------------------------------------- electrodes
+
+
+def _learn_faces(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
+    """Find the electrodes' faces in a picture in which nothing has grown."""
+    empty = _emptiest(model, kept)
+    s, t = empty.grid.s_px, empty.grid.t_px
+    grey = np.where(np.isfinite(empty.grey), empty.grey, np.nanmedian(empty.grey))
+    vacuum = float(np.percentile(grey[empty.rows(*_middle(model))], 85))
+    faces = {}
+    for name, near, sign in (
+        ("base", float(model.face_s_px[0]), 1),
+        ("tip", model.tip_face_px, -1),
+    ):
+        columns = np.arange(_WINDOW_PX, len(t) - _WINDOW_PX, _WINDOW_PX)
+        found = [_face(grey, s, int(c), near, sign, vacuum) for c in columns]
+        faces[name] = (t[columns], np.asarray(found))
+    base_t, base_s = _filled(*faces["base"], float(model.face_s_px[0]))
+    within = np.abs(faces["tip"][0] - sum(model.span_t_px) / 2) < 0.25 * np.ptp(model.span_t_px)
+    tips = faces["tip"][1][within]
+    tip = float(np.nanmin(tips)) if np.isfinite(tips).any() else model.tip_face_px
+    return replace(model, face_t_px=base_t, face_s_px=base_s, tip_face_px=tip)
+
+
+def _middle(model: GrowthModel) -> tuple[float, float]:
+    low, high = float(model.face_s_px[0]), model.tip_face_px
+    return low + 0.3 * (high - low), low + 0.8 * (high - low)
+
+
+def _emptiest(model: GrowthModel, kept: list[_Kept]) -> Strip:
+    """Return the brightest of some averages over parts of the movie, pixel by pixel."""
+    best: FloatArray | None = None
+    grid = None
+    for chunk in np.array_split(np.arange(len(kept)), min(_CHUNKS, len(kept))):
+        strips = [x for i in chunk if (x := _strip(model, kept[int(i)])) is not None]
+        stack = np.mean([x.grey for x in strips], axis=0, dtype=np.float64)
+        best = stack if best is None else np.asarray(np.fmax(best, stack))
+        grid = strips[0].grid
+    assert best is not None
+    assert grid is not None
+    return Strip(grid, best.astype(np.float32))
+
+
+def _face(
+    grey: FloatArray, s: FloatArray, column: int, near: float, sign: int, vacuum: float
+) -> float:
+    """Return the face about one column: the step nearest to the box's side, NaN where none is."""
+    half = _WINDOW_PX
+    profile = grey[:, column - half : column + half + 1].mean(axis=1).astype(np.float64)
+    bright = profile > 0.75 * vacuum
+    crossings = np.flatnonzero(np.diff(bright.astype(int)) == sign)
+    if not crossings.size:
+        return math.nan
+    at = s[crossings] + 0.5
+    coarse = float(at[np.argmin(np.abs(at - near))])
+    if abs(coarse - near) > _NEAR_PX:
+        return math.nan
+    step = find_step(profile, s, coarse, 4.0, 1.2, sign)
+    clear = step.height * sign > _LEAST_STEP * vacuum and step.u_px < 1.0
+    return step.s_px if clear and abs(step.s_px - coarse) < 5 else coarse
+
+
+def _filled(t: FloatArray, s: FloatArray, otherwise: float) -> tuple[FloatArray, FloatArray]:
+    seen = np.isfinite(s)
+    if seen.sum() < 3:
+        return np.array([0.0]), np.array([otherwise])
+    level = np.interp(t, t[seen], s[seen])
+    return t, np.asarray(median_filter(level, size=5, mode="nearest"))
+
+
+# --------------------------------------------------------------------------- what stands there
+
+
+def _learn_tube(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
+    """Look for a nanotube in the mean of the first frames."""
+    strips = [
+        x for item in kept[: max(len(kept) // 10, 3)] if (x := _strip(model, item)) is not None
+    ]
+    mean = Strip(strips[0].grid, np.mean([x.grey for x in strips], axis=0).astype(np.float32))
+    face = np.interp(mean.grid.t_px, model.face_t_px, model.face_s_px)
+    s = mean.grid.s_px[:, None]
+    inside = np.isfinite(mean.grey) & (s > face + 3) & (s < model.tip_face_px - 3)
+    dark = darkness_map(mean, inside)
+    tube = find_tube(dark, mean, float(np.median(face)), model.tip_face_px)
+    return replace(model, tube=tube)
+
+
+def _scenes(model: GrowthModel, kept: list[_Kept]) -> list[tuple[_Kept, Scene]]:
+    found = []
+    for item in kept:
+        scene = model.scene(item.crop, item.tip, item.base)
+        if scene is not None and scene.patches:
+            found.append((item, scene))
+    return found
+
+
+def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
+    """Learn the look of the sides where they are longest, and tabulate layers of any thickness."""
+    found = _scenes(model, kept)
+    if not found:
+        text = "nothing is seen to grow in the sampled frames"
+        return replace(model, warnings=(*model.warnings, text))
+    heights = np.array([s.patches[0].top_px - float(np.median(s.face_px)) for _, s in found])
+    tall = [
+        pair for pair, h in zip(found, heights, strict=True) if h > _LEARN_SHARE * heights.max()
+    ]
+    whole = [(k, s) for k, s in tall if len(s.patches) == 1] or tall
+    learnt = learn_profile(
+        _loaded_model(model, whole), [(k.crop, k.tip, k.base) for k, _ in whole], _KINDS, 0.1
+    )
+    return replace(model, tables=_ladder(learnt.table))
+
+
+def _loaded_model(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> SpecimenModel:
+    """Return the same surroundings in the terms of a specimen between two faces."""
+    tip_at = model.others_px.get("tip", (0.0, 0.0))
+    point = (model.anchor_px[0] + tip_at[0], model.anchor_px[1] + tip_at[1])
+    along, across = model.axis.along, model.axis.across
+    to_tip = (tip_at[0] * along[0] + tip_at[1] * along[1],
+              tip_at[0] * across[0] + tip_at[1] * across[1])  # fmt: skip
+    largest = [scene.patches[0] for _, scene in found]
+    shifts = [scene.shift_px[1] for _, scene in found]
+    low = float(np.median([p.t_low_px - d for p, d in zip(largest, shifts, strict=True)]))
+    high = float(np.median([p.t_high_px - d for p, d in zip(largest, shifts, strict=True)]))
+    face = float(np.median(model.face_s_px))
+    has_base = model.anchored_to == "base"
+    return SpecimenModel(
+        axis=model.axis,
+        shape="rod",
+        mode="growth",
+        warnings=(),
+        invert_at=model.invert_at,
+        tip_point_px=point,
+        base_point_px=model.anchor_px if has_base else None,
+        box_s_px=(face - to_tip[0], model.tip_face_px - to_tip[0]),
+        box_t_px=(low - to_tip[1], high - to_tip[1]),
+        span_s_px=(face - to_tip[0] - 20, model.tip_face_px - to_tip[0] + 12),
+        tip_face_px=model.tip_face_px - to_tip[0],
+        base_face_px=face if has_base else 0.0,
+        patch=None,
+        tip_front=None,
+        table=tabulate(Profile(), 2.0, max(high - low, 16.0)),
+        fixed=not model.anchored_to,
+    )
+
+
+def _ladder(table: EdgeTable) -> tuple[EdgeTable, ...]:
+    """Return tables of thinner and thicker surface layers about the learnt one."""
+    profile = table.profile
+    if profile.model != "shell":
+        return (table,)
+    low, high = float(np.exp(table.log_radius[0])), float(np.exp(table.log_radius[-1]))
+    steps = np.arange(-5, 6)
+    shells = profile.shell_px + _LADDER_PX * steps
+    return tuple(
+        tabulate(replace(profile, shell_px=float(thick)), low, high)
+        for thick in shells
+        if thick >= 0.9
+    )
