@@ -168,6 +168,11 @@ def _refine(image: Image, look: Look, place: Place) -> Fit | None:
     )  # fmt: skip
 
 
+_ROUGH_STARTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+"""The coarse peak can be a reduced pixel off, and from there the fit can end in a false minimum."""
+_ROUGH_REACH = 2.5
+
+
 def rough_place(image: Image, look: Look, place: Place) -> tuple[float, float, float]:
     """Fit the reduced template to the reduced frame; return x, y and the turn."""
     factor = look.coarse.factor
@@ -175,14 +180,20 @@ def rough_place(image: Image, look: Look, place: Place) -> tuple[float, float, f
     h, w = look.rough.shape
     x0, y0 = max(0, x - 3), max(0, y - 3)
     part = image[y0 * factor : (y + h + 3) * factor, x0 * factor : (x + w + 3) * factor]
-    middle = (0.5 - 0.5 / factor, look.pivot_px[0] / factor, look.pivot_px[1] / factor)
-    fit = fit_pattern(
-        reduce_image(part, factor), look.rough, (x - x0, y - y0), turns=look.turns,
-        pivot_px=(middle[1] - middle[0], middle[2] - middle[0]), free=look.free,
-    )  # fmt: skip
-    if fit is None or math.hypot(fit.x_px + x0 - x, fit.y_px + y0 - y) > 1.5:
+    reduced = reduce_image(part, factor)
+    pivot = ((look.pivot_px[0] + 0.5) / factor - 0.5, (look.pivot_px[1] + 0.5) / factor - 0.5)
+    fits = [
+        fit_pattern(
+            reduced, look.rough, (x - x0 + dx, y - y0 + dy), turns=look.turns,
+            pivot_px=pivot, free=look.free,
+        )
+        for dx, dy in _ROUGH_STARTS
+    ]  # fmt: skip
+    known = [fit for fit in fits if fit is not None]
+    best = min(known, key=lambda fit: fit.chi2, default=None)
+    if best is None or math.hypot(best.x_px + x0 - x, best.y_px + y0 - y) > _ROUGH_REACH:
         return (place.x_px, place.y_px, 0.0)
-    return ((fit.x_px + x0) * factor, (fit.y_px + y0) * factor, fit.turn_rad)
+    return ((best.x_px + x0) * factor, (best.y_px + y0) * factor, best.turn_rad)
 
 
 def _why_lost(fit: Fit | None, look: Look) -> str:
