@@ -26,6 +26,7 @@ from tem_track.pages.setup_state import SetupState, as_problem, open_setup
 __all__ = ["SetupServer", "setup"]
 
 HERE = Path(__file__).parent
+NOT_STARTED = {"stage": "", "done": 0, "total": 0, "error": "", "over": False}
 COOKIE = "tem_track_setup"
 PATIENCE_S = 120.0
 FAREWELL_S = 4.0
@@ -131,20 +132,14 @@ class RunJob:
     def __init__(self) -> None:
         self.busy = False
         self.report: Path | None = None
-        self.state: dict[str, Any] = {
-            "stage": "",
-            "done": 0,
-            "total": 0,
-            "error": "",
-            "over": False,
-        }
+        self.state: dict[str, Any] = dict(NOT_STARTED)
 
     def start(self, path: Path) -> None:
         """Run the experiment."""
         if self.busy:
             return
         self.busy, self.report = True, None
-        self.state = {"stage": "template", "done": 0, "total": 0, "error": "", "over": False}
+        self.state = NOT_STARTED | {"stage": "template"}
         threading.Thread(target=self._run, args=(path,), daemon=True).start()
 
     def _run(self, path: Path) -> None:
@@ -296,7 +291,7 @@ def page_text(state: SetupState) -> str:
     """Return the page with its own style, script and data inside."""
     style, script = own_text(("page.css", "setup.css")), own_text(("page.js", "setup.js"))
     policy = content_policy(style, script).replace(
-        "img-src data:", "img-src 'self'; connect-src 'self'"
+        "img-src data:", "img-src 'self' data:; connect-src 'self'"
     )
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined

@@ -106,10 +106,10 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
         min(y1 + margin, rows),
     )
     track = follow(clear, box, reach=(REACH_PX, REACH_PX))
-    same = float(np.percentile(track.score, 20))
+    same = float(np.median(track.score))  # the base may come close in many frames
     apart = _apart(clear, mask)
     black = float(np.clip(1 - np.median(clear[:, mask]) / 0.4, 0, 1))
-    still = float(np.clip((same - 0.7) / 0.2, 0, 1))
+    still = float(np.clip((same - 0.6) / 0.3, 0, 1))
     quality = still * apart * (0.4 + 0.6 * black)
     return BarCandidate(mask, bounds, quality, track)
 

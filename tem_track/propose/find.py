@@ -10,7 +10,7 @@ import numpy as np
 from tem_track.propose.bar import BarCandidate, bar_candidates, without
 from tem_track.propose.chain import Chain, find_chain
 from tem_track.propose.glance import Glance, Picture
-from tem_track.propose.motion import Track, axis_of_approach, follow
+from tem_track.propose.motion import Track, axis_of_motion, follow
 from tem_track.propose.shapes import Figure, figure_of
 from tem_track.records import Axis, FloatArray, Mode
 
@@ -130,7 +130,7 @@ def _oriented(
         return None
     chains, ends, turned = upper_first
     camera = _camera(bar, turns, len(clear))
-    travel = [_travel(track, camera) for track in ends]
+    travel = [_travel(track, camera[:, 1]) for track in ends]
     sure, why = _which_is_tip(chains, travel, mode)
     if sure < 0:  # the lower end is the tip: turn the picture over
         flipped = _followed(clear, turns + 2, mode)
@@ -138,9 +138,10 @@ def _oriented(
             return None
         chains, ends, turned = flipped
         travel = travel[::-1]
-    axis = None if mode == "growth" else axis_of_approach(ends[0], ends[1], (0.0, -1.0))
+        turns, camera = turns + 2, -camera
+    axis = None if mode == "growth" else axis_of_motion(*ends, camera, (0.0, -1.0))
     return Scene(
-        glance, (turns + (2 if sure < 0 else 0)) % 4, turned, chains, bar, second, quality,
+        glance, turns % 4, turned, chains, bar, second, quality,
         abs(sure), ends[0], ends[1], axis, (travel[0], travel[1]), why,
     )  # fmt: skip
 
@@ -210,12 +211,11 @@ def _follow_end(turned: Picture, chain: Chain, upper: bool) -> Track:
 
 
 def _camera(bar: BarCandidate | None, turns: int, count: int) -> FloatArray:
-    """Return the bar's motion along the turned picture's rows, downwards."""
+    """Return the bar's motion (x, y) in the turned picture, shape (n, 2); 0 without a bar."""
     if bar is None:
-        return np.zeros(count)
+        return np.zeros((count, 2))
     x, y = np.nan_to_num(bar.track.moved).T
-    down: FloatArray = (y, -x, -y, x)[turns % 4]
-    return down
+    return np.stack([(x, y), (y, -x), (-x, -y), (-y, x)][turns % 4], axis=1)
 
 
 def _travel(track: Track, camera: FloatArray) -> float:

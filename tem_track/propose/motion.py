@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tem_track.propose.glance import Picture
 from tem_track.records import Axis, FloatArray
 
-__all__ = ["Track", "axis_of_approach", "follow"]
+__all__ = ["Track", "axis_of_motion", "follow"]
 
 GOOD = 0.6
 """Correlation below which a place is not believed."""
@@ -75,27 +75,50 @@ def _vertex(line: NDArray[np.float32], at: int) -> float:
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
 
 
-def axis_of_approach(tip: Track, base: Track, up: tuple[float, float]) -> Axis | None:
-    """Return the direction in which the base moves against the tip, pointing along `up` (x, y).
+def axis_of_motion(
+    tip: Track, base: Track, camera: FloatArray, up: tuple[float, float]
+) -> Axis | None:
+    """Return the loading axis from what moves, pointing along `up` (x, y); None where little does.
 
-    Drift of the stage and jitter of the camera are in both and drop out. None where they hardly
-    move against each other, or not along a line.
+    Two views, the better known one wins: the base against the tip, where drift of the stage and
+    jitter of the camera drop out; and the base against the bar, without what grows evenly with
+    time, where the way is longer. `camera` is the bar's motion, shape (n, 2).
     """
-    apart = base.moved - tip.moved
-    apart = apart[~np.isnan(apart).any(axis=1)]
-    if len(apart) < 6:
+    times = np.linspace(-1, 1, len(camera))
+    views = [
+        _direction(base.moved - tip.moved, up, SYSTEMATIC_PX),
+        _direction(_without_drift(base.moved - camera, times), up, 3 * SYSTEMATIC_PX),
+    ]
+    return min((v for v in views if v is not None), key=lambda v: v.u_angle_deg, default=None)
+
+
+def _without_drift(moved: FloatArray, times: FloatArray) -> FloatArray:
+    """Return a motion without its straight line in time."""
+    seen = ~np.isnan(moved).any(axis=1)
+    if seen.sum() < 6:
+        return moved
+    out: FloatArray = moved - np.stack(
+        [np.polyval(np.polyfit(times[seen], moved[seen, i], 1), times) for i in (0, 1)], axis=1
+    )
+    return out
+
+
+def _direction(moved: FloatArray, up: tuple[float, float], systematic_px: float) -> Axis | None:
+    """Return the line that a motion follows; None where it is short or not along a line."""
+    moved = moved[~np.isnan(moved).any(axis=1)]
+    if len(moved) < 6:
         return None
     for _ in range(3):
-        centre = np.median(apart, axis=0)
-        values, vectors = np.linalg.eigh(np.cov((apart - centre).T))
-        off = np.abs((apart - centre) @ vectors[:, 0])
+        centre = np.median(moved, axis=0)
+        values, vectors = np.linalg.eigh(np.cov((moved - centre).T))
+        off = np.abs((moved - centre) @ vectors[:, 0])
         near = off <= max(3 * 1.4826 * float(np.median(off)), 0.3)
         if near.all() or near.sum() < 6:
             break
-        apart = apart[near]
+        moved = moved[near]
     if values[1] < 1.0 or values[1] < 16 * values[0]:
         return None
     dx, dy = vectors[:, 1] * (1.0 if vectors[:, 1] @ up >= 0 else -1.0)
-    scatter = max(float(values[0]), 0.01) / len(apart)
-    u_deg = math.degrees(math.sqrt((scatter + SYSTEMATIC_PX**2) / values[1]))
+    scatter = max(float(values[0]), 0.01) / len(moved)
+    u_deg = math.degrees(math.sqrt((scatter + systematic_px**2) / values[1]))
     return Axis(math.degrees(math.atan2(dx, -dy)), u_deg)
