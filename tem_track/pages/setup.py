@@ -227,7 +227,7 @@ class _Picture(_Handler):
 class _Call(_Handler):
     async def post(self, name: str) -> None:
         answer = await getattr(self, f"_{name}")(self._values())
-        self.finish(json.dumps(answer))
+        self.finish(json.dumps(answer, allow_nan=False))
 
     def _values(self) -> dict[str, Any]:
         try:

@@ -129,7 +129,7 @@ class SetupState:
         return {
             "frames": [frame.index for frame in frames],
             "outlines": {
-                frames[k].index: [[round(float(v), 1) for v in row] for row in outline]
+                frames[k].index: [[_tenth(v) for v in row] for row in outline]
                 for k, outline in result.outlines.items()
             },
             "force_nN": _finite(result.points, "force_nN"),
@@ -251,6 +251,10 @@ def _finite(points: Any, column: str) -> list[float | None]:
     if column not in points:
         return [None] * len(points)
     return [float(v) if math.isfinite(v) else None for v in points[column].to_numpy(dtype=float)]
+
+
+def _tenth(value: float) -> float | None:
+    return round(float(value), 1) if math.isfinite(value) else None
 
 
 def _lost(points: Any) -> list[str]:

@@ -37,7 +37,7 @@ def _half_width(scene: Scene) -> float:
     ]
     first = scene.chain
     own = float(np.nanpercentile((first.right - first.left + 1)[first.top : first.bottom + 1], 95))
-    return min(max(widths, default=own), 1.5 * own) / 2
+    return min(max(widths, default=own), 1.3 * own) / 2
 
 
 def _lean(scene: Scene) -> float:
