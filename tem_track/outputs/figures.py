@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENTS",
+    "common_share",
     "draw_panel",
     "events_of",
     "journal_style",

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +16,12 @@ from numpy.typing import NDArray
 from tem_track.analysis import Progress, Result
 from tem_track.outputs.canvas import Canvas, Picture, rgb, write_words
 from tem_track.outputs.display import BAD_FRAME_GREY, Corner, Levels, survey
-from tem_track.outputs.figures import journal_style, new_figure
+from tem_track.outputs.encode import encode
+from tem_track.outputs.figures import common_share, journal_style, new_figure
 from tem_track.outputs.files import replacing
 from tem_track.outputs.marks import Marks, boxes_of, marks_of
 from tem_track.outputs.panels import column, first_rows, main_panel
-from tem_track.outputs.style import COLOURS, flag_words
+from tem_track.outputs.style import COLOURS, PROBLEMS, flag_words
 from tem_track.outputs.words import measured_columns, row_words
 from tem_track.records import FloatArray, Frame
 
@@ -34,8 +33,8 @@ __all__ = ["Film", "film_of", "frames_per_second", "write_overlay"]
 FRAME_BOX = (960, 864)
 PANEL_WIDTH = 640
 WIDE = 1.45
-CRF = "23"
 INK = (20, 20, 20)
+SOFT = (90, 90, 90)
 WARN = (190, 30, 20)
 
 
@@ -118,27 +117,34 @@ class Film:
         x = pad + write_words(panel, (pad, y), f"frame {frame_number}", 26, INK, bold=True)
         clock = f"{time_s:.3f} s" if np.isfinite(time_s) else ""
         x += 24 + write_words(panel, (x + 24, y), clock, 24, INK)
-        write_words(panel, (x + 24, y), str(points["phase"].iloc[row]), 22, (90, 90, 90))
+        write_words(panel, (x + 24, y), str(points["phase"].iloc[row]), 22, SOFT)
         y += 42
         for name, value in row_words(self.result, row, self.words):
-            write_words(panel, (pad, y), name, size, (90, 90, 90))
-            write_words(panel, (pad + 210, y), value, size + 2, INK, bold=name == "force")
+            write_words(panel, (pad, y), name, size, SOFT)
+            write_words(
+                panel,
+                (pad + 210, y),
+                value.replace("-", "\u2212"),
+                size + 2,
+                INK,
+                bold=name == "force",
+            )
             y += line
-        flags = ", ".join(flag_words(str(points["flags"].iloc[row])))
-        for text in wrap(flags, max(12, (panel.shape[1] - 2 * pad) // 13)):
-            write_words(panel, (pad, y + 4), text, size, WARN, bold=True)
+        note = _uncertainty_note(self.result)
+        write_words(panel, (pad, y), note, 14, SOFT)
+        y += 28
+        flags = str(points["flags"].iloc[row])
+        colour = WARN if PROBLEMS & set(flags.split(";")) else INK
+        for text in wrap(", ".join(flag_words(flags)), max(12, (panel.shape[1] - 2 * pad) // 13)):
+            write_words(panel, (pad, y), text, size, colour, bold=True)
             y += 26
 
     def _progress_on(self, panel: Picture, corner: NDArray[np.int_], row: int) -> None:
         past = self.curve_xy[: row + 1] + corner
-        good = past[np.isfinite(past).all(axis=1)]
-        if len(good) == 0:
-            return
-        fixed = np.rint(good * 16).astype(np.int32)
-        blue = rgb("#0072B2")
-        cv2.polylines(panel, [fixed], False, blue, 2, cv2.LINE_AA, 4)
+        fixed = [np.rint(run * 16).astype(np.int32) for run in _runs(past)]
+        cv2.polylines(panel, fixed, False, rgb("#0072B2"), 2, cv2.LINE_AA, 4)
         if np.isfinite(past[-1]).all():
-            x, y = (int(v) for v in fixed[-1])
+            x, y = (int(v) for v in fixed[-1][-1])
             cv2.circle(panel, (x, y), 8 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
             cv2.circle(panel, (x, y), 6 * 16, rgb("#D55E00"), -1, cv2.LINE_AA, 4)
 
@@ -152,9 +158,9 @@ def film_of(result: Result, movie: Movie) -> Film:
     words = measured_columns(result)
     if beside:
         panel_size = (PANEL_WIDTH, size[1])
-        curve_size = (PANEL_WIDTH, max(260, min(480, size[1] - 110 - 30 * len(words))))
+        curve_size = (PANEL_WIDTH, max(260, min(480, size[1] - 160 - 30 * len(words))))
     else:
-        panel_size = (size[0], max(380, 120 + 30 * len(words)))
+        panel_size = (size[0], max(380, 170 + 30 * len(words)))
         curve_size = (size[0] - 480, panel_size[1])
     seen = survey(movie, result.points["frame"].tolist())
     curve, curve_xy = _curve(result, *curve_size)
@@ -193,6 +199,21 @@ def _curve(result: Result, width: int, height: int) -> tuple[Picture, FloatArray
     return np.ascontiguousarray(drawn[:height, :width]), places - 0.5
 
 
+def _runs(points: FloatArray) -> list[FloatArray]:
+    """Return the stretches of a line between points that are missing."""
+    seen = np.flatnonzero(np.isfinite(points).all(axis=1))
+    return [
+        points[run] for run in np.split(seen, np.flatnonzero(np.diff(seen) > 1) + 1) if len(run)
+    ]
+
+
+def _uncertainty_note(result: Result) -> str:
+    """Say what the uncertainties beside the frame are, and what is common to all frames."""
+    note = "\u00b1 from frame to frame, k = 1"
+    common = common_share(result, "force_nN")
+    return f"{note}; common to all forces: \u00b1 {100 * common:.2g} %" if common else note
+
+
 def frames_per_second(count: int) -> int:
     """Return a playable rate: long movies at 25 frames a second, short ones over 5 s or so."""
     return int(min(25, max(2, round(count / 6))))
@@ -229,29 +250,3 @@ def _pictures(film: Film, movie: Movie) -> Iterator[Picture]:
     chosen = movie.select(frames[row] for row in rows)
     for row, frame in zip(rows, chosen, strict=True):
         yield film.paint(row, frame)
-
-
-def encode(pictures: Iterator[Picture], path: Path, fps: int) -> Iterator[int]:
-    """Encode pictures and yield how many are done; one thread, so that the bytes stay the same."""
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = None
-        for done, picture in enumerate(pictures, start=1):
-            if stream is None:
-                stream = _stream(container, picture, fps)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="ITU709")))
-            yield done
-        if stream is not None:
-            container.mux(stream.encode())
-
-
-def _stream(container: av.container.OutputContainer, picture: Picture, fps: int) -> av.VideoStream:
-    stream = container.add_stream("libx264", rate=Fraction(fps))
-    stream.height, stream.width = picture.shape[:2]
-    stream.pix_fmt = "yuv420p"
-    stream.codec_context.thread_count = 1
-    stream.codec_context.gop_size = fps
-    # x264's fastest code for some processors gives other bytes from run to run without this.
-    same = "cpu-independent=1"
-    stream.options = {"crf": CRF, "preset": "veryfast", "profile": "high", "x264-params": same}
-    return stream

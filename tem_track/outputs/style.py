@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["COLOURS", "FLAG_WORDS", "MM", "PHASE_COLOURS", "flag_words", "font_file", "label"]
+__all__ = [
+    "COLOURS",
+    "FLAG_WORDS",
+    "MM",
+    "PHASE_COLOURS",
+    "PROBLEMS",
+    "flag_words",
+    "font_file",
+    "label",
+]
 
 MM = 1 / 25.4
 """One millimetre in inches."""
@@ -51,6 +60,9 @@ FLAG_WORDS = {
     "BELOW_RESOLUTION": "below the resolution",
     "OUT_OF_VIEW": "out of view",
 }
+
+PROBLEMS = frozenset(FLAG_WORDS) - {"NECK", "BROKEN", "NO_CONTACT"}
+"""Flags that cast doubt on a point; the others only say what happens in it."""
 
 _LABELS = {
     "frame": "frame",

@@ -96,6 +96,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "ys": list(panel.ys),
         "x_label": panel.x_label,
         "y_label": panel.y_label,
+        "unit": panel.y_label.partition(" (")[2].rstrip(")"),
         "title": panel.title,
         "names": [_series_name(y) for y in panel.ys],
     }

@@ -7,9 +7,9 @@ from typing import Any
 
 from tem_track.analysis import Result
 from tem_track.outputs.panels import column
-from tem_track.outputs.style import flag_words
+from tem_track.outputs.style import PROBLEMS, flag_words
 
-__all__ = ["PROBLEMS", "problem_rows", "worst_first"]
+__all__ = ["problem_rows", "worst_first"]
 
 SEVERITY = {
     "BAD_FRAME": 9,
@@ -27,9 +27,6 @@ SEVERITY = {
     "BROKEN": 1,
     "NO_CONTACT": 0,
 }
-
-PROBLEMS = frozenset(flag for flag, weight in SEVERITY.items() if weight >= 2)
-"""Flags that cast doubt on a point; the others only say what happens in it."""
 
 
 def worst_first(result: Result) -> list[dict[str, Any]]:

@@ -38,6 +38,11 @@ function rangeOf(columns) {
   return [low - pad, high + pad];
 }
 
+function overlap(a, b) {
+  const apart = a.left > b.left + b.width || b.left > a.left + a.width;
+  return !apart && a.top < b.top + b.height && b.top < a.top + a.height;
+}
+
 class Plot {
   constructor(host, panel, data, choose) {
     this.panel = panel;
@@ -254,7 +259,7 @@ class Plot {
   drawFlags() {
     const column = this.series[0];
     for (const [, x, y] of this.placed(column, this.data.flagged)) {
-      addSvg(this.area, "circle", { cx: x, cy: y, r: 5, class: "flagged" });
+      addSvg(this.area, "circle", { cx: x, cy: y, r: 4.6, class: "flagged" });
     }
   }
 
@@ -263,13 +268,39 @@ class Plot {
     for (const { row, name } of this.data.events) {
       for (const [, x, y] of this.placed(this.series[0], [row])) {
         addSvg(this.area, "path", { d: `M${x} ${y - 6}l6 6l-6 6l-6 -6z`, class: "event" });
-        let at = y - 11 < this.box.top + 10 ? y + 19 : y - 11;
-        while (used.some(([ux, uy]) => Math.abs(ux - x) < 70 && Math.abs(uy - at) < 13)) at += 13;
-        used.push([x, at]);
-        const side = x > this.width / 2 ? ["end", -9] : ["start", 9];
-        addSvg(this.area, "text", { x: x + side[1], y: at, class: `event-name ${side[0]}` }, name);
+        const spot = this.freeSpot(x, y, 6.4 * name.length, used);
+        used.push(spot);
+        const place = { x: spot.left, y: spot.top + 11, class: "event-name" };
+        addSvg(this.area, "text", place, name);
       }
     }
+  }
+
+  // Where a name beside (x, y) hides the fewest points and no other name.
+  freeSpot(x, y, width, used) {
+    let best = null;
+    for (const rise of [-20, 5, -8, -36, 21]) {
+      for (const left of [x + 9, x - 9 - width]) {
+        const spot = { left, top: y + rise, width, height: 15 };
+        spot.cost = this.hidden(spot) + 1000 * used.filter((other) => overlap(spot, other)).length;
+        if (best === null || spot.cost < best.cost) best = spot;
+      }
+    }
+    return best;
+  }
+
+  hidden(spot) {
+    const { left, top, width, height } = this.box;
+    const inside = spot.left >= left && spot.left + spot.width <= left + width;
+    if (!inside || spot.top < top || spot.top + spot.height > top + height) return 500;
+    let count = 0;
+    for (const [xs, ys] of this.places) {
+      for (let row = 0; row < xs.length; row += 1) {
+        const [x, y] = [xs[row] - spot.left, ys[row] - spot.top];
+        if (x > -4 && x < spot.width + 4 && y > -4 && y < spot.height + 4) count += 1;
+      }
+    }
+    return count;
   }
 
   setRow(row) {
@@ -285,7 +316,7 @@ class Plot {
     const { left, top, width, height } = this.box;
     this.series.forEach((column, i) => {
       for (const [, x, y] of this.placed(column, [row])) {
-        words.push(this.data.format(column[row]));
+        words.push(this.data.short(column[row]));
         if (x < left || x > left + width || y < top || y > top + height) continue;
         if (i === 0) {
           const d = `M${x} ${top}V${top + height}M${left} ${y}H${left + width}`;
@@ -295,7 +326,7 @@ class Plot {
         addSvg(this.cursor, "circle", { cx: x, cy: y, r: 6, fill });
       }
     });
-    this.value.textContent = words.length ? words.join(" / ") : "\u2013";
+    this.value.textContent = words.length ? `${words.join(" / ")} ${this.panel.unit}` : "\u2013";
   }
 
   nearest(px, py) {

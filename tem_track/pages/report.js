@@ -7,17 +7,31 @@ const slider = byId("slider");
 const playButton = byId("play");
 const view = new FrameView(byId("still"), byId("overlay"), data.colours);
 
-data.format = (value) => {
+// As many digits as the uncertainty supports; four where there is none.
+data.format = (value, u) => {
+  if (value === null || value === undefined) return "\u2013";
+  return numberText(value, u).replace("-", "\u2212");
+};
+
+data.short = (value) => {
   if (value === null || value === undefined) return "\u2013";
   const size = Math.abs(value);
-  const text = size >= 1e6 || (size > 0 && size < 1e-3) ? value.toExponential(3) : String(+value.toPrecision(4));
-  return text.replace("-", "\u2212");
+  const plain = size === 0 || (size >= 1e-3 && size < 1e4);
+  return (plain ? value.toPrecision(4) : numberText(value, 0)).replace("-", "\u2212");
 };
+
+function numberText(value, u) {
+  const size = Math.abs(value);
+  if (size >= 1e6 || (size > 0 && size < 1e-3 && !u)) return value.toExponential(3);
+  if (!u) return String(+value.toPrecision(4));
+  const digits = 1 - Math.floor(Math.log10(u));
+  if (digits > 0) return value.toFixed(Math.min(digits, 8));
+  return String(Math.round(value * 10 ** digits) / 10 ** digits);
+}
 
 function twoDigits(value) {
   if (value === 0) return "0";
-  const digits = 1 - Math.floor(Math.log10(Math.abs(value)));
-  return digits > 8 ? value.toExponential(1) : value.toFixed(Math.max(0, digits));
+  return 1 - Math.floor(Math.log10(value)) > 8 ? value.toExponential(1) : numberText(value, value);
 }
 
 // The picture leaves room for the controls on a low screen.
@@ -74,7 +88,7 @@ function writeRow(row) {
   for (const [name, cell] of readout) {
     const u = data.columns[`u_${name}`];
     const known = u && u[row] !== null;
-    cell.value.textContent = data.format(data.columns[name][row]);
+    cell.value.textContent = data.format(data.columns[name][row], known ? u[row] : 0);
     cell.u.textContent = known ? `\u00b1 ${twoDigits(u[row])}` : "";
   }
 }

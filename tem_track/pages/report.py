@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,7 @@ def _page(
         scale_bar=_scale_bar(result, movie),
         last_row=len(result.points) - 1,
         phases=_phases(result),
-        summary=summary_rows(result),
+        summary=[row for row in summary_rows(result) if not row[0].startswith("  on area")],
         area_models=_area_models(result),
         budget=_budget(result),
         worst=worst[:LISTED],
@@ -188,12 +189,15 @@ def _phases(result: Result) -> list[tuple[str, str]]:
     return [(phase, colour) for phase, colour in PHASE_COLOURS.items() if phase in seen]
 
 
-def _bars(values: Mapping[str, float], unit: str, used: str | None) -> list[dict[str, Any]]:
+def _bars(
+    values: Mapping[str, float], unit: str, used: str | None, decimals: int | None = None
+) -> list[dict[str, Any]]:
+    """Return bars with their numbers: to the decimals given, to two digits otherwise."""
     top = max((abs(v) for v in values.values()), default=0.0) or 1.0
     return [
         {
             "name": name,
-            "text": value_words(value, unit=unit),
+            "text": f"{value:.2g} {unit}" if decimals is None else f"{value:.{decimals}f} {unit}",
             "length": round(BAR_LENGTH * abs(value) / top, 1),
             "used": name == used,
         }
@@ -204,7 +208,9 @@ def _bars(values: Mapping[str, float], unit: str, used: str | None) -> list[dict
 def _area_models(result: Result) -> list[dict[str, Any]]:
     by_model = result.summary.get("critical_stress_by_area_model_MPa") or {}
     numbers = {str(k): float(v) for k, v in by_model.items() if v is not None}
-    return _bars(numbers, "MPa", result.summary.get("area_model"))
+    u = float(result.summary.get("u_critical_stress_MPa") or 0.0)
+    decimals = max(0, 1 - math.floor(math.log10(u))) if u > 0 else 1
+    return _bars(numbers, "MPa", result.summary.get("area_model"), decimals)
 
 
 def _budget(result: Result) -> list[dict[str, Any]]:
