@@ -506,11 +506,15 @@ def setup(
 ) -> None:
     """Open the set-up page in the browser: boxes to drag, a live preview, Save and Run."""
     from tem_track.pages.setup import setup as open_page
+    from tem_track.run import run as run_one
+
+    def runner(path: Path, progress: Progress) -> Path:
+        return run_one(path, progress=progress, command=f"tem-track run {path}").folder
 
     def say(address: str) -> None:
         print(f"{address}\nClose the page or press Ctrl-C to end.", flush=True)
 
-    open_page(target, browser=browser, say=say)
+    open_page(target, runner=runner, browser=browser, say=say)
 
 
 class SectionModel(StrEnum):

@@ -19,11 +19,16 @@ import tornado.web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tem_track.analysis import Progress
+from tem_track.analysis import Progress
 from tem_track.errors import TemTrackError
 from tem_track.pages.report import content_policy, own_text, safe_json
 from tem_track.pages.setup_state import SetupState, as_problem, open_setup
 
-__all__ = ["SetupServer", "setup"]
+__all__ = ["Runner", "SetupServer", "setup"]
+
+Runner = Callable[[Path, Progress], Path]
+"""Runs an experiment file and returns its results folder; the page does not know how."""
 
 HERE = Path(__file__).parent
 NOT_STARTED = {"stage": "", "done": 0, "total": 0, "error": "", "over": False}
@@ -33,12 +38,24 @@ FAREWELL_S = 4.0
 """The server ends this long after the last sign of life, or after the page has said good-bye."""
 
 
-def setup(path: str | Path, *, browser: bool = True, say: Callable[[str], None] = print) -> None:
+Runner = Callable[[Path, Progress], Path]
+"""Runs an experiment file, telling its progress, and returns the results folder."""
+
+
+def setup(
+    path: str | Path,
+    *,
+    runner: Runner,
+    browser: bool = True,
+    say: Callable[[str], None] = print,
+) -> None:
     """Open the set-up page for a movie, an experiment file or a results folder, until it is closed.
 
     Parameters
     ----------
     path : path
+    runner : callable
+        Called as ``runner(experiment_file, progress)`` for "Run"; returns the results folder.
     browser : bool
         Open the page in the default browser.
     say : callable
@@ -48,11 +65,10 @@ def setup(path: str | Path, *, browser: bool = True, say: Callable[[str], None] 
     ------
     ConfigError, MovieError
     """
-    asyncio.run(_serve(open_setup(path), browser, say))
+    asyncio.run(_serve(SetupServer(open_setup(path), runner), browser, say))
 
 
-async def _serve(state: SetupState, browser: bool, say: Callable[[str], None]) -> None:
-    server = SetupServer(state)
+async def _serve(server: SetupServer, browser: bool, say: Callable[[str], None]) -> None:
     server.start()
     say(server.address)
     if browser:
@@ -71,11 +87,11 @@ class SetupServer:
     port : int
     """
 
-    def __init__(self, state: SetupState) -> None:
+    def __init__(self, state: SetupState, runner: Runner) -> None:
         self.state = state
         self.token = secrets.token_urlsafe(32)
         self.port = 0
-        self.job = RunJob()
+        self.job = RunJob(runner)
         self.alive = time.monotonic()
         self.leave_at: float | None = None
 
@@ -129,7 +145,8 @@ class SetupServer:
 class RunJob:
     """One run in a thread, and how far it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
         self.busy = False
         self.report: Path | None = None
         self.state: dict[str, Any] = dict(NOT_STARTED)
@@ -143,11 +160,8 @@ class RunJob:
         threading.Thread(target=self._run, args=(path,), daemon=True).start()
 
     def _run(self, path: Path) -> None:
-        from tem_track.run import run
-
         try:
-            outcome = run(path, progress=self._progress, command=f"tem-track run {path}")
-            self.report = outcome.folder / "report.html"
+            self.report = self.runner(path, self._progress) / "report.html"
         except TemTrackError as error:
             self.state["error"] = str(error)
         except Exception as error:

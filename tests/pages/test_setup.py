@@ -10,13 +10,20 @@ from typing import Any
 
 import pytest
 
+from tem_track.analysis import Progress
 from tem_track.pages.setup import COOKIE, SetupServer
 from tem_track.pages.setup_state import open_setup
+from tem_track.run import run
+from tem_track.run import run
 from tem_track.simulate import simulate
 from tests.pages.browser import wait
 
 SCALE = '[data-key="calibration.scale_nm_per_px"]'
 COMMENT = "# mine, and it stays\n"
+
+
+def runner(path: Path, progress: Any) -> Path:
+    return run(path, progress=progress).folder
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +35,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run_experiment(path: Path, progress: Progress) -> Path:
+    return run(path, progress=progress).folder
+
+
 @pytest.fixture
 def server(folder: Path) -> Iterator[SetupServer]:
-    server = SetupServer(open_setup(folder / "experiment.toml"))
+    server = SetupServer(open_setup(folder / "experiment.toml"), runner)
     ready = threading.Event()
 
     async def serve() -> None:
@@ -76,7 +87,7 @@ def test_only_the_page_itself_is_answered(server: SetupServer) -> None:
 
 
 def test_the_page_ends_the_server(folder: Path) -> None:
-    server = SetupServer(open_setup(folder / "experiment.toml"))
+    server = SetupServer(open_setup(folder / "experiment.toml"), runner)
     server.leave_at = 0.0
 
     async def serve() -> None:
