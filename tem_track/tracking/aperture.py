@@ -7,7 +7,9 @@ import math
 import numpy as np
 
 from tem_track.errors import TrackingError
-from tem_track.records import Axis
+from tem_track.records import Axis, FloatArray
+from tem_track.tracking.fit import Pattern
+from tem_track.tracking.information import slopes_at_rest
 from tem_track.tracking.tracker import Tracker
 
 __all__ = ["require_axis"]
@@ -18,6 +20,14 @@ WORST_SHARE = 1 / 12
 
 Below it the box holds one straight edge, and what seems to fix the other direction is faint
 texture, which need not belong to the target.
+"""
+EDGE_SLOPE = 0.25
+"""Slopes of at least this part of the steepest are edges; the rest is texture."""
+WORST_EDGES = 1 / 16
+"""Least squared slope of the edges along the axis over that along the best direction.
+
+It counts what is drawn, not how quiet the pixels are: the end of a dark band or the rim of a
+registered frame is small beside a long edge, however little noise it has.
 """
 
 
@@ -42,13 +52,25 @@ def require_axis(tracker: Tracker, axis: Axis, name: str) -> None:
     direction = np.array(axis.along)
     best = float(np.linalg.eigvalsh(matrix)[-1])
     share = float(direction @ matrix @ direction) / best if best > 0 else 0.0
-    if share < WORST_SHARE or _u_px(tracker, axis.along) > WORST_U_PX:
+    edges = _edge_share(look.pattern, direction)
+    if share < WORST_SHARE or edges < WORST_EDGES or _u_px(tracker, axis.along) > WORST_U_PX:
         box = [round(v) for v in tracker.box.as_tuple()]
         raise TrackingError(
             f"the {name}'s box {box} does not fix the loading axis at {axis.angle_deg:.0f} deg: "
             "its edges run along the axis; draw a box that holds an edge across the axis, "
             "or a corner"
         )
+
+
+def _edge_share(pattern: Pattern, direction: FloatArray) -> float:
+    """Return the edges' squared slope along a direction over that along the best."""
+    _, slopes = slopes_at_rest(pattern, (0.0, 0.0), False)
+    size = np.hypot(*slopes) * (pattern.share > 0)
+    if not size.any():
+        return 0.0
+    edge = size >= EDGE_SLOPE * float(np.quantile(size[pattern.share > 0], 0.995))
+    tensor = np.einsum("nyx,myx,yx->nm", slopes, slopes, edge.astype(float))
+    return float(direction @ tensor @ direction) / float(np.linalg.eigvalsh(tensor)[-1])
 
 
 def _u_px(tracker: Tracker, direction: tuple[float, float]) -> float:

@@ -121,9 +121,9 @@ def fit_pattern(
     Fit or None
         None where the fit leaves the image or its own neighbourhood, or is degenerate.
     """
-    from tem_track.tracking import kernels
+    from tem_track.tracking import descent
 
-    results = np.empty(kernels.N_RESULTS)
+    results = np.empty(descent.N_RESULTS)
     none = np.zeros(2) if free is None else free
     x, y, turn = start_px[0], start_px[1], turn_rad
     view: _View | None = None
@@ -133,7 +133,7 @@ def fit_pattern(
         if view is None:
             return None
         pivot = np.array([pivot_px[0] - view.left, pivot_px[1] - view.top])
-        found = kernels.descend(
+        found = descent.descend(
             view.coef, view.patch, view.share, view.slope_share, pattern.noise,
             np.array([x - ix, y - iy, turn]), pivot, turns, none, results,
         )  # fmt: skip

@@ -19,11 +19,10 @@ MARGIN = 8
 
 def basis(x: FloatArray, order: int) -> FloatArray:
     """Return the centred B-spline of the given order at x."""
-    total = np.zeros_like(x)
-    for k in range(order + 2):
-        base = np.maximum(0.0, x + (order + 1) / 2 - k)
-        total += (-1) ** k * math.comb(order + 1, k) * base**order
-    return total / math.factorial(order)
+    k = np.arange(order + 2)
+    signs = (-1.0) ** k * [math.comb(order + 1, n) for n in k] / math.factorial(order)
+    base = np.maximum(0.0, x[..., None] + (order + 1) / 2 - k)
+    return np.asarray(base**order @ signs)
 
 
 def coefficients(image: NDArray[np.floating], order: int) -> NDArray[np.float32]:

@@ -4,7 +4,8 @@ A hand-drawn box holds more than its target. Before anything is learnt of which 
 it, a fit of the whole box is dragged along by the rest, for instance by a gap that has closed.
 So every part is fitted for itself, and the place at which most parts agree with the template is
 kept, with the list of these parts. The cost is a truncated sum of squares, as in robust
-regression.
+regression. A large box votes on reduced frames: its places need be good to a fraction of a pixel
+only.
 """
 
 from __future__ import annotations
@@ -16,17 +17,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
+from tem_track.tracking.coarse import reduce_image
+from tem_track.tracking.crops import SLACK
 from tem_track.tracking.fit import Pattern, fit_pattern
-from tem_track.tracking.splines import MARGIN, moved
+from tem_track.tracking.splines import MARGIN, coefficients, moved
 
-__all__ = ["BLUR_PX", "Vote", "vote"]
+__all__ = ["Ballot", "Vote", "make_ballot", "vote"]
 
 BLUR_PX = 1.0
+LARGE_PX = 72
+"""A box whose sides are both longer votes on frames reduced by two."""
 BLOCK_PX = 12
 PARTS = 3
 TOLERANCE_PX = 0.4
 OUTLIER = 6.0
 REACH_PX = 10
+SAME_PX = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ballot:
+    """What a vote compares with.
+
+    Attributes
+    ----------
+    factor : int
+        Frame pixels per pixel of the pattern.
+    pattern : Pattern
+        The reference frame's box, reduced and blurred; its noise is that before the blur.
+    steepness : float64 (h, w)
+        Squared slope of the pattern.
+    shape : (int, int)
+        Height and width of the box in the frame.
+    """
+
+    factor: int
+    pattern: Pattern
+    steepness: FloatArray
+    shape: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,48 +77,94 @@ class Vote:
     mask: NDArray[np.bool_]
 
 
-def vote(image: Image, pattern: Pattern, starts: list[tuple[float, float]]) -> Vote | None:
+def make_ballot(grey: FloatArray, noise: float, shape: tuple[int, int]) -> Ballot:
+    """Prepare the vote from the box's surroundings in the reference frame.
+
+    Parameters
+    ----------
+    grey : float64 (h + 2 SLACK, w + 2 SLACK)
+    noise : float
+        Variance of a pixel.
+    shape : (int, int)
+        Height and width of the box.
+    """
+    factor = 2 if min(shape) > LARGE_PX else 1
+    reach = MARGIN * factor - SLACK
+    wide = np.pad(grey, max(reach, 0), mode="edge")
+    wide = wide[-reach:reach, -reach:reach] if reach < 0 else wide
+    low = reduce_image(wide.astype(np.float32), factor)
+    h, w = shape[0] // factor, shape[1] // factor
+    low = low[: h + 2 * MARGIN, : w + 2 * MARGIN]
+    inner = (slice(MARGIN, MARGIN + h), slice(MARGIN, MARGIN + w))
+    level = float(low[inner].mean())
+    blurred = np.asarray(cv2.GaussianBlur(low, (0, 0), BLUR_PX), float) - level
+    coef = coefficients(blurred, 3)
+    share = np.ones((h, w), np.float32)
+    flat = np.array([noise / factor**2, 0, 0, noise / factor**2], np.float32)
+    steepness = sum(moved(coef, 0, 0, 3, s)[inner].astype(float) ** 2 for s in "xy")
+    return Ballot(factor, Pattern(coef, share, share, flat, level), np.asarray(steepness), shape)
+
+
+def vote(image: Image, ballot: Ballot, starts: list[tuple[float, float]]) -> Vote | None:
     """Find the place near the starts at which most parts agree.
 
     Parameters
     ----------
     image : Image
-    pattern : Pattern
-        The template, blurred by BLUR_PX; its noise is that before the blur.
+    ballot : Ballot
     starts : list of (float, float)
         Places (x, y) of the box's top-left pixel to begin with.
     """
-    x0, y0, part = _surroundings(image, pattern, starts)
+    x0, y0, part = _surroundings(image, ballot, starts)
     if part.size == 0:
         return None
-    here = [(x - x0, y - y0) for x, y in starts]
+    factor = ballot.factor
+    here = _distinct([((x - x0) / factor, (y - y0) / factor) for x, y in starts])
     places = list(here)
-    for sub, dx, dy in _parts(pattern):
+    for sub, dx, dy in _parts(ballot.pattern):
         for x, y in here:
             fit = fit_pattern(part, sub, (x + dx, y + dy))
             if fit is not None:
                 places.append((fit.x_px - dx, fit.y_px - dy))
-    judged = [_judge(part, pattern, x, y) for x, y in places]
+    judged = [_judge(part, ballot, x, y) for x, y in _distinct(places)]
     known = [(cost, found) for cost, found in judged if found is not None]
     if not known:
         return None
     _, best = min(known, key=lambda pair: pair[0])
-    best = _settled(part, pattern, best)
-    return replace(best, x_px=best.x_px + x0, y_px=best.y_px + y0)
+    return _in_frame(_settled(part, ballot, best), ballot, x0, y0)
+
+
+def _distinct(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Leave out places that are all but the same as an earlier one."""
+    found: list[tuple[float, float]] = []
+    for x, y in places:
+        if all(max(abs(x - u), abs(y - v)) > SAME_PX for u, v in found):
+            found.append((x, y))
+    return found
 
 
 def _surroundings(
-    image: Image, pattern: Pattern, starts: list[tuple[float, float]]
+    image: Image, ballot: Ballot, starts: list[tuple[float, float]]
 ) -> tuple[int, int, NDArray[np.float32]]:
-    h, w = pattern.shape
+    h, w = ballot.shape
     x0 = max(0, int(min(x for x, _ in starts)) - REACH_PX)
     y0 = max(0, int(min(y for _, y in starts)) - REACH_PX)
     x1 = int(max(x for x, _ in starts)) + w + REACH_PX
     y1 = int(max(y for _, y in starts)) + h + REACH_PX
     part = image[y0 : max(y1, 0), x0 : max(x1, 0)].astype(np.float32)
-    if part.size:
-        part = np.asarray(cv2.GaussianBlur(part, (0, 0), BLUR_PX), np.float32)
-    return x0, y0, part
+    if min(part.shape) < 2 * ballot.factor:
+        return x0, y0, np.empty((0, 0), np.float32)
+    part = reduce_image(part, ballot.factor)
+    return x0, y0, np.asarray(cv2.GaussianBlur(part, (0, 0), BLUR_PX), np.float32)
+
+
+def _in_frame(found: Vote, ballot: Ballot, x0: int, y0: int) -> Vote:
+    """Return a vote on a reduced frame in the pixels of the frame."""
+    h, w = ballot.shape
+    factor = ballot.factor
+    wide = np.repeat(np.repeat(found.mask, factor, axis=0), factor, axis=1)
+    mask = np.pad(wide, ((0, h - wide.shape[0]), (0, w - wide.shape[1])), mode="edge")
+    return Vote(found.x_px * factor + x0, found.y_px * factor + y0, found.agreed, mask)
 
 
 def _parts(pattern: Pattern) -> list[tuple[Pattern, int, int]]:
@@ -101,12 +175,8 @@ def _parts(pattern: Pattern) -> list[tuple[Pattern, int, int]]:
         for x, wide in _spans(w):
             inside = (slice(y, y + tall), slice(x, x + wide))
             reach = (slice(y, y + tall + 2 * MARGIN), slice(x, x + wide + 2 * MARGIN))
-            sub = replace(
-                pattern,
-                coef=pattern.coef[reach],
-                share=pattern.share[inside],
-                slope_share=pattern.share[inside],
-            )
+            share = pattern.share[inside]
+            sub = replace(pattern, coef=pattern.coef[reach], share=share, slope_share=share)
             found.append((sub, x, y))
     return found
 
@@ -116,71 +186,83 @@ def _spans(length: int) -> list[tuple[int, int]]:
     return [(round(start), size) for start in np.linspace(0, length - size, PARTS)]
 
 
-def _settled(part: Image, pattern: Pattern, found: Vote) -> Vote:
+def _settled(part: Image, ballot: Ballot, found: Vote) -> Vote:
     """Fit the parts that agree together, twice."""
+    pattern = ballot.pattern
     for _ in range(2):
         share = pattern.share * found.mask
         joint = replace(pattern, share=share, slope_share=share)
         fit = fit_pattern(part, joint, (found.x_px, found.y_px))
         if fit is None:
             return found
-        _, again = _judge(part, pattern, fit.x_px, fit.y_px)
+        _, again = _judge(part, ballot, fit.x_px, fit.y_px)
         if again is None or again.agreed < 0.9 * found.agreed:
             return found
         found = again
     return found
 
 
-def _judge(part: Image, pattern: Pattern, x: float, y: float) -> tuple[float, Vote | None]:
-    """Return the truncated cost of a place, and the blocks that agree there."""
+def _judge(part: Image, ballot: Ballot, x: float, y: float) -> tuple[float, Vote | None]:
+    """Return the truncated cost of a place, and the blocks that agree there.
+
+    All that is asked of the pixels are sums over blocks: of 1, T, I and their products.
+    """
     ix, iy = round(x), round(y)
-    h, w = pattern.shape
+    h, w = ballot.pattern.shape
     top, bottom = max(0, -iy), min(h, part.shape[0] - iy)
     left, right = max(0, -ix), min(w, part.shape[1] - ix)
-    if (bottom - top) * (right - left) < 0.4 * h * w or max(abs(x - ix), abs(y - iy)) > 1:
+    if (bottom - top) * (right - left) < 0.4 * h * w:
         return np.inf, None
-    inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
-    value = moved(pattern.coef, ix - x, iy - y, 3)[inner].astype(float)
-    slope = moved(pattern.coef, 0, 0, 3, "x")[inner] ** 2
-    slope = slope + moved(pattern.coef, 0, 0, 3, "y")[inner] ** 2
-    seen = np.zeros((h, w))
-    seen[top:bottom, left:right] = pattern.share[top:bottom, left:right]
-    grey = np.zeros((h, w))
-    grey[top:bottom, left:right] = part[iy + top : iy + bottom, ix + left : ix + right]
-    grey -= pattern.level
-    allowed = _blocks(seen * (pattern.noise[0] * 0.2 + TOLERANCE_PX**2 * slope)) + 1e-9
-    weight = seen
+    inside = (slice(top, bottom), slice(left, right))
+    value = moved(ballot.pattern.coef, ix - x, iy - y, 3)[MARGIN:-MARGIN, MARGIN:-MARGIN][inside]
+    grey = part[iy + top : iy + bottom, ix + left : ix + right] - ballot.pattern.level
+    one, steepness = np.ones_like(value), ballot.steepness[inside]
+    fields = np.zeros((7, h, w))
+    fields[:, top:bottom, left:right] = (
+        one, value, grey, value * value, value * grey, grey * grey, steepness,
+    )  # fmt: skip
+    size = BLOCK_PX // ballot.factor
+    cost, agreed, good = _weigh(_blocks(fields, size), ballot)
+    if good is None:
+        return np.inf, None
+    return cost, Vote(x, y, agreed, _spread(good, size, (h, w)))
+
+
+def _weigh(sums: FloatArray, ballot: Ballot) -> tuple[float, float, NDArray[np.bool_] | None]:
+    """Return cost, agreement and the agreeing blocks; None where the contrast is gone."""
+    one, v, g, vv, vg, gg, steepness = sums
+    tolerance = TOLERANCE_PX / ballot.factor
+    allowed = one * float(ballot.pattern.noise[0]) * 0.2 + tolerance**2 * steepness + 1e-9
+    good = one > 0
     for _ in range(3):
-        offset, gain = _line(value, grey, weight)
-        squares = _blocks(seen * ((grey - offset) / max(gain, 0.05) - value) ** 2) / allowed
-        good = squares < OUTLIER
-        mask = _spread(good, (h, w))
-        if not (seen * mask).any() or gain <= 0.05:
-            return np.inf, None
-        weight = seen * mask
-    structure = _blocks(seen * slope) + 1e-3 * _blocks(seen * slope.mean())
+        offset, gain = _line(sums[:, good].sum(axis=1))
+        slope = max(gain, 0.05)
+        squares = vv - 2 * (vg - offset * v) / slope
+        squares += (gg - 2 * offset * g + offset**2 * one) / slope**2
+        squares = squares / allowed
+        good = (squares < OUTLIER) & (one > 0)
+        if not good.any() or gain <= 0.05:
+            return np.inf, 0.0, None
+    structure = steepness + 1e-3 * one * (steepness.sum() / one.sum())
     cost = float((structure * np.minimum(squares, OUTLIER)).sum())
-    agreed = float((structure * good).sum() / max(float(structure.sum()), 1e-9))
-    return cost, Vote(x, y, agreed, mask)
+    return cost, float((structure * good).sum() / max(float(structure.sum()), 1e-9)), good
 
 
-def _line(value: FloatArray, grey: FloatArray, weight: FloatArray) -> tuple[float, float]:
+def _line(sums: FloatArray) -> tuple[float, float]:
     """Return offset and gain of the line that takes template to frame."""
-    total = max(float(weight.sum()), 1e-9)
-    mean_v, mean_g = float((weight * value).sum()) / total, float((weight * grey).sum()) / total
-    spread = float((weight * (value - mean_v) ** 2).sum())
-    gain = float((weight * (value - mean_v) * (grey - mean_g)).sum()) / max(spread, 1e-9)
-    return mean_g - gain * mean_v, gain
+    one, v, g, vv, vg = (float(total) for total in sums[:5])
+    gain = (vg - v * g / one) / max(vv - v * v / one, 1e-9)
+    return (g - gain * v) / one, gain
 
 
-def _blocks(field: FloatArray) -> FloatArray:
-    h, w = field.shape
-    rows, columns = -(-h // BLOCK_PX), -(-w // BLOCK_PX)
-    padded = np.zeros((rows * BLOCK_PX, columns * BLOCK_PX))
-    padded[:h, :w] = field
-    return np.asarray(padded.reshape(rows, BLOCK_PX, columns, BLOCK_PX).sum(axis=(1, 3)))
+def _blocks(fields: FloatArray, size: int) -> FloatArray:
+    n, h, w = fields.shape
+    rows, columns = -(-h // size), -(-w // size)
+    padded = np.zeros((n, rows * size, columns * size))
+    padded[:, :h, :w] = fields
+    return np.asarray(padded.reshape(n, rows, size, columns, size).sum(axis=(2, 4)))
 
 
-def _spread(blocks: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    wide = np.repeat(np.repeat(blocks, BLOCK_PX, axis=0), BLOCK_PX, axis=1)
+def _spread(blocks: NDArray[np.bool_], size: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    wide = np.repeat(np.repeat(blocks, size, axis=0), size, axis=1)
     return np.asarray(wide[: shape[0], : shape[1]])

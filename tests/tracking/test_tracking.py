@@ -151,3 +151,12 @@ def test_a_uniform_box_is_refused():
     box = Box(20, 20, 40, 40)
     with pytest.raises(TrackingError, match="uniform"):
         build_trackers({0: flat}, [], [Target("tip", (Reference(0, box),), box.centre_px)])
+
+
+@pytest.mark.parametrize("box", [Box(270, 2, 40, 40), Box(10, 250, 60, 60)])
+def test_a_box_of_noise_is_refused(movie, box):
+    _, images = movie
+    target = Target("bar", (Reference(0, box),), box.centre_px)
+    wanted = rf"the bar's box \[{box.x_px:.0f}, .* nothing .* draw it over a corner"
+    with pytest.raises(TrackingError, match=wanted):
+        build_trackers({0: images[0]}, scenes.sample(images, 2), [target])

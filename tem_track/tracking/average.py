@@ -1,0 +1,62 @@
+"""Averaging registered crops into a template."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.records import FloatArray
+from tem_track.tracking.crops import SLACK, Crop
+from tem_track.tracking.fit import Fit
+from tem_track.tracking.registration import good_fits, turned_by
+from tem_track.tracking.splines import moved
+from tem_track.tracking.template import Template
+
+__all__ = ["average"]
+
+
+def average(
+    state: Template,
+    stack: list[Crop],
+    splines: list[NDArray[np.float32]],
+    fits: list[Fit | None],
+    level: float,
+) -> None:
+    """Replace the template by the mean of the good crops, each moved to the template's place."""
+    good = good_fits(fits)
+    if not good:
+        good = [0]
+    total = np.zeros(stack[0].image.shape)
+    seen = np.full(stack[0].image.shape, 1e-9)
+    gains = [f.gain for k in good if (f := fits[k])] or [1.0]
+    offsets = [f.offset for k in good if (f := fits[k])] or [0.0]
+    gain0, offset0 = float(np.median(gains)), float(np.median(offsets))
+    for k in good:
+        fit = fits[k]
+        x, y, turn = (fit.x_px, fit.y_px, fit.turn_rad) if fit else (0.0, 0.0, 0.0)
+        gain, offset = (fit.gain, fit.offset) if fit else (gain0, offset0)
+        grey = _registered(splines[k], x, y, turn, state) - level
+        visible = np.maximum(_visible(stack[k], x, y), 1e-6)
+        if state.early and (agreed := stack[k].agreed) is not None:
+            visible *= np.pad(np.where(agreed, 1.0, 0.01), SLACK, mode="edge")
+        total += visible * ((grey - offset) / gain * gain0 + offset0)
+        seen += visible
+    state.template = total / seen + level
+    state.n_frames = len(good)
+    state.support = seen[SLACK:-SLACK, SLACK:-SLACK]
+
+
+def _visible(crop: Crop, x: float, y: float) -> FloatArray:
+    """Return 1 where the frame holds what the template's pixel shows, else 0."""
+    whole = moved(crop.visible().astype(np.float32), x, y, 1)
+    return np.asarray(whole > 0.999, float)
+
+
+def _registered(
+    spline: NDArray[np.float32], x: float, y: float, turn: float, state: Template
+) -> FloatArray:
+    """Return a frame's crop as it would look with the target in the template's place."""
+    if not state.turns:
+        return moved(spline, x, y, 5).astype(float)
+    px, py = state.pivot_px[0] + SLACK, state.pivot_px[1] + SLACK
+    return turned_by(spline, turn, (px, py), (px + x, py + y))

@@ -1,0 +1,98 @@
+"""What is kept of a movie's sample: for every reference, the frames that look like it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tem_track.records import Frame, Image, Target
+from tem_track.tracking.coarse import search
+from tem_track.tracking.crops import Crop, cut
+from tem_track.tracking.draft import draft_look, reference_crop
+from tem_track.tracking.noise import single_frame_variance
+from tem_track.tracking.overlay import Still
+from tem_track.tracking.tracker import Look, rough_place
+from tem_track.tracking.voting import Ballot, Vote, make_ballot, vote
+
+__all__ = ["Gathered", "Gathering"]
+
+FEWEST_AGREED = 0.3
+
+
+@dataclass(slots=True, eq=False)
+class Gathered:
+    """One reference of a target, and the sampled frames that look like it.
+
+    Attributes
+    ----------
+    reference : Crop
+        The box in the reference frame.
+    draft : Look
+        The look that the reference frame alone gives.
+    ballot : Ballot
+        What the first registration compares with.
+    still : Still
+        What does not move in the reference's box.
+    crops : list of Crop
+    """
+
+    reference: Crop
+    draft: Look
+    ballot: Ballot
+    still: Still
+    crops: list[Crop] = field(default_factory=list)
+
+
+class Gathering:
+    """The references of one target, to which the sampled frames are shown one by one."""
+
+    def __init__(self, target: Target, images: Mapping[int, Image]) -> None:
+        """Begin with the reference frames, by number."""
+        self.target = target
+        self.named = {ref.frame for ref in target.references}
+        self.looks = [_begin(target, number, images) for number in range(len(target.references))]
+        self.shown = 0
+
+    def add(self, frame: Frame) -> None:
+        """Look at a sampled frame; where the target is recognised, its surroundings are kept."""
+        for own in self.looks:
+            own.still.add(frame.image)
+        if frame.index not in self.named:
+            self.shown += 1
+            self._collect(frame.image)
+
+    def _collect(self, image: Image) -> None:
+        """Keep the surroundings of the target, with the look that most of the box agrees with."""
+        best: tuple[float, Gathered, Crop] | None = None
+        for own in self.looks:
+            found = _first_place(image, own)
+            if found is None or found.agreed < FEWEST_AGREED:
+                continue
+            crop = cut(image, round(found.x_px), round(found.y_px), own.draft.pattern.shape)
+            if crop is not None and (best is None or found.agreed > best[0]):
+                crop.agreed = found.mask
+                crop.start = (found.x_px - crop.x, found.y_px - crop.y)
+                best = (found.agreed, own, crop)
+        if best is not None:
+            best[1].crops.append(best[2])
+
+
+def _begin(target: Target, number: int, images: Mapping[int, Image]) -> Gathered:
+    ref = target.references[number]
+    image = images[ref.frame]
+    crop, shape = reference_crop(image, ref, target)
+    look = draft_look(image, ref, target)
+    grey = crop.image.astype(float)
+    ballot = make_ballot(grey, single_frame_variance(grey), shape)
+    return Gathered(crop, look, ballot, Still.begin(image, crop.x, crop.y, shape))
+
+
+def _first_place(image: Image, own: Gathered) -> Vote | None:
+    """Find the target before it is known which of the box's pixels belong to it."""
+    found = []
+    for place in search(image, own.draft.coarse):
+        x, y, _ = rough_place(image, own.draft, place)
+        votes = vote(image, own.ballot, [(place.x_px, place.y_px), (x, y)])
+        if votes is not None:
+            found.append(votes)
+    return max(found, key=lambda votes: votes.agreed, default=None)

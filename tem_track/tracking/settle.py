@@ -1,0 +1,86 @@
+"""The last step of a template: anchored to its reference frame, with limits and covariance."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tem_track.records import FloatArray
+from tem_track.tracking.crops import SLACK, Crop
+from tem_track.tracking.fit import Fit, Pattern
+from tem_track.tracking.information import scores_of, slopes_at_rest, squares
+from tem_track.tracking.registration import good_fits, residuals
+from tem_track.tracking.template import Template
+from tem_track.tracking.tracker import Limits, Look
+
+__all__ = ["settle"]
+
+NO_NOISE = 1e-3
+"""Mean square below which the frames are copies of each other."""
+CLIPPED = 0.5
+"""Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
+
+
+def settle(state: Template, stack: list[Crop], fits: list[Fit | None]) -> Look:
+    """Anchor the template to the reference frame and learn what good frames look like."""
+    pattern = state.pattern()
+    good = good_fits(fits)
+    if len(good) >= 2:
+        state.meat = score_covariance(state, stack, fits, good, pattern)
+    values = [f for k in good if (f := fits[k])]
+    if len(values) < 2:
+        return state.look(Limits(2.0, math.inf, 1.0, chi2_least=0.0))
+    chi2 = np.array([f.chi2 / max(f.gain, 1.0) for f in values])
+    typical = float(np.median(chi2))
+    if not typical > NO_NOISE:
+        return state.look(Limits(1.0, math.inf, 1.0, chi2_least=0.0))
+    spread = 1.4826 * float(np.median(np.abs(chi2 - typical)))
+    most = typical + max(12 * spread, 1.0 * typical)
+    likeness = float(np.median([f.likeness for f in values]))
+    peak = float(np.median([f.at_peak for f in values])) + CLIPPED * _bright_part(state)
+    anchor = fits[0]
+    if anchor is not None:
+        _anchor(state, anchor)
+    return state.look(Limits(typical, most, likeness, at_peak=peak))
+
+
+def _bright_part(state: Template) -> float:
+    """Return the part of the pixels in the brighter half of the template's range."""
+    grey = state.template[SLACK:-SLACK, SLACK:-SLACK]
+    low, high = np.quantile(grey, [0.01, 0.99])
+    return float((grey > (low + high) / 2).mean())
+
+
+def _anchor(state: Template, fit: Fit) -> None:
+    """Move the point on the template to where the reference frame has it."""
+    cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
+    x = state.point_px[0] - state.pivot_px[0] - fit.x_px
+    y = state.point_px[1] - state.pivot_px[1] - fit.y_px
+    state.point_px = (
+        state.pivot_px[0] + cos * x + sin * y,
+        state.pivot_px[1] - sin * x + cos * y,
+    )
+    state.turn_rad = fit.turn_rad
+
+
+def score_covariance(
+    state: Template, stack: list[Crop], fits: list[Fit | None], good: list[int], pattern: Pattern
+) -> FloatArray:
+    """Return the scores' covariance as the residuals have it, with their spatial correlation.
+
+    The pixels' scores are summed over squares before they are squared, so that correlation
+    within a square counts; a square's own pull on the fit is undone as by a jackknife.
+    """
+    value, slopes = slopes_at_rest(pattern, state.pivot_px, state.turns)
+    scores = scores_of(pattern, value, slopes)
+    share = squares(np.einsum("nyx,nyx->yx", scores, slopes)[None])[0]
+    share = np.clip(share / share.sum(), 0, 0.5)
+    meat = np.zeros((len(slopes), len(slopes)))
+    for k in good:
+        fit = fits[k]
+        assert fit is not None
+        rest = np.nan_to_num(residuals(stack[k], fit, pattern, state))
+        sums = squares(scores * rest) / (1 - share)
+        meat += np.einsum("nyx,myx->nm", sums, sums)
+    return meat / (len(good) - 1)

@@ -1,0 +1,132 @@
+"""A template as it grows, and the look that it gives a tracker."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.records import FloatArray
+from tem_track.tracking.coarse import make_coarse
+from tem_track.tracking.crops import SLACK
+from tem_track.tracking.fit import Pattern
+from tem_track.tracking.information import covariance_of, free_direction, information_of
+from tem_track.tracking.noise import variance
+from tem_track.tracking.splines import MARGIN, coefficients, moved
+from tem_track.tracking.tracker import Limits, Look
+
+__all__ = ["SLOPE_NOISE", "Template"]
+
+DETAIL_PX = 2.0
+SURE_DETAIL = 15.0
+SLOPE_NOISE = 1.4
+
+
+@dataclass(slots=True)
+class Template:
+    """The template as it grows."""
+
+    point_px: tuple[float, float]
+    shape: tuple[int, int]
+    turn_rad: float = 0.0
+    template: FloatArray = None  # type: ignore[assignment]
+    noise: FloatArray = None  # type: ignore[assignment]
+    mask: NDArray[np.bool_] = None  # type: ignore[assignment]
+    base: float = 0.0
+    usable: NDArray[np.bool_] = None  # type: ignore[assignment]
+    support: FloatArray = None  # type: ignore[assignment]
+    n_frames: float = 1
+    free: FloatArray | None = None
+    early: bool = True
+    turns: bool = False
+    meat: FloatArray | None = None
+    wander_px: float = 1.0
+
+    def pattern(self) -> Pattern:
+        """Return the pattern of the present template."""
+        trim = SLACK - MARGIN
+        level = self.level()
+        coef = coefficients(self.template - level, 3)
+        return Pattern(
+            np.ascontiguousarray(coef[trim:-trim, trim:-trim]),
+            np.asarray(self.mask, np.float32),
+            np.asarray(self.mask * self._sure_slopes(coef), np.float32),
+            np.asarray(self.noise, np.float32),
+            level,
+        )
+
+    @property
+    def pivot_px(self) -> tuple[float, float]:
+        """The middle of the box, about which the template turns."""
+        return ((self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2)
+
+    def level(self) -> float:
+        """Return the grey value that the noise and the pattern count from."""
+        return self.base
+
+    def variance(self) -> FloatArray:
+        """Return the variance of the box's pixels."""
+        return variance(self.noise, self.template[SLACK:-SLACK, SLACK:-SLACK] - self.base)
+
+    def _sure_slopes(self, coef: NDArray[np.float32]) -> FloatArray:
+        """Return how far each slope is told from the template's own noise, 0 to 1."""
+        inner = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
+        square = sum(moved(coef, 0, 0, 3, s)[inner].astype(float) ** 2 for s in "xy")
+        strength = cv2.GaussianBlur(np.asarray(square), (0, 0), 1.5)
+        noise = 2 * SLOPE_NOISE * self.variance() / self.n_frames
+        return np.clip(1 - noise / np.maximum(strength, 1e-12), 0.02, 1)
+
+    def _noise_information(self, pattern: Pattern) -> float:
+        """Return what the noise of the template's slopes adds to the information."""
+        return float(pattern.slope_share.sum()) * SLOPE_NOISE / self.n_frames
+
+    def look(self, limits: Limits) -> Look:
+        """Return the look that the present template gives."""
+        pattern = self.pattern()
+        inner = self.template[SLACK:-SLACK, SLACK:-SLACK]
+        coarse = make_coarse(inner - pattern.level, self.mask)
+        rough = _rough_pattern(coarse.template, self.mask, coarse.factor)
+        information = information_of(pattern, self.pivot_px, self.turns)
+        free = free_direction(information)
+        blurred = information[:2, :2] - self._noise_information(pattern) * np.eye(2)
+        true = information.copy()
+        true[:2, :2] = blurred if np.linalg.eigvalsh(blurred)[0] > 0 else information[:2, :2]
+        covariance = covariance_of(true, free, information if self.meat is None else self.meat)
+        detail = _detail(pattern)
+        return Look(
+            pattern, detail, rough, coarse, self.point_px, self.pivot_px, self.turn_rad,
+            self.turns, information, covariance, free, self.wander_px, limits,
+        )  # fmt: skip
+
+
+def _detail(pattern: Pattern) -> NDArray[np.float32]:
+    """Return what a blur would take away, scaled so that the template itself gives one.
+
+    Empty where it would not be told from noise.
+    """
+    value = moved(pattern.coef, 0, 0, 3)
+    fine = value - cv2.GaussianBlur(value, (0, 0), DETAIL_PX)
+    inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
+    fine, value = fine[inner] * pattern.share, value[inner]
+    fine -= pattern.share * (fine.sum() / max(float(pattern.share.sum()), 1.0))
+    own = float((fine * value).sum())
+    noise = math.sqrt(
+        float((fine**2 * variance(pattern.noise.astype(float), value.astype(float))).sum())
+    )
+    if not own > SURE_DETAIL * noise:
+        return np.empty((0, 0), np.float32)
+    return np.asarray(fine / own, np.float32)
+
+
+def _rough_pattern(low: NDArray[np.float32], mask: NDArray[np.bool_], factor: int) -> Pattern:
+    h, w = low.shape
+    weight = cv2.resize(
+        mask[: h * factor, : w * factor].astype(np.float32), (w, h), interpolation=cv2.INTER_AREA
+    )
+    padded = np.pad(low.astype(float), MARGIN, mode="edge")
+    flat = np.array([1, 0, 0, 1], np.float32)
+    share = np.asarray(weight, np.float32)
+    return Pattern(coefficients(padded, 3), share, share, flat, 0.0)
