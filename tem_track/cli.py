@@ -265,7 +265,7 @@ def demo(
             output=output,
             progress=lambda done, total: progress("simulate", done, total),
         )
-    return _run(made.experiment, output / "results", True, as_json)
+    return _run(output / "experiment.toml", output / "results", True, as_json)
 
 
 def _run(experiment: Path, output: Path | None, draw: bool, as_json: bool) -> int:

@@ -20,15 +20,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tem_track.analysis import Progress
-from tem_track.analysis import Progress
 from tem_track.errors import TemTrackError
 from tem_track.pages.report import content_policy, own_text, safe_json
 from tem_track.pages.setup_state import SetupState, as_problem, open_setup
 
 __all__ = ["Runner", "SetupServer", "setup"]
-
-Runner = Callable[[Path, Progress], Path]
-"""Runs an experiment file and returns its results folder; the page does not know how."""
 
 HERE = Path(__file__).parent
 NOT_STARTED = {"stage": "", "done": 0, "total": 0, "error": "", "over": False}

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from tem_track.analysis import Progress
 from tem_track.pages.setup import COOKIE, SetupServer
 from tem_track.pages.setup_state import open_setup
-from tem_track.run import run
 from tem_track.run import run
 from tem_track.simulate import simulate
 from tests.pages.browser import wait
@@ -33,10 +31,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "experiment.toml"
     path.write_text(COMMENT + path.read_text())
     return folder
-
-
-def run_experiment(path: Path, progress: Progress) -> Path:
-    return run(path, progress=progress).folder
 
 
 @pytest.fixture
