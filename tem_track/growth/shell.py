@@ -59,7 +59,7 @@ def _linear(p: FloatArray, t: FloatArray) -> FloatArray:
 
 
 def _parabolic(p: FloatArray, t: FloatArray) -> FloatArray:
-    return np.sqrt(np.maximum(p[0] * abs(p[0]) + 2 * p[1] * t, 1e-12))
+    return np.asarray(np.sqrt(np.maximum(p[0] * abs(p[0]) + 2 * p[1] * t, 1e-12)))
 
 
 def _logarithmic(p: FloatArray, t: FloatArray) -> FloatArray:
