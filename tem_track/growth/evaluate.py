@@ -46,7 +46,7 @@ _OUTLINE = (
 )
 _SCORE_DROP = 0.15
 _LASTING = 3
-_STILL_ROWS = 5
+_STILL_ROWS = 3
 _STILL_SHARE = 0.2
 
 
@@ -275,7 +275,8 @@ def _stops(points: Columns, main: Track) -> int | None:
         return None
     late = mean_rate(t[start:], length[start:], u[start:])
     early = mean_rate(t[:start], length[:start], u[:start])
-    if abs(late.value_per_s) > _STILL_SHARE * abs(early.value_per_s):
+    slow = _STILL_SHARE * abs(early.value_per_s)
+    if abs(late.value_per_s) > slow or late.u_value_per_s > slow:
         return None
     return int(rows[start])
 

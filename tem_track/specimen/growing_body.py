@@ -19,11 +19,15 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Grown", "measure_body"]
 
 _MARGIN_PX = 20.0
-_SOFTEST = 0.3
+_SOFTEST, _STIFFER, _LONG = 3.0, 1e3, 20
 _LEAST_BANDS = 3
+_SHAFT, _LEAST_SHAFT = 0.8, 12
 _JOIN = 0.45  # share of the cap from which on its own shape is taken
 _NEAR_SHELL_PX = 0.6
 _CENTRAL = 0.4
+_LEAST_CUBIC = 6
+_WORSE = 1.3
+_END_SHARE = 0.35
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,9 +98,11 @@ def measure_body(
     if good.sum() < _LEAST_BANDS:
         return None
     width, middle = t[:, 1] - t[:, 0], t.mean(axis=1)
-    radius = _radius(edges.s_px, width, good, patch.top_px)
+    high = patch.top_px - 0.25 * min(patch.top_px - root, patch.t_high_px - patch.t_low_px)
+    low = root + 0.1 * (patch.top_px - root)
+    radius = _largest(edges.s_px, width, good, low, high) / 2
     cap = _cap(
-        strip, dark, patch, (root, limit_px), radius, (edges.s_px, middle, good), table, tube
+        strip, dark, patch, (root, limit_px), radius, (edges.s_px, middle, width, good), table, tube
     )
     return _compose(edges, width, middle, good, root, cap, radius)
 
@@ -144,9 +150,26 @@ def _mirrored(edges: Edges, patch: Patch) -> tuple[FloatArray, Mask]:
     return t, np.asarray(good.all(axis=1) & ~hidden.all(axis=1))
 
 
-def _radius(s: FloatArray, width: FloatArray, good: Mask, top: float) -> float:
-    upper = good & (s > top - 0.75 * (top - s[0]))
-    return float(np.percentile(width[upper if upper.sum() >= 2 else good], 80)) / 2
+def _largest(s: FloatArray, width: FloatArray, good: Mask, low: float, high: float) -> float:
+    """Return the largest width between two heights, of a cubic through the bands.
+
+    The largest of many noisy bands would be the noise's. Where a cubic explains them worse than a
+    free curve does, the free curve's is taken.
+    """
+    use = good & (s > low) & (s < high)
+    use = use if use.sum() >= _LEAST_CUBIC else good
+    if use.sum() < _LEAST_CUBIC:
+        return float(np.median(width[use]))
+    x, y = s[use] - s[use].mean(), width[use]
+    keep = np.ones(len(x), dtype=bool)
+    for _ in range(2):
+        fit = np.polyval(np.polyfit(x[keep], y[keep], 3 if keep.sum() > 9 else 2), x)
+        spread = 1.4826 * float(np.median(np.abs(y - fit))) + 1e-6
+        keep = np.abs(y - fit) < 3 * spread
+    free = smooth_curve(y, np.ones(len(y), dtype=bool), _STIFFER)
+    if spread > _WORSE * free.scatter:
+        return float(free.value.max())
+    return float(fit.max())
 
 
 def _cap(
@@ -155,27 +178,36 @@ def _cap(
     patch: Patch,
     between: tuple[float, float],
     radius: float,
-    sides: tuple[FloatArray, FloatArray, Mask],
+    sides: tuple[FloatArray, FloatArray, FloatArray, Mask],
     table: EdgeTable,
     tube: tuple[float, float],
 ) -> Cap:
     """Fit the free end on the columns about the midline."""
-    s, middle, good = sides
+    s, middle, _, good = sides
     upper = good & (s > patch.top_px - 2.0 * radius)
     at = float(np.median(middle[upper if upper.any() else good]))
     offset = strip.grid.t_px - at
-    use = np.abs(offset) <= max(0.45 * radius, 2.5)
+    use = np.abs(offset) <= max(_END_SHARE * radius, 2.5)
     clear = use & (np.abs(strip.grid.t_px - tube[0]) > tube[1] / 2 + 3.0)
     use = clear if tube[1] and clear.sum() >= 4 else use
     root, limit = between
-    low = max(root + 0.25 * (patch.top_px - root), patch.top_px - 1.7 * radius - 6.0)
+    low = max(root + 0.25 * (patch.top_px - root), patch.top_px - 1.2 * radius - 6.0)
     rows = strip.rows(low, min(limit - 3.0, patch.top_px + 14.0))
     block = dark.raw[rows][:, use]
     noise = float(np.std(block - block.mean(axis=1, keepdims=True))) / math.sqrt(use.sum())
     return fit_cap(
         block.mean(axis=1), strip.grid.s_px[rows], patch.top_px, radius, offset[use],
-        table.profile, noise,
+        table.profile, noise, _silhouette(sides, patch.top_px, radius),
     )  # fmt: skip
+
+
+def _silhouette(
+    sides: tuple[FloatArray, FloatArray, FloatArray, Mask], top: float, radius: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return heights and half widths from the shaft's end up to where the sides still show."""
+    s, _, width, good = sides
+    use = good & (s > top - 1.2 * radius) & (s < top - 2.0)
+    return s[use], width[use] / 2
 
 
 def _compose(
@@ -189,11 +221,13 @@ def _compose(
 ) -> Grown | None:
     """Join sides and end to one outline."""
     length = cap.end_px - root
-    inside = edges.s_px < cap.end_px - 1.0
+    inside = edges.s_px < cap.end_px - _SHAFT * cap.depth_px
+    if inside.sum() < _LEAST_SHAFT:
+        inside = edges.s_px < cap.end_px - 1.0
     if inside.sum() < _LEAST_BANDS or length < 4:
         return None
     s, good = edges.s_px[inside], good[inside]
-    wide = smooth_curve(width[inside], good, _SOFTEST)
+    wide = smooth_curve(width[inside], good, _SOFTEST if len(s) < _LONG else _STIFFER)
     line = smooth_curve(middle[inside], good, 1e3)
     stations = np.linspace(root, cap.end_px, max(round(length), 24))
     join = min(cap.end_px - _JOIN * min(cap.depth_px, radius), float(s[-1]))
@@ -205,6 +239,7 @@ def _compose(
     along = np.interp(stations, s, line.value)
     scalars = _sizes(stations, profile, _spread(wide), root, cap)
     scalars |= _inner(s, wide, root, cap) | _bow(s, line, root, cap.end_px)
+    scalars["diameter_max_px"] = 2 * radius
     scalars |= {"shell_px": edges.shell_px, "u_shell_px": edges.u_shell_px}
     return Grown(stations, along, profile, scalars, edges)
 

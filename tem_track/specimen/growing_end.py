@@ -22,8 +22,10 @@ __all__ = ["Cap", "cap_radius", "fit_cap"]
 _COLUMNS = 7
 _FINE = 2
 _CAP, _U_CAP = 0.7, 0.5
-_POWER, _U_POWER = 1.9, 0.4
-_FLOOR = 0.01
+_POWER, _U_POWER = 1.6, 0.4  # between a cone, 1, and a sphere, 2
+_U_SIDE_PX = 1.0
+_FLOOR = 0.003
+_TEXTURE = 0.06  # of the darkness: what grain and diffraction make of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def fit_cap(
     offsets_px: FloatArray,
     profile: Profile,
     noise: float,
+    sides: tuple[FloatArray, FloatArray],
 ) -> Cap:
     """Fit the end to the mean darkness of the columns about the midline.
 
@@ -77,12 +80,14 @@ def fit_cap(
         Blur and surface layer, as learnt from the sides.
     noise : float
         Standard deviation of a value of `dark`.
+    sides : (array, array)
+        Heights and half widths of the silhouette about the cap.
     """
     picked = np.abs(offsets_px)[
         np.linspace(0, len(offsets_px) - 1, min(_COLUMNS, len(offsets_px))).round().astype(int)
     ]
     fine = np.arange(s_px[0] - 8.0, s_px[-1] + 8.0, 1.0 / _FINE)
-    sigma = max(noise, _FLOOR)
+    sigma = np.hypot(max(noise, _FLOOR), _TEXTURE * np.maximum(dark, 0.0))
 
     def model(p: FloatArray) -> FloatArray:
         cap, power = radius_px * math.exp(p[1]), p[2]
@@ -97,7 +102,8 @@ def fit_cap(
             (p[2] - _POWER) / _U_POWER,
             p[4] / 0.02,
         ]
-        return np.concatenate([(model(p) - dark) / sigma, held])
+        outer = cap_radius(p[0] - sides[0], radius_px, radius_px * math.exp(p[1]), p[2])
+        return np.concatenate([(model(p) - dark) / sigma, (outer - sides[1]) / _U_SIDE_PX, held])
 
     behind = dark[s_px < start_px - 0.5 * radius_px]
     level = float(np.clip(np.median(behind) if behind.size else dark.max(), 0.02, 0.98))

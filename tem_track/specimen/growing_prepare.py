@@ -29,7 +29,7 @@ _WINDOW_PX = 6
 _NEAR_PX = 25.0
 _LEAST_STEP = 0.08
 _LADDER_PX = 1.0
-_LEARN_SHARE = 0.45
+_LEARN_SHARE = 0.85
 _KINDS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
 
 
