@@ -65,6 +65,8 @@ class GrowthModel:
     tables : tuple of EdgeTable
     tube : (float, float)
         Middle and width of a nanotube; width 0 without.
+    several : bool
+        Whether the sample shows bodies that stand apart.
     extra : dict
         What the whole sample told, repeated with every frame.
     """
@@ -82,6 +84,7 @@ class GrowthModel:
     tip_face_px: float
     tables: tuple[EdgeTable, ...]
     tube: tuple[float, float] = (0.0, 0.0)
+    several: bool = False
     extra: dict[str, float] = field(default_factory=dict)
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
@@ -135,7 +138,7 @@ class GrowthModel:
         s = strip.grid.s_px[:, None]
         inside = seen & (s > face + _ABOVE_BASE_PX) & (s < limit - _BELOW_TIP_PX)
         dark = darkness_map(strip, inside)
-        patches = find_patches(dark, strip, face, self.tube[1])
+        patches = find_patches(dark, strip, face, self.tube[1], self.several)
         tube = (self.tube[0] + shift[1], self.tube[1])
         return Scene(strip, shift, face, limit, inside, dark, patches, tube)
 

@@ -289,7 +289,7 @@ def _inner(s: FloatArray, wide: Curve, root: float, cap: Cap) -> dict[str, float
                        if shaft.any() else ("tip", shaft)):  # fmt: skip
         at = root if name == "base" else cap.end_px
         if near.sum() >= 2:
-            slope, value = np.polyfit(s[near] - at, wide.value[near], 1)
+            _slope, value = np.polyfit(s[near] - at, wide.value[near], 1)
             out[f"diameter_{name}_px"] = float(value)
     return out | {f"u_{name}": 1.5 * u for name in out}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -22,8 +23,11 @@ _LEAST_DARK, _MOST_DARK = 0.05, 0.25
 _LEAST_HEIGHT_PX = 6
 _LEAST_AREA_PX2 = 40
 _FOOT_PX = 9
-_PROMINENCE = 0.12
-_LEAST_PROMINENCE_PX = 4.0
+_PROMINENCE = 0.15
+_LEAST_PROMINENCE_PX = 7.0
+_LOWEST = 0.25
+_LOPSIDED = 1.2
+_LEAST_SHOULDER_PX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,9 @@ def _vacuum(
     return np.maximum(plane, 1e-3 * level), spread
 
 
-def find_patches(dark: Darkness, strip: Strip, face_px: FloatArray, tube_px: float) -> list[Patch]:
+def find_patches(
+    dark: Darkness, strip: Strip, face_px: FloatArray, tube_px: float, several: bool
+) -> list[Patch]:
     """Return the bodies that stand on the base's face, the largest first.
 
     Parameters
@@ -132,6 +138,8 @@ def find_patches(dark: Darkness, strip: Strip, face_px: FloatArray, tube_px: flo
         The base's face in every column.
     tube_px : float
         Width of a nanotube that stands there and is no body; 0 without.
+    several : bool
+        Whether the movie shows more than one body: a shoulder is another one's then.
     """
     level = float(np.clip(5.0 * dark.noise, _LEAST_DARK, _MOST_DARK))
     mask: NDArray[Any] = (dark.smooth > level).astype(np.uint8)
@@ -142,11 +150,11 @@ def find_patches(dark: Darkness, strip: Strip, face_px: FloatArray, tube_px: flo
     found: list[Patch] = []
     for label in range(1, count):
         if stats[label, cv2.CC_STAT_AREA] >= _LEAST_AREA_PX2:
-            found += _lobes(labels == label, strip, face_px)
+            found += _lobes(labels == label, strip, face_px, several)
     return sorted(found, key=lambda patch: -patch.area_px2)
 
 
-def _lobes(body: Mask, strip: Strip, face_px: FloatArray) -> list[Patch]:
+def _lobes(body: Mask, strip: Strip, face_px: FloatArray, several: bool) -> list[Patch]:
     """Cut a silhouette into the bodies whose tops stand apart."""
     s, t = strip.grid.s_px, strip.grid.t_px
     columns = np.flatnonzero(body.any(axis=0))
@@ -159,10 +167,10 @@ def _lobes(body: Mask, strip: Strip, face_px: FloatArray) -> list[Patch]:
     if height.max() < _LEAST_HEIGHT_PX or foot[has].min() > _FOOT_PX:
         return []
     smooth = median_filter(height, size=5, mode="nearest")
-    edges, tops = _cuts(smooth)
+    edges, tops = _cuts(smooth, several)
     border = first == 0 or last == body.shape[1] - 1
     found = []
-    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (low, high) in enumerate(pairwise(edges)):
         peak = first + tops[k]
         patch = Patch(
             float(t[first + low]),
@@ -178,16 +186,42 @@ def _lobes(body: Mask, strip: Strip, face_px: FloatArray) -> list[Patch]:
     return found
 
 
-def _cuts(height: FloatArray) -> tuple[list[int], list[int]]:
+def _cuts(height: FloatArray, several: bool) -> tuple[list[int], list[int]]:
     """Return the columns between which single tops lie, and the tops' columns."""
     padded = np.concatenate([[0.0], height, [0.0]])
     peaks, found = find_peaks(padded, prominence=_LEAST_PROMINENCE_PX, plateau_size=1)
     strong = found["prominences"] > _PROMINENCE * padded[peaks]
-    peaks = peaks[strong] - 1
+    strong &= padded[peaks] > _LOWEST * padded.max()
+    peaks = _parted(height, peaks[strong] - 1)
     if len(peaks) < 2:
         top = np.flatnonzero(height > 0.97 * height.max())
-        return [0, len(height) - 1], [int(round(float(top.mean())))]
-    valleys = [
-        int(a + np.argmin(height[a : b + 1])) for a, b in zip(peaks[:-1], peaks[1:], strict=True)
-    ]
-    return [0, *valleys, len(height) - 1], [int(p) for p in peaks]
+        middle = round(float(top.mean()))
+        return _shoulder(height, middle) if several else ([0, len(height) - 1], [middle])
+    valleys = [int(a + np.argmin(height[a : b + 1])) for a, b in pairwise(peaks)]
+    return [0, *valleys, len(height) - 1], peaks
+
+
+def _parted(height: FloatArray, peaks: NDArray[np.intp]) -> list[int]:
+    """Keep of tops of equal height without a valley between them the first."""
+    kept: list[int] = []
+    for peak in peaks.tolist():
+        if kept:
+            lower = min(height[kept[-1]], height[peak])
+            valley = height[kept[-1] : peak + 1].min()
+            if lower - valley < max(_LEAST_PROMINENCE_PX, _PROMINENCE * lower):
+                continue
+        kept.append(peak)
+    return kept
+
+
+def _shoulder(height: FloatArray, middle: int) -> tuple[list[int], list[int]]:
+    """Cut off what a silhouette has on one side of its top beyond what it has on the other."""
+    last = len(height) - 1
+    left, right = middle, last - middle
+    narrow, wide = min(left, right), max(left, right)
+    if wide < _LOPSIDED * narrow or wide - narrow < _LEAST_SHOULDER_PX:
+        return [0, last], [middle]
+    cut = middle + narrow if right > left else middle - narrow
+    beyond = slice(cut, last + 1) if right > left else slice(0, cut + 1)
+    other = int(np.argmax(height[beyond])) + (cut if right > left else 0)
+    return [0, cut, last], sorted([middle, other])

@@ -14,7 +14,7 @@ from tem_track.records import Axis, Box, FloatArray, Frame, Match
 from tem_track.specimen.axis import axis_from_boxes
 from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing import MARGIN_PX, GrowthModel, Scene
-from tem_track.specimen.growing_find import darkness_map
+from tem_track.specimen.growing_find import Patch, darkness_map
 from tem_track.specimen.growing_tube import find_tube
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import SpecimenModel, grid_for
@@ -29,6 +29,7 @@ _WINDOW_PX = 6
 _NEAR_PX = 25.0
 _LEAST_STEP = 0.08
 _LADDER_PX = 1.0
+_LEAST_APART = 3
 _LEARN_SHARE = 0.85
 _KINDS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
 
@@ -246,6 +247,7 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     if not found:
         text = "nothing is seen to grow in the sampled frames"
         return replace(model, warnings=(*model.warnings, text))
+    model = replace(model, several=sum(_apart(s.patches) for _, s in found) >= _LEAST_APART)
     heights = np.array([s.patches[0].top_px - float(np.median(s.face_px)) for _, s in found])
     tall = [
         pair for pair, h in zip(found, heights, strict=True) if h > _LEARN_SHARE * heights.max()
@@ -255,6 +257,12 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
         _loaded_model(model, whole), [(k.crop, k.tip, k.base) for k, _ in whole], _KINDS, 0.1
     )
     return replace(model, tables=_ladder(learnt.table))
+
+
+def _apart(patches: list[Patch]) -> bool:
+    """Return whether there are two bodies with vacuum between them."""
+    free = [max(p.cut_low_px, p.cut_high_px) == -math.inf for p in patches]
+    return len(patches) > 1 and all(free)
 
 
 def _loaded_model(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> SpecimenModel:
