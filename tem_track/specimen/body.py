@@ -28,6 +28,7 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Body", "Sides"]
 
 _LEAST_GOOD = 0.3
+_BENT_RATIO = 0.1
 _CORRELATION = 1.4  # texture reaches over bands: their errors are not independent
 
 
@@ -107,7 +108,9 @@ class Body:
         upper = seen & (edges.s_px > np.median(edges.s_px))
         use = upper if upper.any() else seen
         left, right = np.median(edges.t_px[use], axis=0) if use.any() else edges.t_px.mean(axis=0)
-        tip = find_tip_end(model, strip, place, (left + right) / 2, (right - left) / 2)
+        widths = edges.t_px[seen, 1] - edges.t_px[seen, 0]
+        radius = float(np.percentile(widths, 95)) / 2 if seen.any() else (right - left) / 2
+        tip = find_tip_end(model, strip, place, (left + right) / 2, radius)
         gap = place.tip_face_px - tip.s_px
         u_gap = math.hypot(tip.u_px, place.u_tip_face_px)
         if model.mode == "tension" or not gap > max(3 * u_gap, 0.5):
@@ -126,6 +129,8 @@ class Body:
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
         scalars = self.scalars(sides, faces)
+        if not model.slender:
+            scalars |= {"bow_px": math.nan, "u_bow_px": math.nan}
         if model.mode == "tension":
             scalars |= _neck_bottom(sides, scalars)
         flags = self.flags(model, scalars)
@@ -255,7 +260,7 @@ class Body:
         """Return the flags that the numbers ask for."""
         flags = []
         bow, u = scalars["bow_px"], scalars["u_bow_px"]
-        if 8 * abs(bow) / scalars["diameter_mid_px"] > 0.1 and abs(bow) > 3 * u:
+        if abs(bow) - _BENT_RATIO / 8 * scalars["diameter_mid_px"] > 2 * u:
             flags.append("BENT")
         if _neck(scalars) < model.neck_ratio - max(0.03, 3 * _u_neck(scalars)):
             flags.append("NECK")

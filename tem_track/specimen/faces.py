@@ -146,6 +146,7 @@ def fit_end(
     gate: Gate,
     *,
     known: bool = False,
+    slopes: bool = True,
 ) -> tuple[Step, float]:
     """Fit the specimen's free end in front of a face that is known.
 
@@ -165,6 +166,8 @@ def fit_end(
     known : bool
         Whether the gate's depth is that of the picture, as for a ball whose profile was learnt;
         otherwise level and slope behind the end are free.
+    slopes : bool
+        Whether a known darkness may change evenly behind the end, as bend contours make it.
 
     Returns
     -------
@@ -177,9 +180,7 @@ def fit_end(
     for _ in range(16):
         depth = at - s_px
         value, slope = gate(depth)
-        design = np.column_stack(
-            [without, -value * without] if known else [without, -value, -value * depth]
-        )
+        design = _design(without, value, depth, known=known, slopes=slopes)
         level = _levels(design, profile, known)
         residual = profile - design @ level
         change = -level[1] * slope * (without if known else 1.0)
@@ -192,14 +193,32 @@ def fit_end(
         at = float(np.clip(at + move, s_px[0], limit_px + 1.0))
         if abs(move) < 0.002:
             break
-    return Step(at, float(np.sqrt(rest * inverse)), float(level[1])), rest
+    wider = _correlation(residual)
+    return Step(at, wider * float(np.sqrt(rest * inverse)), float(level[1])), rest
+
+
+def _correlation(residual: FloatArray) -> float:
+    """Return by how much texture, which reaches over neighbours, widens an uncertainty."""
+    power = max(float(residual @ residual), 1e-12)
+    lag = float(np.clip(residual[:-1] @ residual[1:] / power, 0.0, 0.8))
+    return float(np.sqrt((1 + lag) / (1 - lag)))
+
+
+def _design(
+    without: FloatArray, value: FloatArray, depth: FloatArray, *, known: bool, slopes: bool
+) -> FloatArray:
+    if not known:
+        return np.column_stack([without, -value, -value * depth])
+    dark = -value * without
+    return np.column_stack([without, dark, dark * depth] if slopes else [without, dark])
 
 
 def _levels(design: FloatArray, profile: FloatArray, known: bool) -> FloatArray:
-    """Solve for the levels; known ones are held to their values within 3 and 10 %."""
+    """Solve for the levels; known ones are held to 3 and 10 %, their slope to 1 % a pixel."""
     if not known:
         return np.asarray(np.linalg.lstsq(design, profile, rcond=None)[0])
-    noise = 0.03 * float(np.max(design[:, 0]))
-    hold = np.diag([noise / 0.03, noise / 0.1])
+    bright = float(np.max(design[:, 0]))
+    hold = np.diag(np.array([1.0, 0.3, 3.0])[: design.shape[1]] * bright)
+    goal = hold @ np.array([1.0, 1.0, 0.0])[: design.shape[1]]
     stacked = np.vstack([design, hold])
-    return np.asarray(np.linalg.lstsq(stacked, np.append(profile, np.diag(hold)), rcond=None)[0])
+    return np.asarray(np.linalg.lstsq(stacked, np.append(profile, goal), rcond=None)[0])

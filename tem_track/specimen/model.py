@@ -13,7 +13,6 @@ from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
-from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
 __all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for"]
@@ -60,6 +59,45 @@ class Faces:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TabledEnd:
+    """Darkness of an end and its slope, tabulated against the depth behind it."""
+
+    depth_px: FloatArray
+    darkness: FloatArray
+    slope: FloatArray
+
+    @classmethod
+    def of(cls, depth_px: FloatArray, darkness: FloatArray) -> TabledEnd:
+        """Return the table with its slope."""
+        return cls(depth_px, darkness, np.gradient(darkness, depth_px))
+
+    def __call__(self, depth_px: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Look both up."""
+        value = np.interp(depth_px, self.depth_px, self.darkness)
+        return value, np.interp(depth_px, self.depth_px, self.slope)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EndLook:
+    """What the whole movie knows of the specimen's free end at the tip.
+
+    Attributes
+    ----------
+    half_px : float
+        Half width of the columns about the midline in which the end is sought.
+    is_round : bool
+        Whether it is a ball's pole or a flat face.
+    gates : tuple of TabledEnd
+        Its looks, averaged over frames with an open gap, before and after contact; empty where
+        too few show one.
+    """
+
+    half_px: float = 6.0
+    is_round: bool = False
+    gates: tuple[TabledEnd, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SpecimenModel:
     """A specimen as it was learnt from a sample of frames; `outline` measures one frame.
 
@@ -88,8 +126,8 @@ class SpecimenModel:
     tip_front: FloatArray | None
     table: EdgeTable
     neck_ratio: float = -math.inf
-    may_be_round: bool = False
-    end_share: float = 0.7
+    end: EndLook = EndLook()
+    slender: bool = True
     vacuum: float = math.nan
     fixed: bool = False
 
@@ -246,33 +284,43 @@ def find_tip_end(
 ) -> Step:
     """Return the specimen's end at the tip: in front of the gap, or at the tip's face.
 
-    Where the end may be round or flat, the frame's own data choose.
+    The look of the free end is the whole movie's. The profile is explained once from where its
+    darkness begins and once from contact, so that no start decides about the answer.
     """
     contact = Step(place.tip_face_px, place.u_tip_face_px, math.nan)
     if model.tip_front is None or not math.isfinite(place.tip_face_px):
         return contact
-    profile = end_profile(strip, middle_t, end_half_width(model, radius))
-    s = strip.grid.s_px
-    front_s = place.tip_face_px + np.arange(len(model.tip_front)) - (len(model.tip_front) - 13)
-    gain = vacuum_level(strip, place) / model.vacuum
-    without = np.interp(s, front_s, model.tip_front) * (gain if 0.2 < gain < 1e4 else 1.0)
-    start = _first_dark(profile, without, s, place)
-    near = np.isfinite(profile) & (np.abs(s - start) < 14) & (s < place.tip_face_px + 10)
+    profile = end_profile(strip, middle_t, model.end.half_px)
+    s, limit = strip.grid.s_px, place.tip_face_px
+    without = without_specimen(model, strip, place)
+    start = first_dark(profile, without, s, place)
+    near = np.isfinite(profile) & (s > start - 18) & (s < min(start + 16, limit + 10))
     near &= s > place.base_face_px + 4
     if near.sum() < 9:
         return contact
-    limit, blur = place.tip_face_px, model.table.profile.blur_px
-    best = fit_end(profile[near], s[near], without[near], start, limit, flat_end(blur))
-    if model.may_be_round:
-        ball = np.isfinite(profile) & (np.abs(s - start + 8) < 20) & (s < limit - 1.5)
-        if ball.sum() >= 12:
-            best = _round_or(
-                best, model, strip, middle_t, radius, (profile, s, without, start, limit), ball
-            )
-    lit = (s > best[0].s_px + 2.0) & (s < limit - 2.0)
+    gates: tuple[Gate, ...] = model.end.gates or (free_end(model, radius),)
+    known = bool(model.end.gates) or model.end.is_round
+    slopes = not model.end.is_round
+    parts = profile[near], s[near], without[near]
+    fits = [
+        fit_end(*parts, at, limit, gate, known=known, slopes=slopes)
+        for at in ((start, limit) if start > limit - 12 else (start,))
+        for gate in gates
+    ]
+    best = min(fits, key=lambda fit: fit[1])[0]
+    lit = (s > best.s_px + 2.0) & (s < limit - 2.0)
     if lit.sum() >= 2 and float(np.mean(profile[lit] / without[lit])) < _LIT:
         return contact
-    return best[0]
+    return best
+
+
+def without_specimen(model: SpecimenModel, strip: Strip, place: Place) -> FloatArray:
+    """Return the brightness along the axis as it would be without a specimen."""
+    assert model.tip_front is not None
+    front_s = place.tip_face_px + np.arange(len(model.tip_front)) - (len(model.tip_front) - 13)
+    gain = vacuum_level(strip, place) / model.vacuum
+    level = gain if 0.2 < gain < 1e4 else 1.0
+    return np.asarray(np.interp(strip.grid.s_px, front_s, model.tip_front) * level)
 
 
 def vacuum_level(strip: Strip, place: Place) -> float:
@@ -283,60 +331,24 @@ def vacuum_level(strip: Strip, place: Place) -> float:
     return float(np.median(seen)) if seen.size else math.nan
 
 
-def _round_or(
-    flat: tuple[Step, float],
-    model: SpecimenModel,
-    strip: Strip,
-    middle_t: float,
-    radius: float,
-    data: tuple[FloatArray, FloatArray, FloatArray, float, float],
-    use: Mask,
-) -> tuple[Step, float]:
-    """Return the flat end's fit, or a ball's where that explains the same pixels better."""
-    profile, s, without, start, limit = data
-    gate, step = round_end(model.table, radius), flat_end(model.table.profile.blur_px)
-    plain = fit_end(profile[use], s[use], without[use], start, limit, step)
-    ball = fit_end(profile[use], s[use], without[use], start, limit, gate, known=True)
-    if plain[1] < ball[1]:
-        return flat
-    bent = _along_ball(strip, middle_t, radius)
-    at = ball[0].s_px
-    return fit_end(bent[use], s[use], without[use], at, limit, gate, known=True)
+def free_end(model: SpecimenModel, radius: float) -> Gate:
+    """Return the look of a free end by its form alone: a ball's pole or a flat face."""
+    if model.end.is_round:
+        return round_end(model.table, radius, model.end.half_px)
+    return flat_end(model.table.profile.blur_px)
 
 
-def _along_ball(strip: Strip, middle_t: float, radius: float) -> FloatArray:
-    """Return the brightness along the axis about a ball's pole, columns moved by its sagitta."""
-    columns = strip.columns(middle_t - 0.35 * radius, middle_t + 0.35 * radius)
-    if columns.stop <= columns.start:
-        return np.full(strip.grid.n_s, np.nan)
-    t = strip.grid.t_px[columns] - middle_t
-    sag = radius - np.sqrt(radius**2 - t**2)
-    row = np.arange(strip.grid.n_s)[:, None] - sag
-    low = np.clip(np.floor(row).astype(np.intp), 0, strip.grid.n_s - 2)
-    part = row - low
-    block = strip.grey[:, columns]
-    index = np.arange(block.shape[1])
-    values = block[low, index] * (1 - part) + block[low + 1, index] * part
-    return np.asarray(values.mean(axis=1), dtype=np.float64)
-
-
-def end_half_width(model: SpecimenModel, radius: float) -> float:
-    """Return the half width of the columns in which the specimen's end is sought."""
-    return 6.0 if model.may_be_round else model.end_share * radius
-
-
-def round_end(table: EdgeTable, radius: float) -> Gate:
-    """Return the look of a round end: along the axis as across it."""
+def round_end(table: EdgeTable, radius: float, half_px: float = 0.0) -> Gate:
+    """Return the look of a ball's pole along the axis, averaged over the columns about it."""
     row = int(table.rung(np.array([radius]))[0])
     u = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
+    t = np.linspace(0.0, min(half_px, 0.5 * radius), 7)
+    sag = radius - np.sqrt(radius**2 - t**2)
+    looks = np.stack([np.interp(u - d, u, table.value[row]) for d in sag])
+    return TabledEnd.of(u, np.asarray(looks.mean(axis=0), dtype=np.float64))
 
-    def gate(depth_px: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return np.interp(depth_px, u, table.value[row]), np.interp(depth_px, u, table.slope[row])
 
-    return gate
-
-
-def _first_dark(profile: FloatArray, without: FloatArray, s: FloatArray, place: Place) -> float:
+def first_dark(profile: FloatArray, without: FloatArray, s: FloatArray, place: Place) -> float:
     """Coming from the tip, return where the specimen's darkness reaches half its level."""
     inside = np.isfinite(profile) & (s > place.base_face_px) & (s < place.tip_face_px)
     if not inside.any():

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import theilslopes
 
 from tem_track.errors import ConfigError
-from tem_track.records import Axis, Box, FloatArray, Frame, Image, Match
+from tem_track.records import Axis, Box, FloatArray, Frame, Image, Match, Outline
 from tem_track.specimen.axis import (
     axis_from_boxes,
     axis_from_midlines,
@@ -19,10 +19,12 @@ from tem_track.specimen.axis import (
 )
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
+from tem_track.specimen.ends import learn_end
 from tem_track.specimen.faces import find_step, measure_blur
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import (
     MARGIN_T_PX,
+    EndLook,
     SpecimenModel,
     average_bands,
     end_profile,
@@ -43,6 +45,7 @@ _FOOT_PX = 8.0
 _CLEAR_STEP = 0.08
 _PATCH_PX = (30, 10)
 _VAGUE_DEG = 3.0
+_SLENDER = 1.3  # length over diameter; a stouter body's midline tells nothing of bending
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,13 +110,14 @@ def prepare_specimen(
     if axis.u_angle_deg > _VAGUE_DEG:
         text = f"the loading axis is known to {axis.u_angle_deg:.1f} degrees only; give axis_deg"
         model = replace(model, warnings=(*model.warnings, text))
-    return replace(model, neck_ratio=_neck_ratio(model, reference)) if mode == "tension" else model
+    first_seen = model.outline(frame.image, tip, base)
+    slender = not first_seen.length_px < _SLENDER * first_seen.diameter_max_px
+    model = replace(model, slender=slender)
+    return replace(model, neck_ratio=_neck_ratio(first_seen)) if mode == "tension" else model
 
 
-def _neck_ratio(model: SpecimenModel, reference: Triple) -> float:
+def _neck_ratio(seen: Outline) -> float:
     """Return smallest over largest diameter before the test: what is no neck yet."""
-    frame, tip, base = reference
-    seen = model.outline(frame.image, tip, base)
     ratio = seen.diameter_min_px / seen.diameter_max_px
     return ratio if math.isfinite(ratio) else -math.inf
 
@@ -204,9 +208,7 @@ def _blank(drawn: _Drawn, axis: Axis) -> SpecimenModel:
         patch=None,
         tip_front=None,
         table=table,
-        may_be_round=SHAPES[drawn.shape].may_be_round,
         fixed=tip.lost,
-        end_share=SHAPES[drawn.shape].end_share,
     )
 
 
@@ -219,6 +221,7 @@ def _facing_point(box: Box, axis: Axis) -> tuple[float, float]:
 def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     width, middle = _first_look(model, kept[0])
     model = replace(model, table=tabulate(model.table.profile, 2.0, 0.9 * width))
+    model = replace(model, end=EndLook(_end_half_px(model.shape, width)))
     model = _learn_tip_face(model, kept, width, middle)
     model = _learn_base_face(model, kept, width, middle)
     model = replace(model, vacuum=_usual_vacuum(model, kept))
@@ -227,7 +230,15 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     profile = replace(model.table.profile, blur_px=blur)
     model = replace(model, table=tabulate(profile, 2.0, 0.9 * width))
     triples = [(k.crop, k.tip, k.base) for k in kept]
-    return learn_profile(model, triples, shape.profiles, shape.u_facet)
+    model = learn_profile(model, triples, shape.profiles, shape.u_facet)
+    return learn_end(model, triples)
+
+
+def _end_half_px(shape: str, width: float) -> float:
+    """Return the half width of the columns in which the end is sought; a pole sags by 0.5 px."""
+    if SHAPES[shape].may_be_round:
+        return float(np.clip(0.7 * math.sqrt(width), 4.0, 12.0))
+    return 0.5 * SHAPES[shape].end_share * width
 
 
 def _reference_strip(model: SpecimenModel, item: Sampled) -> Strip:
@@ -266,22 +277,21 @@ def _learn_tip_face(
     if not strips:
         return model
     mean = _mean_strip(strips)
-    drawn = 0.0 if _tilted(model.axis) else model.box_s_px[1]
+    drawn = model.box_s_px[1]
     beside = _side_profile(mean, middle, width, drawn, -1)
     s = mean.grid.s_px
     near = find_step(beside, s, drawn, 14.0, 1.2, -1)
     face = near.s_px if math.isfinite(near.s_px) else drawn
     open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
     model = replace(model, tip_face_px=face)
-    narrow = SHAPES[model.shape].may_be_round
     if not open_strips:
         central = _central_step(mean, middle, width, face, model.tip_face_px)
         return replace(model, tip_face_px=central)
-    front, at = _front(open_strips, middle, width, face, narrow, model.end_share)
+    front, at = _front(open_strips, middle, face, model.end.half_px)
     across = find_step(front, at, face, 5.0, 1.2, -1)
     if math.isfinite(across.s_px) and across.height < 0:
         model = replace(model, tip_face_px=across.s_px)
-    front, _ = _front(open_strips, middle, width, model.tip_face_px, narrow, model.end_share)
+    front, _ = _front(open_strips, middle, model.tip_face_px, model.end.half_px)
     return replace(model, tip_front=front)
 
 
@@ -309,11 +319,6 @@ def _sharpest(model: SpecimenModel, kept: list[Sampled], width: float, middle: f
         strong = np.isfinite(step.s_px) and -step.height > 0.2 * float(np.nanmax(profile))
         blurs += [measure_blur(profile, mean.grid.s_px, step)] if strong else []
     return float(np.clip(np.percentile(blurs, 25), 0.6, 3.0)) if blurs else 1.0
-
-
-def _tilted(axis: Axis) -> bool:
-    """Return whether a box along rows and columns tells little of the specimen's ends."""
-    return abs(math.sin(math.radians(2 * axis.angle_deg))) > 0.2
 
 
 def _mean_strip(strips: list[Strip]) -> Strip:
@@ -363,7 +368,7 @@ def _gap_seen(strip: Strip, middle: float, width: float, face: float) -> bool:
 
 
 def _front(
-    strips: list[Strip], middle: float, width: float, face: float, narrow: bool, share: float
+    strips: list[Strip], middle: float, face: float, end: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return the brightness in front of and inside the tip, as without a specimen.
 
@@ -371,7 +376,6 @@ def _front(
     """
     at = face + np.arange(_FRONT_PX) - (_FRONT_PX - 13)
     rows = []
-    end = _END_PX if narrow else 0.5 * share * width
     for strip in strips:
         s = strip.grid.s_px
         profile = end_profile(strip, middle, end)

@@ -1,0 +1,136 @@
+"""Learning the look of the specimen's free end from the frames with an open gap.
+
+Form and look are decided once for the movie: a ball's pole in contact is flattened and looks like a
+face, and one noisy frame cannot tell the two apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tem_track.records import FloatArray, Match
+from tem_track.specimen.edges import coarse_edges, steady
+from tem_track.specimen.faces import Gate, fit_end
+from tem_track.specimen.model import (
+    EndLook,
+    SpecimenModel,
+    TabledEnd,
+    average_bands,
+    end_profile,
+    fill_outside,
+    first_dark,
+    free_end,
+    without_specimen,
+)
+from tem_track.specimen.strip import Crop
+
+__all__ = ["learn_end"]
+
+_OPEN_PX = 9.0
+_LEAST_FRAMES = 3
+_DEPTH_PX = np.arange(-14.0, 26.01, 0.25)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OpenEnd:
+    """A profile along the axis across an open gap."""
+
+    s_px: FloatArray
+    profile: FloatArray
+    without: FloatArray
+    start_px: float
+    limit_px: float
+    radius_px: float
+
+    def fit(self, gate: Gate, *, known: bool) -> tuple[float, float]:
+        """Return where the end lies and what is left over."""
+        near = np.abs(self.s_px - self.start_px) < 14
+        near &= self.s_px < self.limit_px - 2
+        parts = self.profile[near], self.s_px[near], self.without[near]
+        step, rest = fit_end(*parts, self.start_px, self.limit_px, gate, known=known)
+        return step.s_px, rest
+
+
+def learn_end(model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]) -> SpecimenModel:
+    """Choose the form of the free end, then average its look over all frames with an open gap."""
+    if model.tip_front is None or model.mode == "tension":
+        return model
+    groups = _groups([_open_end(model, *item) for item in kept])
+    shapes = _forms(model)
+    if not groups:
+        return replace(model, end=shapes[-1])
+    gates = []
+    for ends in groups:
+        fits = [_fits(replace(model, end=look), ends) for look in shapes]
+        best = int(np.argmin([np.median(fit[:, 1]) for fit in fits]))
+        gates.append(_average(ends, fits[best][:, 0]))
+    return replace(model, end=replace(shapes[-1], gates=tuple(gates)))
+
+
+def _groups(seen: list[_OpenEnd | None]) -> list[list[_OpenEnd]]:
+    """Part the frames with an open gap where contact lies between: it may change the end."""
+    groups: list[list[_OpenEnd]] = [[]]
+    closed = 0
+    for end in seen:
+        closed = 0 if end is not None else closed + 1
+        if closed == _LEAST_FRAMES and groups[-1]:
+            groups.append([])
+        if end is not None:
+            groups[-1].append(end)
+    return [group for group in groups if len(group) >= _LEAST_FRAMES][:3]
+
+
+def _forms(model: SpecimenModel) -> list[EndLook]:
+    from tem_track.specimen.shapes import SHAPES
+
+    forms = [model.end]
+    if SHAPES[model.shape].may_be_round:
+        forms.append(replace(model.end, is_round=True))
+    return forms
+
+
+def _fits(model: SpecimenModel, ends: list[_OpenEnd]) -> FloatArray:
+    return np.array(
+        [end.fit(free_end(model, end.radius_px), known=model.end.is_round) for end in ends]
+    )
+
+
+def _open_end(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) -> _OpenEnd | None:
+    place = None if tip.lost else model.place(crop, tip, base)
+    if place is None or not place.tip_face_px - place.base_face_px > 24:
+        return None
+    strip = model.strip(crop, place)
+    bands, s = average_bands(strip, place.base_face_px, place.tip_face_px)
+    if len(bands) < 6 or np.isnan(bands).mean() > 0.3:
+        return None
+    middle = sum(model.box_t_px) / 2 + place.shift_t_px
+    edges = steady(coarse_edges(fill_outside(bands), strip.grid.t_px, middle))
+    upper = edges[s > np.median(s)]
+    if not np.isfinite(upper).any():
+        return None
+    left, right = np.nanmedian(upper, axis=0)
+    radius = float(np.nanpercentile(edges[:, 1] - edges[:, 0], 95)) / 2
+    profile = end_profile(strip, float(left + right) / 2, model.end.half_px)
+    without = without_specimen(model, strip, place)
+    start = first_dark(profile, without, strip.grid.s_px, place)
+    if not place.base_face_px + 20 < start < place.tip_face_px - _OPEN_PX:
+        return None
+    limit = place.tip_face_px
+    return _OpenEnd(strip.grid.s_px, profile, without, start, limit, radius)
+
+
+def _average(ends: list[_OpenEnd], at: FloatArray) -> TabledEnd:
+    """Average the darkness behind the end, frame by frame, against depth."""
+    rows = []
+    for end, place in zip(ends, at, strict=True):
+        seen = np.isfinite(end.profile) & (end.s_px < end.limit_px - 1)
+        dark = 1.0 - end.profile[seen] / end.without[seen]
+        depth = place - end.s_px[seen]
+        rows.append(np.interp(_DEPTH_PX, depth[::-1], dark[::-1], left=np.nan, right=np.nan))
+    stack = np.asarray(rows)
+    count = np.isfinite(stack).sum(axis=0)
+    mean = np.nansum(stack, axis=0) / np.maximum(count, 1)
+    dark = np.interp(_DEPTH_PX, _DEPTH_PX[count > 0], mean[count > 0])
+    return TabledEnd.of(_DEPTH_PX, dark)
