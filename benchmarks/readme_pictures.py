@@ -21,7 +21,7 @@ from tests.pages.browser import opened, started
 EXPERIMENT = Path("configs/nanorod_compression.toml")
 FRAME = 40
 WINDOW = (1440, 900)
-COLOURS = 128
+GREYS = 64
 
 
 def main() -> None:
@@ -60,9 +60,14 @@ def picture_of_report(outcome: Outcome, path: Path) -> None:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Save with few colours: the frame is grey and the marks are of one colour each."""
-    small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+    """Save with a palette of greys, for the frame, and of the colours that the marks have."""
+    pixels = np.asarray(picture).reshape(-1, 3)
+    coloured = pixels[np.ptp(pixels.astype(int), axis=1) > 10]
+    few = Image.fromarray(coloured[None]).quantize(256 - GREYS, dither=Image.Dither.NONE)
+    greys = np.repeat(np.linspace(0, 255, GREYS).round().astype(int), 3).tolist()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((few.getpalette() or [])[: 3 * (256 - GREYS)] + greys)
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -87,19 +88,32 @@ class Survey:
 
 
 def survey(movie: Movie, frames: Iterable[int] | None = None) -> Survey:
-    """Look at a few frames spread over the movie.
+    """Look at a few frames spread over the movie, once for all pictures that are drawn of it.
 
     Eight-bit movies with some contrast are shown as they are.
     """
     chosen = list(frames) if frames is not None else list(range(len(movie)))
     picked = sorted({chosen[round(i)] for i in np.linspace(0, len(chosen) - 1, SAMPLES)})
+    known = _surveys.setdefault(movie, {})
+    key = tuple(picked)
+    if key not in known:
+        known[key] = _survey(movie, picked)
+    return known[key]
+
+
+_surveys: WeakKeyDictionary[Movie, dict[tuple[int, ...], Survey]] = WeakKeyDictionary()
+
+
+def _survey(movie: Movie, picked: Sequence[int]) -> Survey:
     images = [frame.image for frame in movie.select(picked) if frame.ok]
     if not images:
         blank = np.zeros((movie.info.height_px, movie.info.width_px), dtype=np.uint8)
         return Survey(Levels(0.0, 255.0), blank)
     levels = _levels(images)
-    mean = np.mean([levels.apply(image) for image in images], axis=0)
-    return Survey(levels, np.rint(mean).astype(np.uint8))
+    mean = np.zeros(images[0].shape, dtype=np.float32)
+    for image in images:
+        cv2.accumulate(levels.apply(image), mean)
+    return Survey(levels, np.rint(mean / len(images)).astype(np.uint8))
 
 
 def _levels(images: Sequence[Image]) -> Levels:

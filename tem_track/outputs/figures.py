@@ -225,6 +225,9 @@ def common_share(result: Result, column_name: str) -> float:
     It is what stiffness, scale and the like make of the largest force and of the critical stress;
     it stretches the whole curve and changes no shape.
     """
+    lever, scale = result.experiment.cantilever, result.experiment.calibration
+    if not scale.u_scale_nm_per_px and not (lever and lever.u_stiffness_N_per_m):
+        return 0.0
     key = {"force_nN": "max_force_nN", "stress_MPa": "critical_stress_MPa"}.get(column_name, "")
     value, u = result.summary.get(key), result.summary.get(f"u_{key}")
     return abs(float(u) / float(value)) if value and u is not None else 0.0

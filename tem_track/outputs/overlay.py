@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tem_track.analysis import Progress, Result
 from tem_track.outputs.canvas import Canvas, Picture, rgb, write_words
 from tem_track.outputs.display import BAD_FRAME_GREY, Corner, Levels, survey
-from tem_track.outputs.encode import encode
+from tem_track.outputs.encode import ahead, encode
 from tem_track.outputs.figures import common_share, journal_style, new_figure
 from tem_track.outputs.files import replacing
 from tem_track.outputs.marks import Marks, boxes_of, marks_of
@@ -238,7 +238,7 @@ def write_overlay(
     film = film_of(result, movie)
     total = len(first_rows(result.points["frame"].tolist()))
     with replacing(Path(path)) as part:
-        pictures = _pictures(film, movie)
+        pictures = ahead(_pictures(film, movie))
         for done in encode(pictures, part, frames_per_second(total)):
             if progress is not None:
                 progress("overlay", done, total)

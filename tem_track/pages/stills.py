@@ -145,7 +145,7 @@ def _encode(frame: Frame, levels: Levels, recipe: Recipe) -> bytes:
     small = resized(grey, *_size(grey.shape[1], grey.shape[0], recipe.side_px))
     buffer = io.BytesIO()
     Pictures.fromarray(_smoothed(small, recipe.sigma_px)).save(
-        buffer, "WEBP", quality=recipe.quality, method=3
+        buffer, "WEBP", quality=recipe.quality, method=1
     )
     return buffer.getvalue()
 
