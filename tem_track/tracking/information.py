@@ -18,7 +18,6 @@ __all__ = [
     "squares",
 ]
 
-BLOCK_PX = 16
 WEAK_INFORMATION = 1.0
 """Below this many px^-2 a direction counts as not fixed by the target."""
 
@@ -80,11 +79,10 @@ def covariance_of(information: FloatArray, free: FloatArray | None, meat: FloatA
     return np.asarray(inverse @ meat @ inverse.T)
 
 
-def squares(field: FloatArray) -> FloatArray:
-    """Sum the last two axes over squares of BLOCK_PX."""
+def squares(field: FloatArray, size: int) -> FloatArray:
+    """Sum the last two axes over squares of `size` pixels."""
     n, h, w = field.shape
-    rows = -(-h // BLOCK_PX)
-    columns = -(-w // BLOCK_PX)
-    padded = np.zeros((n, rows * BLOCK_PX, columns * BLOCK_PX))
+    rows, columns = -(-h // size), -(-w // size)
+    padded = np.zeros((n, rows * size, columns * size))
     padded[:, :h, :w] = field
-    return np.asarray(padded.reshape(n, rows, BLOCK_PX, columns, BLOCK_PX).sum(axis=(2, 4)))
+    return np.asarray(padded.reshape(n, rows, size, columns, size).sum(axis=(2, 4)))

@@ -16,6 +16,9 @@ from tem_track.tracking.tracker import Limits, Look
 
 __all__ = ["settle"]
 
+BLOCK_PX = 16
+LARGE_BLOCKS = 3
+"""Large squares along the shorter side of the box."""
 NO_NOISE = 1e-3
 """Mean square below which the frames are copies of each other."""
 CLIPPED = 0.5
@@ -70,17 +73,21 @@ def score_covariance(
     """Return the scores' covariance as the residuals have it, with their spatial correlation.
 
     The pixels' scores are summed over squares before they are squared, so that correlation
-    within a square counts; a square's own pull on the fit is undone as by a jackknife.
+    within a square counts; a square's own pull on the fit is undone as by a jackknife. Small
+    squares see compression, large ones a region that changes as a whole: the larger one counts.
     """
     value, slopes = slopes_at_rest(pattern, state.pivot_px, state.turns)
     scores = scores_of(pattern, value, slopes)
-    share = squares(np.einsum("nyx,nyx->yx", scores, slopes)[None])[0]
-    share = np.clip(share / share.sum(), 0, 0.5)
-    meat = np.zeros((len(slopes), len(slopes)))
+    information = np.einsum("nyx,nyx->yx", scores, slopes)
+    sizes = {BLOCK_PX, max(BLOCK_PX, min(state.shape) // LARGE_BLOCKS)}
+    shares = {size: squares(information[None], size)[0] for size in sorted(sizes)}
+    meats = {size: np.zeros((len(slopes), len(slopes))) for size in shares}
     for k in good:
         fit = fits[k]
         assert fit is not None
         rest = np.nan_to_num(residuals(stack[k], fit, pattern, state))
-        sums = squares(scores * rest) / (1 - share)
-        meat += np.einsum("nyx,myx->nm", sums, sums)
-    return meat / (len(good) - 1)
+        for size, share in shares.items():
+            free = 1 - np.clip(share / share.sum(), 0, 0.5)
+            sums = squares(scores * rest, size) / free
+            meats[size] += np.einsum("nyx,myx->nm", sums, sums)
+    return max(meats.values(), key=lambda meat: float(np.trace(meat[:2, :2]))) / (len(good) - 1)

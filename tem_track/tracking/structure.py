@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tem_track.errors import TrackingError
 from tem_track.records import FloatArray
 from tem_track.tracking.crops import SLACK, Crop
-from tem_track.tracking.fit import Pattern, fit_pattern
-from tem_track.tracking.gather import Gathering
+from tem_track.tracking.fit import Fit, fit_pattern
+from tem_track.tracking.gather import Gathered, Gathering
 from tem_track.tracking.information import information_of
 from tem_track.tracking.tracker import Look
 
@@ -30,6 +30,8 @@ AGREE_PX = 0.7
 FEWEST_FRAMES = 5
 LEAST_AGREEING = 0.75
 """Part of the recognised frames in which both halves must agree."""
+LEAST_LIKE = 0.25
+"""Squared correlation of the template with its reference frame, over that with the others."""
 LEAST_RECOGNISED = 0.1
 """Part of the sampled frames in which the target must be recognised at all."""
 
@@ -49,6 +51,8 @@ def require_structure(gathering: Gathering, looks: tuple[Look, ...]) -> None:
         for own, look in zip(gathering.looks, looks, strict=True)
         for crop in own.crops
     ]
+    if any(not _anchored(own, look) for own, look in zip(gathering.looks, looks, strict=True)):
+        agreeing = []
     recognised = sum(agreeing) / gathering.shown
     if recognised < LEAST_RECOGNISED or sum(agreeing) < LEAST_AGREEING * len(agreeing):
         box = [round(v) for v in gathering.target.references[0].box.as_tuple()]
@@ -57,6 +61,14 @@ def require_structure(gathering: Gathering, looks: tuple[Look, ...]) -> None:
             f"recognised in {sum(agreeing)} of {gathering.shown} sampled frames; draw it over a "
             "corner or an edge across the axis"
         )
+
+
+def _anchored(own: Gathered, look: Look) -> bool:
+    """Tell whether the template still looks like the reference frame that it began with."""
+    fit = _fit(own.reference, look)
+    if fit is None or not _halves_agree(own.reference, look):
+        return False
+    return fit.likeness >= LEAST_LIKE * look.limits.likeness
 
 
 def _halves_agree(crop: Crop, look: Look) -> bool:
@@ -84,21 +96,21 @@ def _weak_direction(look: Look) -> FloatArray | None:
 
 def _place(crop: Crop, look: Look, half: NDArray[np.float32]) -> FloatArray:
     """Return where a part of the pattern is found, NaN where it is not."""
-    top, bottom, left, right = crop.inside
-    pattern: Pattern = replace(
-        look.pattern,
-        share=look.pattern.share * half,
-        slope_share=look.pattern.slope_share * half,
-    )
-    fit = fit_pattern(
-        crop.image[top:bottom, left:right],
-        pattern,
-        (SLACK - left + crop.start[0], SLACK - top + crop.start[1]),
-        turns=look.turns,
-        pivot_px=look.pivot_px,
-        free=_weak_direction(look),
-    )
+    fit = _fit(crop, look, half)
     return np.full(2, np.nan) if fit is None else np.array([fit.x_px, fit.y_px])
+
+
+def _fit(crop: Crop, look: Look, part: NDArray[np.float32] | None = None) -> Fit | None:
+    top, bottom, left, right = crop.inside
+    pattern = look.pattern
+    if part is not None:
+        share, slope_share = pattern.share * part, pattern.slope_share * part
+        pattern = replace(pattern, share=share, slope_share=slope_share)
+    return fit_pattern(
+        crop.image[top:bottom, left:right], pattern,
+        (SLACK - left + crop.start[0], SLACK - top + crop.start[1]),
+        turns=look.turns, pivot_px=look.pivot_px, free=_weak_direction(look),
+    )  # fmt: skip
 
 
 def _chess_board(shape: tuple[int, int]) -> NDArray[np.bool_]:
