@@ -23,6 +23,8 @@ _OPTIONS = {
     "format_whitelist": "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm",
     "protocol_whitelist": "file",
     "max_pixels": str(2**26),
+    # Every frame of the file has its place, whatever part of it a player is told to show.
+    "ignore_editlist": "1",
 }
 _STRICT = "crccheck+bitstream+buffer+explode"
 _ATTACHED_PICTURE = 0x400

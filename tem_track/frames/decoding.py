@@ -6,13 +6,16 @@ import bisect
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track.frames.container import READ_ERRORS, Video
+from tem_track.frames.jpeg import Tables, missing_tables, usual_tables
 from tem_track.frames.movie import Picture
-from tem_track.frames.packets import PacketTable, ranks
+from tem_track.frames.packets import DEEPEST_REORDERING, PacketTable, ranks
 from tem_track.frames.pixels import grey_values
 
 __all__ = ["Decoder", "in_order_of_output"]
@@ -21,6 +24,7 @@ _HONEST_KEYS = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "ffv1", "vp
 """Codecs that depend on earlier frames and whose decoders say truly which frames are key."""
 
 _INTRA = 1
+_PICTURES_ASKED = 7
 
 
 @dataclass(slots=True)
@@ -40,7 +44,8 @@ class Decoder:
     def __init__(self, video: Video, table: PacketTable) -> None:
         self._video, self._table = video, table
         self._by_keys = video.intra_only or video.codec in _HONEST_KEYS
-        self._keys = np.flatnonzero(table.key & (table.rank >= 0))
+        self._keys = _trusted_keys(table)
+        self._key_set = frozenset(self._keys.tolist())
         self._spoilt = False
         self._begin(0)
 
@@ -50,6 +55,10 @@ class Decoder:
         if index < self._next or start > self._fed:
             self._go_to(start)
         output = self._decode_up_to(index)
+        if (output is None or output.note) and self._began_at < start:
+            # What an earlier damage has spoilt may be sound when decoding begins at its key frame.
+            self._go_to(start)
+            output = self._decode_up_to(index)
         if output is None:
             return None, "no picture can be decoded here"
         if output.note:
@@ -85,11 +94,13 @@ class Decoder:
             self._video.forget()
         self._spoilt = False
         self._draining = False
-        self._fed = packet
+        self._began_at = self._fed = packet
         self._next = max(int(self._table.rank[packet]), 0) if packet else 0
         self._held: _Output | None = None
         self._bad: list[int] = []
         self._clean_key = -1
+        self._lost: set[int] = set()
+        self._owed: dict[int, int] = {}
         self._bad_leading = (len(self._table.rank), -1)
         self._unsure_before = -1
         self._outputs = self._run()
@@ -130,10 +141,39 @@ class Decoder:
         for frame in self._frames():
             ordinal = self._video.ordinal(frame)
             rank = int(self._table.rank[ordinal]) if ordinal >= 0 else -1
+            self._mark_vanished_keys(rank, last)
             note = self._damage(frame, ordinal)
+            passed_over = self._passes_over(ordinal, rank, last)
             if rank > last:
                 last = rank
+                note = note or ("its place is not certain" if passed_over else "")
                 yield _Output(rank, frame, note)
+
+    def _mark_vanished_keys(self, rank: int, last: int) -> None:
+        """Count key frames as bad that the decoder has taken in and passed over in silence."""
+        for between in range(last + 1, rank):
+            ordinal = int(self._table.order[between])
+            if ordinal in self._key_set and ordinal < self._fed and ordinal not in self._lost:
+                self._mark_bad(ordinal)
+
+    def _passes_over(self, ordinal: int, rank: int, last: int) -> bool:
+        """Return whether the decoder shows a picture before one that is stamped earlier.
+
+        Then the time stamps contradict the decoder's order, and no place is certain until it has
+        shown what it passed over. A decoder need not show every packet, so that it may stop
+        owing one after as many pictures as any codec holds back.
+        """
+        if not (self._table.stamped and self._video.reorders) or rank < 0:
+            return False
+        if ordinal in self._key_set:
+            self._owed.clear()
+            return False
+        self._owed.pop(rank, None)
+        self._owed = {r: left - 1 for r, left in self._owed.items() if left > 0}
+        for between in range(last + 1, rank):
+            if int(self._table.order[between]) not in self._lost:
+                self._owed[between] = DEEPEST_REORDERING
+        return bool(self._owed)
 
     def _frames(self) -> Iterator[Any]:
         while self._fed < len(self._table.rank):
@@ -143,8 +183,8 @@ class Decoder:
                 frames, clean = self._video.decode(self._packet(ordinal), ordinal)
             except READ_ERRORS:
                 frames, clean = [], False
-                self._unsure_before = ordinal
             if not clean:
+                self._unsure_before = ordinal
                 self._spoilt = True
                 self._mark_bad(ordinal)
             yield from frames
@@ -158,10 +198,12 @@ class Decoder:
 
     def _restart_behind(self, ordinal: int) -> Iterator[Any]:
         """Give what the decoder still holds, and go on at the next key frame, with no memory."""
+        following = self.next_key(ordinal)
+        self._lost.update(range(ordinal, following))
         with contextlib.suppress(*READ_ERRORS):
             yield from self._video.drain()
         self._video.renew()
-        self._fed = self.next_key(ordinal)
+        self._fed = following
 
     def next_key(self, ordinal: int) -> int:
         """Return the first key packet behind one; the number of packets where there is none."""
@@ -175,9 +217,20 @@ class Decoder:
         data = self._table.prefix + self._video.read(offset, size)
         if len(data) < size:
             raise ValueError("cut")
+        if self._video.codec == "mjpeg" and missing_tables(data, self._jpeg_tables):
+            raise ValueError("lacks a table")
         return data
 
+    @cached_property
+    def _jpeg_tables(self) -> Tables:
+        """The tables that the movie's JPEG pictures bring along, by the word of a few."""
+        whole = np.flatnonzero(self._table.offset >= 0)
+        few = whole[:: max(len(whole) // _PICTURES_ASKED, 1)]
+        places = zip(self._table.offset[few].tolist(), self._table.size[few].tolist(), strict=True)
+        return usual_tables(self._table.prefix + self._video.read(at, size) for at, size in places)
+
     def _mark_bad(self, ordinal: int) -> None:
+        self._lost.add(ordinal)
         place = int(np.searchsorted(self._keys, ordinal)) - 1
         key_rank = int(self._table.rank[self._keys[place]]) if place >= 0 else -1
         if 0 <= self._table.rank[ordinal] < key_rank:
@@ -223,6 +276,23 @@ class Decoder:
         return grey_values(frame), ""
 
 
+def _trusted_keys(table: PacketTable) -> NDArray[np.int64]:
+    """Return the key packets that are shown after everything before them in the file.
+
+    Where most key frames are shown before all that follows, one that is not has a wrong stamp.
+    """
+    latest_before = np.maximum.accumulate(np.concatenate([[-1], table.rank[:-1]]))
+    keys = np.flatnonzero(table.key & (table.rank > latest_before))
+    shown_late = table.rank[keys] > _shown_before(table)[keys]
+    return keys if 2 * np.count_nonzero(shown_late) > len(keys) else keys[~shown_late]
+
+
+def _shown_before(table: PacketTable) -> NDArray[np.int64]:
+    """Return how many packets before each one in the file are shown."""
+    shown = (table.rank >= 0).astype(np.int64)
+    return np.asarray(np.cumsum(shown) - shown)
+
+
 def in_order_of_output(decoder: Decoder, table: PacketTable) -> PacketTable:
     """Return the table in the order in which the decoder shows the frames; decodes everything.
 
@@ -236,8 +306,8 @@ def in_order_of_output(decoder: Decoder, table: PacketTable) -> PacketTable:
         shown -= {packet for packet, _, held in outputs if held}
     seen = dict.fromkeys(packet for packet, _, _ in outputs if packet in shown)
     missing = sorted(shown - set(seen), reverse=True)
-    doubtful = {p for p, fed, _ in outputs for m in missing if p < m < fed}
-    doubtful |= {p for m in missing for p in range(m + 1, decoder.next_key(m))}
+    doubtful = {p for p, fed, _ in outputs for m in missing if p < m <= fed}
+    doubtful |= {p for m in missing for p in range(m, decoder.next_key(m))}
     order: list[int] = []
     for packet in seen:
         while missing and missing[-1] < packet:

@@ -8,7 +8,6 @@ container has none, it is the place in which the decoder puts the frame out.
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -106,20 +105,28 @@ def read_table(video: Video) -> PacketTable:
         raise MovieError(f"{video.path.name}: holds no frames; the recording was never finished")
     if video.codec == "mpeg4":
         if table.stamped and table.ordered:
-            _check_stated_order(video, table)
+            table = _with_stated_order(video, table)
         elif not table.ordered:
             table = _in_stated_order(video, table)
     return _whole_raw_frames(table) if video.codec == "rawvideo" else table
 
 
-def _check_stated_order(video: Video, table: PacketTable) -> None:
-    """Refuse time stamps that contradict the order which most frames state themselves."""
+def _with_stated_order(video: Video, table: PacketTable) -> PacketTable:
+    """Return the table with doubt on frames whose time stamps contradict the types of frames.
+
+    Raises
+    ------
+    MovieError
+        If so many do that the order of the others is not known either.
+    """
     types = [_P_FRAME if kind is None else kind for kind in _types(video, table)]
     stated = [packet for packet in display_order(types) or [] if table.rank[packet] >= 0]
-    if np.count_nonzero(np.array(stated) != table.order) > _STRAY_FRAMES:
+    other = np.flatnonzero(np.array(stated) != table.order)
+    if len(other) > _STRAY_FRAMES:
         raise MovieError(
             f"{video.path.name}: its time stamps contradict the order of its frames; remux the file"
         )
+    return replace(table, doubtful=frozenset(table.order[other].tolist()))
 
 
 def _types(video: Video, table: PacketTable) -> list[int | None]:
@@ -191,9 +198,10 @@ def _with_lost(chart: EbmlMap, reach: int) -> tuple[list[_Row], str]:
         return rows, chart.end_note
     grid = fit_grid(np.array([b.stamp for b in chart.blocks], np.int64))
     if gaps == cut_here and grid is None:
-        return rows[:-reach], chart.end_note
+        return _shown_before(rows, len(rows) - reach), chart.end_note
     if grid is None or gaps[0] == 0:
-        return rows[: gaps[0]], f"the file is damaged after frame {gaps[0] - 1}"
+        kept = _shown_before(rows[: gaps[0]], gaps[0] - (reach if reach > 1 else 0))
+        return kept, f"the file is damaged after frame {len(kept) - 1}"
     lost: dict[int, list[int]] = {gap: [] for gap in gaps}
     for stamp in {t for gap in gaps for t in grid.missing(*_around(chart.blocks, gap, reach))}:
         lost[min(gaps, key=lambda gap: abs(_middle(chart.blocks, gap) - stamp))].append(stamp)
@@ -202,6 +210,16 @@ def _with_lost(chart: EbmlMap, reach: int) -> tuple[list[_Row], str]:
         broken = _Row(-1, 0, False, None, shown=False)
         rows[gap:gap] = [*(_Row(-1, 0, False, stamp) for stamp in sorted(lost[gap])), broken]
     return rows, chart.end_note
+
+
+def _shown_before(rows: list[_Row], end: int) -> list[_Row]:
+    """Return the rows up to `end` that are shown before all later ones; the first is kept."""
+    end = max(end, 1)
+    earliest_dropped = min((r.stamp for r in rows[end:] if r.stamp is not None), default=None)
+    if earliest_dropped is None:
+        return rows[:end]
+    certain = [r for r in rows[1:end] if r.stamp is not None and r.stamp < earliest_dropped]
+    return rows[:1] + certain
 
 
 def _around(blocks: list[Block], gap: int, reach: int) -> tuple[int, int]:
@@ -236,25 +254,12 @@ def _from_demuxer(video: Video) -> PacketTable:
             )
     except READ_ERRORS as error:
         note = f"reading stops after {len(rows)} frames ({getattr(error, 'strerror', error)})"
-    if not note and not _tables_agree(video, len(rows)):
+    promised = int(video.stream.frames)
+    if not note and promised and promised != len(rows):
         raise MovieError(f"{video.path.name}: its tables contradict each other; remux the file")
     if note and video.reorders:
         rows = _of_certain_place(rows, last_dts)
     return _table(video, rows, float(video.stream.time_base), True, note)
-
-
-def _tables_agree(video: Video, packets: int) -> bool:
-    """Return whether an MP4 file's tables of times and of places name as many frames.
-
-    An edit list may leave some out, so the file is asked once more without it.
-    """
-    promised = int(video.stream.frames)
-    if packets == promised or not promised:
-        return True
-    unedited = Video(video.path, {"ignore_editlist": "1"})
-    with contextlib.closing(unedited), contextlib.suppress(*READ_ERRORS):
-        return sum(1 for _ in unedited.packets()) == promised
-    return False
 
 
 def _of_certain_place(rows: list[_Row], last_dts: int | None) -> list[_Row]:

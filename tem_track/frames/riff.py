@@ -254,7 +254,7 @@ def _assemble(found: _Found, index: dict[int, tuple[int, bool]]) -> RiffMap:
 
 
 def _in_gap(found: _Found, place: int) -> bool:
-    return any(start <= place - 8 < end for start, end in found.gaps)
+    return any(start <= place - 8 < end for start, _, end in _gap_events(found))
 
 
 def _gap_events(found: _Found) -> list[tuple[int, int, int]]:

@@ -8,6 +8,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def opened_tiff(path: Path) -> Iterator[Any]:
 
 
 def _check_chain(path: Path) -> None:
-    """Refuse a file whose chain of directories comes back to itself: it has no end to read to."""
+    """Refuse a file whose chain of directories comes back to itself, or leads where none is."""
     with path.open("rb") as file:
         head = file.read(16)
         order = "<" if head[:2] == b"II" else ">"
@@ -81,10 +82,21 @@ def _check_chain(path: Path) -> None:
             seen.add(place)
             file.seek(place)
             entries = _number(file.read(struct.calcsize(count)), order + count)
-            if entry * entries > size:
+            tags = file.read(entry * entries) if entry * entries <= size else b""
+            if seen != {place} and not _is_directory(tags, entry, order):
+                raise MovieError(
+                    f"{path.name}: its list of images leads to no image, so bytes are missing or "
+                    "too many somewhere; copy it again"
+                )
+            if not tags:
                 return
-            file.seek(entry * entries, 1)
             place = _number(file.read(struct.calcsize(link)), order + link)
+
+
+def _is_directory(tags: bytes, entry: int, order: str) -> bool:
+    """Return whether the entries of a directory name an image's size, in rising order."""
+    names = [_number(tags[at:], order + "H") for at in range(0, len(tags), entry)]
+    return {256, 257} <= set(names) and all(a <= b for a, b in pairwise(names))
 
 
 def _number(data: bytes, kind: str) -> int:

@@ -64,6 +64,7 @@ def encode(
     *,
     tag: str | None = None,
     rate: int = 25,
+    first: int = 0,
     **options: str,
 ) -> None:
     """Write a video with PyAV."""
@@ -74,10 +75,10 @@ def encode(
             stream.codec_context.codec_tag = tag
         for index in range(n):
             if pixels == "gray16le":
-                wide = draw(index).astype(np.uint16) * 257
+                wide = draw(first + index).astype(np.uint16) * 257
                 frame = av.VideoFrame.from_ndarray(wide, format="gray16le")
             else:
-                frame = av.VideoFrame.from_ndarray(draw(index), format="gray")
+                frame = av.VideoFrame.from_ndarray(draw(first + index), format="gray")
                 frame = frame.reformat(format=pixels)
             frame.pts = index
             container.mux(stream.encode(frame))

@@ -179,11 +179,76 @@ FOUND = [
     ("raw 24 bit avi", 100527),
     ("palette avi", 100565),
     ("mpeg4 mp4", 7003196),
+    ("h264 mov", 7000609),
+    ("mpeg4 mp4", 7000754),
+    ("h264 mkv", 7001424),
+    ("mjpeg mkv", 7001555),
+    ("xvid avi", 7001567),
+    ("h264 mp4", 7002495),
+    ("h264 mkv", 7002497),
+    ("mpeg4 mp4", 7004602),
+    ("h264 mkv", 7005457),
+    ("mpeg4 avi", 7006339),
+    ("h264 mov", 7006603),
+    ("tiff 32", 7006652),
+    ("mpeg4 avi", 7007375),
+    ("tiff 32", 7007947),
+    ("xvid avi", 7008449),
+    ("mpeg4 mkv", 7009043),
+    ("mpeg4 mkv", 7009931),
+    ("xvid avi", 7010040),
+    ("h264 mp4", 7010043),
+    ("tiff 32", 7010907),
+    ("mpeg4 mp4", 7010929),
+    ("mpeg4 avi", 7011630),
+    ("mpeg4 mkv", 7011966),
+    ("mjpeg mkv", 7012026),
+    ("tiff 32", 7012831),
+    ("h264 mkv", 7014596),
+    ("mpeg4 mkv", 7014704),
+    ("mpeg4 avi", 7015293),
+    ("mpeg4 avi", 7016033),
+    ("mpeg4 avi", 7017994),
+    ("h264 mkv", 7019850),
 ]
 
 
 @pytest.mark.parametrize(("name", "seed"), FOUND)
 def test_what_the_fuzz_run_found_stays_mended(tmp_path: Path, name: str, seed: int) -> None:
-    path = _write(tmp_path, name)
-    path.write_bytes(damaged(path.read_bytes(), seed))
-    assert read(path).fault == ""
+    sound = _write(tmp_path, name)
+    path = sound.with_stem("damaged")
+    path.write_bytes(damaged(sound.read_bytes(), seed))
+    assert read(path, sound).fault == ""
+
+
+def test_changed_pixels_are_told_from_shifted_frames(tmp_path: Path) -> None:
+    sound = _write(tmp_path, "mpeg4 mkv")
+    shifted = tmp_path / "shifted.mkv"
+    encode(shifted, "mpeg4", "yuv420p", bf="2", g="9", first=1)
+    assert read(shifted, sound).fault.startswith("out of place")
+
+
+def test_an_edit_list_hides_no_frame(tmp_path: Path) -> None:
+    path = _write(tmp_path, "mpeg4 mp4")
+    data = path.read_bytes()
+    at = data.find(b"elst") + 16
+    later = struct.unpack(">i", data[at : at + 4])[0] + 5 * 512
+    _overwrite(path, at, struct.pack(">i", later))
+    assert _numbers(path) == list(range(N))
+
+
+def test_a_jpeg_that_has_lost_a_table_is_bad(tmp_path: Path) -> None:
+    path = _write(tmp_path, "mjpeg mkv")
+    at, _ = _chunks(path)[10]
+    data = path.read_bytes()
+    _overwrite(path, data.find(b"\xff\xc4", at) + 1, b"\xef")
+    frames = list(open_movie(path))
+    assert [f.index for f in frames if not f.ok] == [10]
+
+
+def test_bytes_cut_out_of_a_tiff_are_noticed(tmp_path: Path) -> None:
+    path = _write(tmp_path, "tiff 32")
+    data = path.read_bytes()
+    path.write_bytes(data[:60_000] + data[60_007:])
+    with pytest.raises(MovieError, match="leads to no image"):
+        open_movie(path)

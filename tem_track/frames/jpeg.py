@@ -1,0 +1,58 @@
+"""The tables that a JPEG picture brings along, to see whether one lacks its own.
+
+A decoder keeps the tables of the picture before, so that a picture which has lost one by damage
+is decoded with another's and nothing is said.
+
+Format: ITU-T T.81 (1992), annex B.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+__all__ = ["Tables", "missing_tables", "tables", "usual_tables"]
+
+Tables = Counter[tuple[int, int]]
+
+_QUANTISATION, _HUFFMAN, _SCAN = 0xDB, 0xC4, 0xDA
+_ALONE = {0x01, *range(0xD0, 0xD9)}
+
+
+def tables(packet: bytes) -> Tables:
+    """Return marker and identifier of every table before the picture's first scan."""
+    found: Tables = Counter()
+    place = 2
+    while place + 4 <= len(packet) and packet[place] == 0xFF and packet[place + 1] != _SCAN:
+        marker = packet[place + 1]
+        if marker in _ALONE or marker == 0xFF:
+            place += 1 if marker == 0xFF else 2
+            continue
+        end = place + 2 + int.from_bytes(packet[place + 2 : place + 4], "big")
+        if marker in (_QUANTISATION, _HUFFMAN):
+            found.update((marker, name) for name in _names(packet[place + 4 : end], marker))
+        place = end
+    return found
+
+
+def _names(body: bytes, marker: int) -> list[int]:
+    """Return the identifiers of the tables that one segment holds."""
+    names, place = [], 0
+    while place < len(body):
+        names.append(body[place])
+        if marker == _QUANTISATION:
+            place += 1 + (128 if body[place] >> 4 else 64)
+        else:
+            place += 17 + sum(body[place + 1 : place + 17])
+    return names
+
+
+def usual_tables(packets: Iterable[bytes]) -> Tables:
+    """Return the tables that most of some pictures bring along."""
+    kinds = Counter(frozenset(tables(packet).items()) for packet in packets)
+    return Counter(dict(kinds.most_common(1)[0][0])) if kinds else Counter()
+
+
+def missing_tables(packet: bytes, usual: Tables) -> bool:
+    """Return whether a picture lacks a table that the others have."""
+    return bool(usual - tables(packet))
