@@ -1,0 +1,158 @@
+"""From a table of pixels to rates and events, on tables whose truth is drawn by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tem_track.growth import Settings, bodies_table, current_A, evaluate
+
+N = 60
+SCALE = 2.0
+
+
+def table(bodies: dict[int, dict[str, Any]] | None = None, **columns: Any) -> dict[str, Any]:
+    """Return a measurement with bodies given by length, place and the rows they are seen in."""
+    out: dict[str, Any] = {
+        "frame": np.arange(N),
+        "time_s": 10.0 * np.arange(N),
+        "ok": np.ones(N, dtype=bool),
+        "duplicate": np.zeros(N, dtype=bool),
+        "outline_flags": np.full(N, "", dtype=object),
+        "bar_x_px": np.zeros(N),
+        "bar_y_px": np.zeros(N),
+        "bar_score": np.ones(N),
+    }
+    for k, body in (bodies or {}).items():
+        rows = body["rows"]
+        size = np.where(rows, body["length"], np.nan)
+        for name, power in (
+            ("length_px", 1),
+            ("diameter_max_px", 1),
+            ("diameter_mid_px", 1),
+            ("diameter_mean_px", 1),
+            ("projected_area_px2", 2),
+            ("volume_px3", 3),
+            ("shell_px", 1),
+        ):
+            out[f"body{k}_{name}"] = size**power
+            out[f"u_body{k}_{name}"] = np.where(
+                rows, 0.2 * np.maximum(size, 1) ** (power - 1), np.nan
+            )
+        out[f"body{k}_place_px"] = np.where(rows, body["place"], np.nan)
+        for name in ("root_x_px", "root_y_px", "end_x_px"):
+            out[f"body{k}_{name}"] = np.where(rows, 100.0, np.nan)
+        out[f"body{k}_end_y_px"] = 100.0 - size
+    return out | columns
+
+
+def growing(start: int, rate: float = 2.0) -> dict[str, Any]:
+    rows = np.arange(N) >= start
+    return {"rows": rows, "length": 30 + rate * (np.arange(N) - start), "place": 0.0}
+
+
+def test_a_straight_growth_has_its_rate_and_frame() -> None:
+    points, summary = evaluate(table({1: growing(12)}), Settings(SCALE, 0.02, material="Na"))
+    assert summary["nucleation_frame"] == 12
+    assert summary["growth_rate_nm_per_s"] == pytest.approx(2.0 * SCALE / 10)
+    assert summary["u_growth_rate_nm_per_s"] >= 0.01 * summary["growth_rate_nm_per_s"]
+    assert list(points["phase"][[0, 11, 12, N - 1]]) == ["before", "before", "growth", "growth"]
+    assert summary["growth_end_frame"] is None
+    volume = (SCALE * points["length_nm"] / SCALE) ** 3
+    assert summary["growth_current_A"] == pytest.approx(
+        current_A(summary["volume_rate_nm3_per_s"], 23.7)
+    )
+    np.testing.assert_allclose(points["volume_nm3"], volume)
+    assert summary["growth_direction_deg"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_where_nothing_grows_nothing_is_said() -> None:
+    points, summary = evaluate(table(), Settings(SCALE))
+    assert set(points["phase"]) == {"before"}
+    assert summary["nucleation_frame"] is None
+    assert summary["growth_rate_nm_per_s"] is None
+    assert summary["shell_law"] == "undetermined"
+    assert any("nothing is seen to grow" in text for text in summary["warnings"])
+    assert np.isnan(points["length_nm"]).all()
+
+
+def test_a_speck_of_one_frame_is_no_nucleation() -> None:
+    body = growing(20)
+    body["rows"] = body["rows"] | (np.arange(N) == 3)
+    body["length"] = np.where(np.arange(N) == 3, 30, body["length"])
+    speck = {"rows": np.arange(N) == 5, "length": np.full(N, 9.0), "place": 200.0}
+    _, summary = evaluate(table({1: growing(20), 2: speck}), Settings(SCALE))
+    assert summary["nucleation_frame"] == 20
+    assert len(summary["bodies"]) == 1
+
+
+def test_a_body_of_the_first_frame_has_no_nucleation() -> None:
+    _, summary = evaluate(table({1: growing(0)}), Settings(SCALE))
+    assert summary["nucleation_frame"] is None
+    assert any("first frame" in text for text in summary["warnings"])
+
+
+def test_growth_that_stops_is_left_out_of_the_rate() -> None:
+    body = growing(10)
+    body["length"] = np.minimum(body["length"], 90.0)
+    points, summary = evaluate(table({1: body}), Settings(SCALE))
+    assert summary["growth_end_frame"] in (40, 41)
+    assert summary["growth_rate_nm_per_s"] == pytest.approx(0.4, rel=0.02)
+    assert points["phase"][-1] == "after"
+    assert summary["final_length_nm"] == pytest.approx(180)
+
+
+def test_two_bodies_are_two_tracks_whatever_their_order_in_a_frame() -> None:
+    small = {"rows": (np.arange(N) >= 15) & (np.arange(N) < 45), "length": np.full(N, 20.0)}
+    large = growing(10)
+    swap = np.arange(N) < 30  # the smaller one comes first in half of the frames
+    first, second = {}, {}
+    for key, a, b in (
+        ("rows", small["rows"], large["rows"]),
+        ("length", small["length"], large["length"]),
+        ("place", np.full(N, -80.0), np.zeros(N)),
+    ):
+        first[key], second[key] = np.where(swap, a, b), np.where(swap, b, a)
+    gap = np.where(np.arange(N) < 40, 40.0 - np.arange(N), np.nan)
+    flags = np.where((np.arange(N) >= 40) & (np.arange(N) < 45), "TOUCHING", "").astype(object)
+    measured = table({1: first, 2: second}, bodies_gap_px=gap, outline_flags=flags)
+    points, summary = evaluate(measured, Settings(SCALE))
+    assert [body["nucleation_frame"] for body in summary["bodies"]] == [10, 15]
+    assert summary["merges"] == [{"bodies": [1, 2], "touch_frame": 40, "merge_frame": 45}]
+    assert set(points["body"]) == {"", "1"}
+    several = bodies_table(measured, Settings(SCALE))
+    assert np.all(several["length_nm"][several["body"] == 2] == 40)
+    assert len(several["frame"]) == 50 + 30
+
+
+def test_lost_frames_are_flagged_and_keep_their_rows() -> None:
+    body = growing(10)
+    body["rows"] = body["rows"] & (np.arange(N) != 30)
+    bar = np.where(np.arange(N) == 33, np.nan, 0.0)
+    ok = np.arange(N) != 35
+    points, summary = evaluate(table({1: body}, bar_x_px=bar, ok=ok), Settings(SCALE))
+    assert len(points["frame"]) == N
+    assert points["flags"][30] == "SPECIMEN_LOST"
+    assert points["flags"][33] == "BAR_LOST"
+    assert points["flags"][35] == "BAD_FRAME"
+    assert summary["n_lost"] == 3
+
+
+def test_one_way_and_all_ways_by_potential() -> None:
+    body = growing(0)
+    potential = np.where(np.arange(N) < 30, -5.0, -1.0)
+    measured = table({1: body}, potential_V=potential)
+    measured["body1_diameter_mean_px"] = np.where(
+        np.arange(N) < 30, 40.0, 40.0 + 1.9 * (np.arange(N) - 30)
+    )
+    _, summary = evaluate(measured, Settings(SCALE))
+    assert [s["growth_mode"] for s in summary["rates_by_potential"]] == ["directional", "isotropic"]
+    assert [s["potential_V"] for s in summary["rates_by_potential"]] == [-5.0, -1.0]
+
+
+def test_an_unknown_metal_has_no_current() -> None:
+    _, summary = evaluate(table({1: growing(5)}), Settings(SCALE, material="Xx"))
+    assert summary["growth_current_A"] is None
+    assert any("molar volume" in text for text in summary["warnings"])

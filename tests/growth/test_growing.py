@@ -1,0 +1,118 @@
+"""What grows in the simulator, against its truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tem_track.records import Match
+from tests.growth.scenes import Grown, grow
+
+
+def rms(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    assert known.size > 5
+    return float(np.sqrt(np.mean(known**2)))
+
+
+@pytest.fixture(scope="module")
+def one() -> Grown:
+    return grow("growth")
+
+
+def test_nothing_is_invented_before_the_nucleation(one: Grown) -> None:
+    before = one.true("bodies") == 0
+    assert before.sum() >= 3
+    assert np.all(one.found("bodies")[before] == 0)
+    assert np.isnan(one.found("length_px")[before]).all()
+
+
+def test_sizes_of_one_rod(one: Grown) -> None:
+    for name, limit in (("length", 1.0), ("diameter_max", 2.0), ("diameter_mean", 1.0)):
+        assert rms(one.found(f"{name}_px") - one.true(f"{name}_nm")) < limit, name
+
+
+def test_root_and_end_are_where_the_picture_has_them(one: Grown) -> None:
+    points, _ = one.evaluated()
+    for name in ("root_x_px", "root_y_px", "end_x_px", "end_y_px"):
+        assert rms(points[name] - one.true(name)) < 1.2, name
+
+
+def test_summary_of_one_rod(one: Grown) -> None:
+    points, summary = one.evaluated()
+    nucleated = next(row["frame"] for row in one.truth if row["bodies"])
+    assert abs(summary["nucleation_frame"] - nucleated) <= 2 * 3
+    growing = points["phase"] == "growth"
+    time, length = points["time_s"][growing], one.true("length_nm")[growing] * one.scale_nm_per_px
+    true_rate = float(np.polyfit(time, length, 1)[0])
+    assert summary["growth_rate_nm_per_s"] == pytest.approx(true_rate, rel=0.015)
+    assert summary["aspect_ratio"] == pytest.approx(825 / 260, abs=0.1)
+    assert abs(summary["growth_direction_deg"]) < 1.0
+    assert summary["merges"] == []
+    assert [body["body"] for body in summary["bodies"]] == [1]
+    assert summary["shell_law"] in ("parabolic", "undetermined", "linear", "logarithmic")
+
+
+def test_a_row_depends_on_its_frame_alone(one: Grown) -> None:
+    for i in (30, 12):
+        again = one.model.outline(one.frames[i].image, *one.matches[i])
+        assert again.length_px == one.outlines[i].length_px
+        np.testing.assert_array_equal(again.left_px, one.outlines[i].left_px)
+
+
+def test_a_lost_base_is_replaced_by_the_tip_and_both_lost_by_nothing(one: Grown) -> None:
+    tip, _ = one.matches[30]
+    image = one.frames[30].image
+    by_tip = one.model.outline(image, tip, Match.none())
+    assert by_tip.length_px == pytest.approx(one.outlines[30].length_px, abs=0.3)
+    neither = one.model.outline(image, Match.none(), Match.none())
+    assert neither.flags == ("SPECIMEN_LOST",)
+    assert np.isnan(neither.length_px)
+
+
+def test_a_movie_that_moves_sideways_gives_the_same_sizes(one: Grown) -> None:
+    tip, base = one.matches[30]
+    image = np.roll(one.frames[30].image, 7, axis=1)
+    moved = [replace(m, x_px=m.x_px + 7) for m in (tip, base)]
+    outline = one.model.outline(image, *moved)
+    assert outline.length_px == pytest.approx(one.outlines[30].length_px, abs=1e-6)
+    assert outline.tip_face_px[0] == pytest.approx(one.outlines[30].tip_face_px[0] + 7, abs=1e-6)
+
+
+def test_two_bodies_touch_and_merge() -> None:
+    two = grow("growth_two_bodies")
+    _, summary = two.evaluated()
+    assert len(summary["bodies"]) == 2
+    (merge,) = summary["merges"]
+    touch = next(row["frame"] for row in two.truth if row["touching"])
+    merged = next(row["frame"] for row in two.truth if row["merged"])
+    assert abs(merge["touch_frame"] - touch) <= 2 * 3
+    assert touch < merge["merge_frame"] <= merged + 2 * 3
+    apart = np.isfinite(two.found("bodies_gap_px"))
+    assert rms((two.found("bodies_gap_px") - two.true("bodies_gap_nm"))[apart]) < 2.0
+
+
+def test_the_nanotube_swells_before_the_nucleation() -> None:
+    tube = grow("growth_nanotube")
+    before = tube.true("bodies") == 0
+    assert rms((tube.found("nanotube_px") - tube.true("nanotube_nm"))[before]) < 0.5
+    _, summary = tube.evaluated()
+    assert summary["nanotube_start_nm"] == pytest.approx(20, abs=1.0)
+    assert summary["nanotube_end_nm"] == pytest.approx(28, abs=1.0)
+    assert np.all(tube.found("bodies")[before] == 0)
+
+
+def test_each_step_of_potential_has_its_rate() -> None:
+    run = grow("growth_potential")
+    potential = np.array([row["potential_V"] for row in run.truth])
+    points, summary = run.evaluated(potential_V=potential)
+    steps = summary["rates_by_potential"]
+    assert [step["potential_V"] for step in steps][:4] == [-5.0, -1.0, -0.5, -3.5]
+    length = run.true("length_nm") * run.scale_nm_per_px
+    for step in steps[1:4]:
+        rows = (points["frame"] > step["first_frame"]) & (points["frame"] < step["last_frame"])
+        true = float(np.polyfit(points["time_s"][rows], length[rows], 1)[0])
+        off = abs(step["length_nm_per_s"] - true)
+        assert off < max(3 * step["u_length_nm_per_s"], 0.05 * true)
