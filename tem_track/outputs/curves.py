@@ -13,6 +13,7 @@ from tem_track.outputs.figures import (
     modulus_line,
     new_figure,
     save_figure,
+    settle,
 )
 from tem_track.outputs.files import replacing
 from tem_track.outputs.panels import Panel, panels_of
@@ -41,6 +42,7 @@ def write_curves(result: Result, paths: Iterable[Path], *, width_mm: float | Non
     """
     with journal_style():
         figure = curves_figure(result, width_mm)
+        settle(figure)
         for path in paths:
             with replacing(Path(path)) as part:
                 save_figure(figure, part)

@@ -27,6 +27,7 @@ __all__ = [
     "modulus_line",
     "new_figure",
     "save_figure",
+    "settle",
 ]
 
 SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -82,6 +83,14 @@ def new_figure(width_mm: float, height_mm: float) -> Figure:
     return figure
 
 
+def settle(figure: Figure) -> None:
+    """Find every axes' place once, so that all files of a figure are laid out alike."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine("none")
+
+
 def save_figure(figure: Figure, path: Any, *, dpi: int = 300) -> None:
     """Save by the path's suffix, with no date and no version in the file."""
     kind = str(path).rsplit(".", 1)[-1].lower()
@@ -115,6 +124,16 @@ def draw_panel(axes: Axes, result: Result, panel: Panel, *, events: bool = True)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
     axes.margins(0.05, 0.05 if len(panel.ys) == 1 else 0.22)
+    if result.experiment.mode == "growth":
+        _share_time(axes, result, panel)
+
+
+def _share_time(axes: Axes, result: Result, panel: Panel) -> None:
+    """Give all curves of growth the movie's time axis, so that they can be read one under another."""
+    time = column(result, panel.x)
+    if np.isfinite(time).sum() > 1:
+        margin = 0.03 * float(np.nanmax(time) - np.nanmin(time))
+        axes.set_xlim(float(np.nanmin(time)) - margin, float(np.nanmax(time)) + margin)
 
 
 def _draw_by_phase(axes: Axes, result: Result, panel: Panel) -> None:

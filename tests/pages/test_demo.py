@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pictures
 
+from tem_track.cli import _status_of
 from tem_track.frames import open_movie
 from tem_track.run import run
 from tem_track.simulate import simulate
@@ -63,3 +64,19 @@ def test_the_report_shows_the_frame_of_each_point(browser: Any, results: Path) -
             picture = np.asarray(Pictures.open(io.BytesIO(data)).convert("L"))
             assert likeness(results, picture) == frame
         assert complaints == []
+
+
+def test_report_draws_everything_again_from_the_stored_results(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = ("overlay.mp4", "report.html", "curves.png", "montage.png")
+    before = {name: (results / name).read_bytes() for name in drawn}
+    for name in drawn:
+        (results / name).unlink()
+    assert _status_of(["report", str(results), "--frames", "0,5,9"]) == 0
+    after = {name: (results / name).read_bytes() for name in drawn}
+    assert [name for name in drawn if before[name] != after[name]] == ["montage.png"]
+    assert str(results / "report.html") in capsys.readouterr().out.replace("\n", "")
+    assert _status_of(["report", str(results), "--frames", "0,99"]) != 0
+    assert "frame 99 was not measured" in capsys.readouterr().err.replace("\n", " ")
+    assert (results / "montage.png").read_bytes() == after["montage.png"]
