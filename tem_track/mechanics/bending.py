@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 
-from tem_track.errors import ConfigError
+import numpy as np
 
-__all__ = ["bend_ratio", "bow_radius_nm", "euler_load_nN"]
+from tem_track.errors import ConfigError
+from tem_track.mechanics.measurement import BoolArray
+from tem_track.records import FloatArray
+
+__all__ = ["BENT_RATIO", "bend_ratio", "bow_radius_nm", "euler_load_nN", "surely_bent"]
+
+BENT_RATIO = 0.1
+"""Bending over axial stress above which a specimen counts as bent."""
 
 
 def euler_load_nN(
@@ -33,6 +40,14 @@ def bow_radius_nm(chord_nm: float, bow_nm: float) -> float:
     if bow_nm == 0:
         return math.inf
     return (chord_nm**2 / 4 + bow_nm**2) / (2 * abs(bow_nm))
+
+
+def surely_bent(bow_nm: FloatArray, u_bow_nm: FloatArray, diameter_nm: FloatArray) -> BoolArray:
+    """Return the frames whose bow exceeds that of the limiting ratio by two u, shape (n,)."""
+    limit = BENT_RATIO * diameter_nm / 8
+    known = np.isfinite(bow_nm) & np.isfinite(limit)
+    sure: BoolArray = known & (np.abs(bow_nm) - 2 * np.nan_to_num(u_bow_nm) > limit)
+    return sure
 
 
 def bend_ratio(bow_nm: float, diameter_nm: float) -> float:

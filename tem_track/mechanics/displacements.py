@@ -64,7 +64,7 @@ def motion_px(target: Track, bar: Track, axis: Axis, mode: str) -> Motion:
     bar = bar.bounded_by(target)
     value = target.along_px(direction) - bar.along_px(direction)
     u = np.hypot(target.u_along_px(direction), bar.u_along_px(direction))
-    return Motion(value, u)
+    return Motion(value, np.where(np.isfinite(value), u, np.nan))
 
 
 def zero_of(motion: Motion, rows: RowArray, reference: int) -> Zero:

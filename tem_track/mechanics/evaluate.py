@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.mechanics.areas import Mook, area_models
+from tem_track.mechanics.bending import surely_bent
 from tem_track.mechanics.case import Case, Events
 from tem_track.mechanics.columns import COLUMNS
 from tem_track.mechanics.dimensions import Dimensions, dimensions
@@ -20,6 +21,7 @@ from tem_track.mechanics.events import (
     find_holds,
     first_for_good,
     first_lasting,
+    first_of_many,
     largest,
     loses_load,
     phases,
@@ -81,7 +83,8 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     usable = ~(flags["BAD_FRAME"] | flags["DUPLICATE"] | flags["LOW_SCORE"])
     loading = load(table, settings, usable & ~flags["BROKEN"])
     sizes = dimensions(table, settings, loading)
-    _neck(flags, settings, sizes, loading)
+    _neck(flags, settings, sizes)
+    _bend(flags, settings, sizes)
     events = _events(table, loading, flags, usable, settings)
     stresses = _stresses(settings, sizes, loading, flags)
     points = _points(table, settings, loading, sizes, stresses)
@@ -95,18 +98,28 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     return Evaluation(ordered, summary, tuple(summary["warnings"]))
 
 
-def _neck(flags: Flags, settings: Settings, sizes: Dimensions, loading: Loading) -> None:
+def _neck(flags: Flags, settings: Settings, sizes: Dimensions) -> None:
     """Add the frames whose smallest width fell significantly, in tension."""
     if settings.mode != "tension" or settings.shape is None:
         return
     smallest, mid = sizes.columns["diameter_min_nm"], sizes.columns["diameter_mid_nm"]
-    ratio = (smallest / mid)[loading.zero_rows]
-    start = float(np.median(ratio)) if ratio.size else math.nan
-    mask = neck_mask(smallest, mid, sizes.columns["u_diameter_min_nm"], start)
-    first = first_lasting(mask)
-    if first is not None:
-        mask[:first] = False
-        flags["NECK"] = flags["NECK"] | mask
+    whole = ~(flags["BROKEN"] | flags["SPECIMEN_LOST"])
+    mask = whole & neck_mask(
+        smallest, mid, sizes.columns["u_diameter_min_nm"], sizes.columns["u_diameter_mid_nm"]
+    )
+    first = first_for_good(mask, whole & np.isfinite(smallest / mid))
+    rows = np.arange(mask.size)
+    # A neck does not heal: what the outline calls one before, or where none stays, is noise.
+    flags["NECK"] = (flags["NECK"] | mask) & (first is not None and rows >= first)
+
+
+def _bend(flags: Flags, settings: Settings, sizes: Dimensions) -> None:
+    """Keep as bent the whole columns whose bow is beyond doubt; a sphere has no bow."""
+    columns = sizes.columns
+    sure = surely_bent(columns["bow_nm"], columns["u_bow_nm"], columns["diameter_mid_nm"])
+    if settings.shape not in ("rod", "pillar"):
+        sure[:] = False
+    flags["BENT"] = flags["BENT"] & sure & ~flags["BROKEN"]
 
 
 def _events(
@@ -114,14 +127,17 @@ def _events(
 ) -> Events:
     contact, n = loading.contact.row, len(table)
     seen = usable & ~table.tip.lost & ~flags["SPECIMEN_LOST"]
-    fracture = first_for_good(flags["BROKEN"], seen | (flags["BROKEN"] & usable))
+    held = usable & ~table.tip.lost & ~table.bar.lost
+    fracture = first_for_good(flags["BROKEN"], seen | (flags["BROKEN"] & held))
     if (
         fracture is not None
         and settings.mode == "compression"
         and not loses_load(loading.force_nN, loading.u_force_nN, fracture)
     ):
         fracture = None
-    bent = first_lasting(flags["BENT"])
+    if fracture is not None:
+        flags["BENT"][fracture:] = False
+    bent = first_of_many(flags["BENT"], seen)
     neck = first_lasting(flags["NECK"])
     if contact is None and settings.shape is not None:
         none = ["approach"] * n

@@ -18,6 +18,7 @@ __all__ = [
     "find_holds",
     "first_for_good",
     "first_lasting",
+    "first_of_many",
     "largest",
     "loses_load",
     "phases",
@@ -60,14 +61,27 @@ def first_for_good(mask: BoolArray, known: BoolArray) -> int | None:
     return None
 
 
+def first_of_many(mask: BoolArray, known: BoolArray, many: int = 3) -> int | None:
+    """Return the first true row that its next known ones confirm: no single noisy frame does."""
+    rows = np.flatnonzero(known)
+    true = mask[rows]
+    for i in np.flatnonzero(true):
+        if true[i : i + many].all() and i + many <= rows.size:
+            return int(rows[i])
+    return None
+
+
 def loses_load(force_nN: FloatArray, u_nN: FloatArray, row: int) -> bool:
     """Return whether half of a significant force is gone from a row on: a compressed piece breaks.
 
     A compressed specimen that is let go keeps its pieces together, so a gap alone is no fracture.
+    Nor is it one where the force was not seen to fall: between neighbouring frames, or over one.
     """
     before = np.flatnonzero(np.isfinite(force_nN[:row]))[-3:]
     after = row + np.flatnonzero(np.isfinite(force_nN[row:]))[:3]
-    if not before.size or not after.size:
+    if not before.size or not after.size or after[0] - before[-1] > 2:
+        return False
+    if not force_nN[after[0]] < 0.5 * force_nN[before[-1]]:
         return False
     carried = float(np.median(force_nN[before]))
     if not carried > 5 * float(np.median(u_nN[before])):

@@ -11,6 +11,8 @@ from tem_track.records import FloatArray
 
 __all__ = ["bridgman_factor", "local_strain", "neck_mask"]
 
+_FIRST = 5
+
 
 def bridgman_factor(neck_radius: float, profile_radius: float) -> float:
     """Return equivalent over mean stress in a neck, 1 / ((1 + 2 R/a) ln(1 + a/(2 R))).
@@ -40,17 +42,23 @@ def local_strain(initial_diameter_nm: float, neck_diameter_nm: FloatArray) -> Fl
 
 
 def neck_mask(
-    smallest_nm: FloatArray, mid_nm: FloatArray, u_nm: FloatArray, zero_ratio: float
+    smallest_nm: FloatArray, mid_nm: FloatArray, u_smallest_nm: FloatArray, u_mid_nm: FloatArray
 ) -> BoolArray:
     """Return the frames whose smallest width has fallen 3 u below its first share of the mid one.
 
     Parameters
     ----------
-    smallest_nm, mid_nm, u_nm : FloatArray
-        Shape (n,); u of the smallest width.
-    zero_ratio : float
-        Smallest over mid width before loading.
+    smallest_nm, mid_nm, u_smallest_nm, u_mid_nm : FloatArray
+        Shape (n,), in time's order. The first share is the median of the first frames, a tenth
+        of the movie and at least five; their scatter counts where it exceeds the stated u.
     """
-    with np.errstate(invalid="ignore"):
-        fallen: BoolArray = smallest_nm < mid_nm * zero_ratio - 3 * u_nm
+    ratio = smallest_nm / mid_nm
+    known = np.flatnonzero(np.isfinite(ratio))
+    first = ratio[known[: max(_FIRST, known.size // 10)]]
+    if first.size < _FIRST:
+        return np.zeros(ratio.shape, dtype=bool)
+    stated = ratio * np.hypot(u_smallest_nm / smallest_nm, u_mid_nm / mid_nm)
+    scatter = float(np.std(first, ddof=1))
+    u = np.maximum(np.nan_to_num(stated), scatter) * math.sqrt(1 + 1.57 / first.size)
+    fallen: BoolArray = ratio < float(np.median(first)) - 3 * u
     return fallen

@@ -21,7 +21,7 @@ STATED = 4
 """The stated uncertainty counts as so many points beside the record's own scatter."""
 
 _TOES = (0.0, 1.0, 2.0, 0.5)
-_ENDS = (0.0, 1.0, 2.0)
+_ENDS = (0.0, 1.0, 2.0, 4.0)
 _PRICE = 0.7
 _KNOTS = 24
 _CLOSE = 8.0

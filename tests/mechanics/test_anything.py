@@ -1,4 +1,4 @@
-"""Whatever was lost, the evaluation returns: rows kept, nothing invented, no warning, plain JSON."""
+"""Whatever was lost, the evaluation returns: rows kept, nothing invented, no warning, JSON."""
 
 from __future__ import annotations
 
