@@ -40,6 +40,7 @@ __all__ = [
     "Result",
     "analyse",
     "assemble",
+    "bodies_of",
     "calculate",
     "evaluate",
     "measure",
@@ -591,6 +592,19 @@ def _time_of(measurement: Measurement, frame: int | None) -> float:
 def evaluate(measurement: Measurement, experiment: Experiment, axis: Axis) -> mechanics.Evaluation:
     """Calculate the mechanics from a table of pixels, without the movie."""
     return mechanics.evaluate(measurement, settings_of(experiment, axis))
+
+
+def bodies_of(result: Result) -> pd.DataFrame:
+    """Return one row a body and frame where several bodies grow, an empty table otherwise."""
+    import pandas as pd
+
+    if result.experiment.mode != "growth":
+        return pd.DataFrame()
+    from tem_track.growth import bodies_table
+
+    measurement = {str(name): result.measurement[name].to_numpy() for name in result.measurement}
+    settings = growth_settings_of(result.experiment, result.axis)
+    return pd.DataFrame(bodies_table(measurement, settings))
 
 
 def growth_settings_of(experiment: Experiment, axis: Axis) -> GrowthSettings:

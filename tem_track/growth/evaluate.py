@@ -222,7 +222,7 @@ def _of_main(measurement: Mapping[str, NDArray[Any]], main: Track | None) -> Boo
 def _pair(
     measurement: Mapping[str, NDArray[Any]], main: Track | None, rows: BoolArray, name: str
 ) -> tuple[FloatArray, FloatArray]:
-    """Return a size of the main body and its u: its own, or the outline's where that is the same."""
+    """Return a size of the main body and its u: its own, or the outline's of the same length."""
     if main is not None and name in main.values:
         value, u = main.values[name], main.values[f"u_{name}"]
     else:

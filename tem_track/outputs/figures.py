@@ -129,7 +129,7 @@ def draw_panel(axes: Axes, result: Result, panel: Panel, *, events: bool = True)
 
 
 def _share_time(axes: Axes, result: Result, panel: Panel) -> None:
-    """Give all curves of growth the movie's time axis, so that they can be read one under another."""
+    """Give all curves of growth the movie's time axis, to be read one under another."""
     time = column(result, panel.x)
     if np.isfinite(time).sum() > 1:
         margin = 0.03 * float(np.nanmax(time) - np.nanmin(time))

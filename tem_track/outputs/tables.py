@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tem_track.analysis import Result
+from tem_track.analysis import Result, bodies_of
 from tem_track.config import experiment_to_toml, load_experiment
 from tem_track.errors import ResultsError
 from tem_track.outputs.files import replacing, write_text
@@ -35,6 +35,8 @@ Outlines = Mapping[int, NDArray[np.float32]]
 def write_tables(result: Result, folder: str | os.PathLike[str]) -> None:
     """Write points.csv, measurement.csv, summary.json, experiment.toml and outlines.npz.
 
+    Where several bodies grow, also bodies.csv.
+
     Parameters
     ----------
     result : Result
@@ -48,6 +50,16 @@ def write_tables(result: Result, folder: str | os.PathLike[str]) -> None:
     write_text(folder / "summary.json", json_text(result.summary))
     write_text(folder / "experiment.toml", experiment_to_toml(result.experiment, folder))
     _write_outlines(folder / "outlines.npz", result.outlines, result.axis)
+    _write_bodies(result, folder / "bodies.csv")
+
+
+def _write_bodies(result: Result, path: Path) -> None:
+    """Write one row a body and frame, where more than one body grows."""
+    table = bodies_of(result)
+    if table.empty:
+        path.unlink(missing_ok=True)
+    else:
+        write_text(path, csv_text(table))
 
 
 def read_results(folder: str | os.PathLike[str]) -> Result:

@@ -77,7 +77,15 @@ def summary_rows(result: Result) -> list[tuple[str, str]]:
             ("initial diameter", _plain(s, "initial_diameter_nm", "nm")),
             ("aspect ratio", _plain(s, "aspect_ratio", "")),
             ("strain rate", _plain(s, "strain_rate_per_s", "1/s")),
-            ("growth rate", _plain(s, "growth_rate_nm_per_s", "nm/s")),
+            ("growth rate", _with_u(s, "growth_rate_nm_per_s", "nm/s")),
+            ("  of the diameter", _with_u(s, "diameter_rate_nm_per_s", "nm/s")),
+            ("  of the volume", _with_u(s, "volume_rate_nm3_per_s", "nm³/s")),
+            ("  as a current", _current(s)),
+            ("length reached", _with_u(s, "final_length_nm", "nm")),
+            ("diameter reached", _with_u(s, "final_diameter_nm", "nm")),
+            ("shell law", str(s.get("shell_law") or "")),
+            ("nanotube at first", _plain(s, "nanotube_start_nm", "nm")),
+            ("nanotube before nucleation", _plain(s, "nanotube_end_nm", "nm")),
             ("contact", _frame(s, "contact_frame")),
             ("first bend", _frame(s, "bending_frame")),
             ("fracture", _frame(s, "fracture_frame")),
@@ -109,6 +117,11 @@ def _plain(summary: dict[str, Any], key: str, unit: str) -> str:
 def _with_u(summary: dict[str, Any], key: str, unit: str) -> str:
     value, u = summary.get(key), summary.get(f"u_{key}")
     return "" if value is None else value_words(value, u, unit)
+
+
+def _current(summary: dict[str, Any]) -> str:
+    value, u = summary.get("growth_current_A"), summary.get("u_growth_current_A")
+    return "" if value is None or u is None else value_words(1e12 * value, 1e12 * u, "pA")
 
 
 def _with_frame(summary: dict[str, Any], key: str, unit: str, frame: str) -> str:

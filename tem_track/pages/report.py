@@ -92,6 +92,7 @@ def _page(
         summary=[row for row in summary_rows(result) if not row[0].startswith("  on area")],
         area_models=_area_models(result),
         budget=_budget(result),
+        budget_of="growth rate" if result.experiment.mode == "growth" else "critical stress",
         worst=worst[:LISTED],
         worst_left_off=max(0, len(worst) - LISTED),
         provenance=_provenance(result, movie),

@@ -181,7 +181,7 @@ def _emptiest(model: GrowthModel, kept: list[_Kept]) -> Strip:
     for chunk in np.array_split(np.arange(len(kept)), min(_CHUNKS, len(kept))):
         strips = [x for i in chunk if (x := _strip(model, kept[int(i)])) is not None]
         stack = np.mean([x.grey for x in strips], axis=0, dtype=np.float64)
-        best = stack if best is None else np.asarray(np.fmax(best, stack))
+        best = np.asarray(stack if best is None else np.fmax(best, stack))
         grid = strips[0].grid
     assert best is not None
     assert grid is not None
