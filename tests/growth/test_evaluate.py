@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tem_track.growth import Settings, bodies_table, current_A, evaluate
+from tem_track.growth import (
+    ElectricalLog,
+    Settings,
+    at_times,
+    bodies_table,
+    current_A,
+    evaluate,
+    read_log,
+)
 
 N = 60
 SCALE = 2.0
@@ -156,3 +166,45 @@ def test_an_unknown_metal_has_no_current() -> None:
     _, summary = evaluate(table({1: growing(5)}), Settings(SCALE, material="Xx"))
     assert summary["growth_current_A"] is None
     assert any("molar volume" in text for text in summary["warnings"])
+
+
+@pytest.mark.parametrize("way", ["offset", "clock", "marker"])
+def test_a_log_lined_up_in_any_way_gives_each_step_its_rate(tmp_path: Path, way: str) -> None:
+    """The length grows at 0.6 nm/s at -5 V, and from 300 s on at 0.1 nm/s at -1 V."""
+    rng = np.random.default_rng(4)
+    time = 10.0 * np.arange(N)
+    length = 30 + (0.6 * np.minimum(time, 300) + 0.1 * np.maximum(time - 300, 0)) / SCALE
+    body = {"rows": time >= 0, "length": length + 0.2 * rng.standard_normal(N), "place": 0.0}
+    log = _read(_two_steps(tmp_path), way)
+    potential, _ = at_times(log, time)
+    _, summary = evaluate(table({1: body}, potential_V=potential), Settings(SCALE))
+    fast, slow = summary["rates_by_potential"]
+    for step, volt, rate in ((fast, -5.0, 0.6), (slow, -1.0, 0.1)):
+        assert step["potential_V"] == pytest.approx(volt)
+        off = abs(step["length_nm_per_s"] - rate)
+        assert off < 3 * step["u_length_nm_per_s"]
+        assert step["u_length_nm_per_s"] < 0.01
+
+
+def _two_steps(folder: Path) -> Path:
+    """A log that began 25 s before the movie; something was marked at the movie's frame 12."""
+    start = datetime(2026, 3, 1, 14, 0, 0)
+    rows = ["t,U,clock,mark"]
+    for second in range(0, 700, 2):
+        moment = (start + timedelta(seconds=second)).isoformat()
+        volt = -5.0 if second < 325 else -1.0
+        rows.append(f"{second},{volt},{moment},{int(second >= 145 and second < 150)}")
+    path = folder / "potential.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def _read(path: Path, way: str) -> ElectricalLog:
+    if way == "offset":
+        return read_log(path, time_column="t", potential_column="U", offset_s=-25.0)
+    if way == "clock":
+        began = datetime(2026, 3, 1, 14, 0, 25)
+        return read_log(path, time_column="clock", potential_column="U", movie_start=began)
+    return read_log(
+        path, time_column="t", potential_column="U", marker_column="mark", marker_time_s=121.0
+    )
