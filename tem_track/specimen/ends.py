@@ -14,6 +14,7 @@ from tem_track.records import FloatArray, Match
 from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.faces import Gate, fit_end
 from tem_track.specimen.model import (
+    ROUND_AHEAD_PX,
     EndLook,
     SpecimenModel,
     TabledEnd,
@@ -28,8 +29,10 @@ from tem_track.specimen.strip import Crop
 
 __all__ = ["learn_end"]
 
-_OPEN_PX = 9.0
-_LEAST_FRAMES = 3
+_OPEN_PX = 8.0
+_LEAST_FRAMES = 2
+_CLOSED_FRAMES = 3
+_FLAT_SHARE = 0.6  # a body that may be round is so until a flat end leaves that much less over
 _DEPTH_PX = np.arange(-14.0, 26.01, 0.25)
 
 
@@ -44,9 +47,9 @@ class _OpenEnd:
     limit_px: float
     radius_px: float
 
-    def fit(self, gate: Gate, *, known: bool) -> tuple[float, float]:
+    def fit(self, gate: Gate, *, known: bool, ahead_px: float) -> tuple[float, float]:
         """Return where the end lies and what is left over."""
-        near = np.abs(self.s_px - self.start_px) < 14
+        near = (self.s_px > self.start_px - 14) & (self.s_px < self.start_px + ahead_px)
         near &= self.s_px < self.limit_px - 2
         parts = self.profile[near], self.s_px[near], self.without[near]
         step, rest = fit_end(*parts, self.start_px, self.limit_px, gate, known=known)
@@ -64,7 +67,8 @@ def learn_end(model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]
     gates = []
     for ends in groups:
         fits = [_fits(replace(model, end=look), ends) for look in shapes]
-        best = int(np.argmin([np.median(fit[:, 1]) for fit in fits]))
+        rest = [float(np.median(fit[:, 1])) for fit in fits]
+        best = len(rest) - 1 if rest[-1] * _FLAT_SHARE < rest[0] else 0
         gates.append(_average(ends, fits[best][:, 0]))
     return replace(model, end=replace(shapes[-1], gates=tuple(gates)))
 
@@ -75,7 +79,7 @@ def _groups(seen: list[_OpenEnd | None]) -> list[list[_OpenEnd]]:
     closed = 0
     for end in seen:
         closed = 0 if end is not None else closed + 1
-        if closed == _LEAST_FRAMES and groups[-1]:
+        if closed == _CLOSED_FRAMES and groups[-1]:
             groups.append([])
         if end is not None:
             groups[-1].append(end)
@@ -92,8 +96,14 @@ def _forms(model: SpecimenModel) -> list[EndLook]:
 
 
 def _fits(model: SpecimenModel, ends: list[_OpenEnd]) -> FloatArray:
+    from tem_track.specimen.shapes import SHAPES
+
+    ahead = ROUND_AHEAD_PX if SHAPES[model.shape].may_be_round else 14.0
     return np.array(
-        [end.fit(free_end(model, end.radius_px), known=model.end.is_round) for end in ends]
+        [
+            end.fit(free_end(model, end.radius_px), known=model.end.is_round, ahead_px=ahead)
+            for end in ends
+        ]
     )
 
 
@@ -114,7 +124,8 @@ def _open_end(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) 
     radius = float(np.nanpercentile(edges[:, 1] - edges[:, 0], 95)) / 2
     profile = end_profile(strip, float(left + right) / 2, model.end.half_px)
     without = without_specimen(model, strip, place)
-    start = first_dark(profile, without, strip.grid.s_px, place)
+    round_too = len(_forms(model)) > 1
+    start = first_dark(profile, without, strip.grid.s_px, place, round_too)
     if not place.base_face_px + 20 < start < place.tip_face_px - _OPEN_PX:
         return None
     limit = place.tip_face_px

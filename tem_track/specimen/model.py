@@ -21,6 +21,7 @@ BAND_PX = 4
 MARGIN_T_PX = 16.0
 _MARGIN_SHARE = 0.15
 CLEAR_PX = 2.5
+ROUND_AHEAD_PX = 34.0  # a pole is faint: its darkness begins far ahead of where it is clear
 _LIT = 0.8  # share of the light that must come through an open gap
 
 
@@ -293,8 +294,9 @@ def find_tip_end(
     profile = end_profile(strip, middle_t, model.end.half_px)
     s, limit = strip.grid.s_px, place.tip_face_px
     without = without_specimen(model, strip, place)
-    start = first_dark(profile, without, s, place)
-    near = np.isfinite(profile) & (s > start - 18) & (s < min(start + 16, limit + 10))
+    start = first_dark(profile, without, s, place, model.end.is_round)
+    ahead = ROUND_AHEAD_PX if model.end.is_round else 16.0
+    near = np.isfinite(profile) & (s > start - 18) & (s < min(start + ahead, limit + 10))
     near &= s > place.base_face_px + 4
     if near.sum() < 9:
         return contact
@@ -344,16 +346,18 @@ def round_end(table: EdgeTable, radius: float, half_px: float = 0.0) -> Gate:
     u = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
     t = np.linspace(0.0, min(half_px, 0.5 * radius), 7)
     sag = radius - np.sqrt(radius**2 - t**2)
-    looks = np.stack([np.interp(u - d, u, table.value[row]) for d in sag])
-    return TabledEnd.of(u, np.asarray(looks.mean(axis=0), dtype=np.float64))
+    looks: FloatArray = np.stack([np.interp(u - d, u, table.value[row]) for d in sag])
+    return TabledEnd.of(u.astype(np.float64), looks.mean(axis=0))
 
 
-def first_dark(profile: FloatArray, without: FloatArray, s: FloatArray, place: Place) -> float:
-    """Coming from the tip, return where the specimen's darkness reaches half its level."""
+def first_dark(
+    profile: FloatArray, without: FloatArray, s: FloatArray, place: Place, is_round: bool
+) -> float:
+    """Coming from the tip, return where the specimen's darkness reaches a share of its level."""
     inside = np.isfinite(profile) & (s > place.base_face_px) & (s < place.tip_face_px)
     if not inside.any():
         return place.tip_face_px
     missing = np.where(inside, without - profile, 0.0)
     level = float(np.median(missing[inside]))
-    body = np.flatnonzero(inside & (missing > 0.5 * level))
+    body = np.flatnonzero(inside & (missing > (0.3 if is_round else 0.5) * level))
     return float(s[body[-1]]) + 0.5 if len(body) else place.base_face_px

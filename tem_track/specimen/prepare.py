@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtr
 from scipy.stats import theilslopes
 
 from tem_track.errors import ConfigError
@@ -20,7 +21,7 @@ from tem_track.specimen.axis import (
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.ends import learn_end
-from tem_track.specimen.faces import find_step, measure_blur
+from tem_track.specimen.faces import Gate, Step, find_step, measure_blur
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import (
     MARGIN_T_PX,
@@ -30,6 +31,7 @@ from tem_track.specimen.model import (
     end_profile,
     fill_outside,
     grid_for,
+    round_end,
     vacuum_level,
 )
 from tem_track.specimen.profile import Profile, tabulate
@@ -42,6 +44,7 @@ Triple = tuple[Frame, Match, Match | None]
 _FRONT_PX = 42
 _END_PX = 6.0
 _FOOT_PX = 8.0
+_DRAWN_PX = 20.0  # how far a hand draws a face off
 _CLEAR_STEP = 0.08
 _PATCH_PX = (30, 10)
 _VAGUE_DEG = 3.0
@@ -231,6 +234,8 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     model = replace(model, table=tabulate(profile, 2.0, 0.9 * width))
     triples = [(k.crop, k.tip, k.base) for k in kept]
     model = learn_profile(model, triples, shape.profiles, shape.u_facet)
+    if shape.may_be_round:
+        model = _learn_base_face(model, kept, width, middle)
     return learn_end(model, triples)
 
 
@@ -423,19 +428,73 @@ def _learn_base_face(
     )
     guess = step.s_px if math.isfinite(step.s_px) else face - reference
     t0 = middle - model._base_reference()[1]
-    return replace(model, base_face_px=_central_step(mean, t0, width, guess, guess))
+    if SHAPES[model.shape].may_be_round:
+        return replace(model, base_face_px=_foot_of_ball(model, mean, t0, width, guess))
+    drawn = low - reference
+    return replace(model, base_face_px=_central_step(mean, t0, width, guess, guess, drawn))
 
 
-def _central_step(mean: Strip, middle: float, width: float, near: float, otherwise: float) -> float:
+def _central_step(
+    mean: Strip,
+    middle: float,
+    width: float,
+    near: float,
+    otherwise: float,
+    drawn: float | None = None,
+) -> float:
     """Return the face in the specimen's own columns, where it stands out clearly there.
 
-    Beside the specimen a round or rough electrode lies lower than under its foot.
+    Beside the specimen a round or rough electrode lies lower than under its foot, and a lump may
+    show a stronger step: then the clearest step about the drawn face counts.
     """
     profile = end_profile(mean, middle, 0.35 * width)
-    step = find_step(profile, mean.grid.s_px, near, _FOOT_PX, 1.0)
-    level = float(np.nanpercentile(mean.grey, 90))
-    clear = abs(step.height) > _CLEAR_STEP * level and step.u_px < 0.5
-    return step.s_px if clear and abs(step.s_px - near) < _FOOT_PX - 0.5 else otherwise
+    s, level = mean.grid.s_px, float(np.nanpercentile(mean.grey, 90))
+
+    def clear(step: Step, about: float, reach: float) -> bool:
+        inside = abs(step.s_px - about) < reach - 0.5
+        return abs(step.height) > _CLEAR_STEP * level and step.u_px < 0.5 and inside
+
+    close = find_step(profile, s, near, _FOOT_PX, 1.0)
+    is_close = clear(close, near, _FOOT_PX)
+    if drawn is not None:
+        wide = find_step(profile, s, drawn, _DRAWN_PX, 1.0)
+        weaker = not is_close or abs(close.height) < 0.6 * abs(wide.height)
+        if weaker and clear(wide, drawn, _DRAWN_PX):
+            return wide.s_px
+    return close.s_px if is_close else otherwise
+
+
+def _foot_of_ball(
+    model: SpecimenModel, mean: Strip, middle: float, width: float, near: float
+) -> float:
+    """Return where a ball's lower pole meets the base, on the averaged central columns.
+
+    The base ends where the ball begins: a blurred step into vacuum that the ball darkens.
+    """
+    profile = end_profile(mean, middle, model.end.half_px)
+    use = np.isfinite(profile) & (np.abs(mean.grid.s_px - near) < 18)
+    s, y = mean.grid.s_px[use], profile[use]
+    if len(s) < 24:
+        return near
+    ball = round_end(model.table, width / 2, model.end.half_px)
+    trial = near + np.arange(-7.0, 7.01, 0.1)
+    costs = np.array(
+        [
+            [_foot_cost(s - at, y, model.table.profile.blur_px, gate) for at in trial]
+            for gate in (None, ball)
+        ]
+    )
+    best = int(np.argmin(costs.min(axis=0)))
+    return float(trial[best]) if 0 < best < len(trial) - 1 else near
+
+
+def _foot_cost(x: FloatArray, y: FloatArray, blur_px: float, gate: Gate | None) -> float:
+    """Return what is left of a profile across the base's face, flat foot or ball."""
+    rise = ndtr(x / blur_px)
+    body = rise if gate is None else rise * (1.0 - gate(x)[0])
+    design = np.column_stack([1 - rise, (1 - rise) * x, body, body * x])
+    rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return float(rest @ rest)
 
 
 def _around_base(model: SpecimenModel, item: Sampled, span: tuple[float, float]) -> Strip:
