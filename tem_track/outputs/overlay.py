@@ -158,7 +158,7 @@ def film_of(result: Result, movie: Movie) -> Film:
     words = measured_columns(result)
     if beside:
         panel_size = (PANEL_WIDTH, size[1])
-        curve_size = (PANEL_WIDTH, max(260, min(480, size[1] - 160 - 30 * len(words))))
+        curve_size = (PANEL_WIDTH, max(260, min(600, size[1] - 160 - 30 * len(words))))
     else:
         panel_size = (size[0], max(380, 170 + 30 * len(words)))
         curve_size = (size[0] - 480, panel_size[1])
