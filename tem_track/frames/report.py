@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from tem_track.frames.movie import Movie
+from tem_track.frames.overlay import Extremes, find_overlay
 from tem_track.records import Box, FloatArray, Frame, Image
 
 __all__ = ["MovieReport", "inspect", "sha256"]
@@ -22,8 +21,6 @@ _REGULAR = 0.02
 """Frame intervals that differ by less than this fraction, or by one tick, are regular."""
 _PLAYER_RATES = (7.0, 10.0, 15.0, 24.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 50.0, 60.0)
 _FASTEST_PER_S = 1000.0
-_MOST_STILL = 0.5
-_LEAST_OVERLAY_PX = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ class MovieReport:
             ("size", f"{self.width_px} x {self.height_px} px, {self.bit_depth} bit, {self.grey}"),
             ("frames", _frames_text(self)),
             ("bad frames", _numbers(self.bad_frames)),
-            ("duplicates", _numbers(self.duplicates)),
+            ("repeated", _numbers(self.duplicates)),
             ("grey used", f"{self.grey_lowest:g} to {self.grey_highest:g}"),
             ("time", _time_text(self)),
             ("scale", f"{self.scale_nm_per_px:g} nm/px" if self.scale_nm_per_px else "not given"),
@@ -109,22 +106,30 @@ class MovieReport:
 
 def _frames_text(report: MovieReport) -> str:
     if report.header_frames is None:
-        return f"{report.frames} decoded; the header gives no number"
+        return f"{report.frames} decoded"
     return f"{report.frames} decoded; the header says {report.header_frames}"
 
 
 def _numbers(frames: tuple[int, ...]) -> str:
     if not frames:
         return "none"
-    shown = ", ".join(str(n) for n in frames[:12])
-    return f"{len(frames)}: {shown}" + (", ..." if len(frames) > 12 else "")
+    runs = _runs(frames)
+    shown = ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in runs[:8])
+    return f"{len(frames)}: {shown}" + (", ..." if len(runs) > 8 else "")
+
+
+def _runs(frames: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return first and last of every unbroken run of rising numbers."""
+    firsts = [n for n, before in zip(frames, (-2, *frames), strict=False) if n != before + 1]
+    lasts = [n for n, after in zip(frames, (*frames[1:], -2), strict=True) if n + 1 != after]
+    return list(zip(firsts, lasts, strict=True))
 
 
 def _time_text(report: MovieReport) -> str:
     if report.times_regular is None:
-        return "no clock in the file"
+        return "the file has no clock"
     how = "regular" if report.times_regular else "irregular"
-    return f"every {report.interval_s:g} s ({how}), {report.duration_s:g} s in all"
+    return f"a frame every {report.interval_s:g} s ({how}), the last at {report.duration_s:g} s"
 
 
 def _box_text(box: Box | None) -> str:
@@ -138,10 +143,8 @@ class _Survey:
         self.bad: list[int] = []
         self.duplicates: list[int] = []
         self.lowest, self.highest = math.inf, -math.inf
-        self._first: Image | None = None
         self._before: Image | None = None
-        self.changed: NDArray[np.bool_] | None = None
-        self.different = 0
+        self.extremes = Extremes()
 
     def add(self, frame: Frame) -> None:
         """Take one frame into account."""
@@ -154,16 +157,8 @@ class _Survey:
         if self._before is not None and np.array_equal(image, self._before):
             self.duplicates.append(frame.index)
         else:
-            self._compare(image)
+            self.extremes.add(image)
         self._before = image
-
-    def _compare(self, image: Image) -> None:
-        if self._first is None or self.changed is None:
-            self._first = image
-            self.changed = np.zeros(image.shape, bool)
-            return
-        self.changed |= image != self._first
-        self.different += 1
 
 
 def inspect(movie: Movie) -> MovieReport:
@@ -192,7 +187,7 @@ def inspect(movie: Movie) -> MovieReport:
         interval_s=interval_s,
         times_regular=regular,
         duration_s=float(times_s[-1] - times_s[0]),
-        overlay_box=_overlay(survey),
+        overlay_box=find_overlay(survey.extremes),
         scale_nm_per_px=info.scale_nm_per_px,
         warnings=_warnings(movie, survey, interval_s, regular),
     )
@@ -206,34 +201,6 @@ def _clock(times_s: FloatArray) -> tuple[float, bool | None]:
     median = float(np.median(steps))
     tolerance_s = max(_REGULAR * median, 0.0011)  # Matroska rounds to whole milliseconds
     return median, bool(np.all(np.abs(steps - median) <= tolerance_s))
-
-
-def _overlay(survey: _Survey) -> Box | None:
-    """Return the box around the pixels that never change, where few enough never do.
-
-    Camera noise moves every pixel of a picture sooner or later; what is drawn into the frames
-    afterwards stays as it is. A movie without noise has no such evidence.
-    """
-    if survey.changed is None or survey.different < 2:
-        return None
-    still = ~survey.changed
-    if not _LEAST_OVERLAY_PX <= still.sum() <= _MOST_STILL * still.size:
-        return None
-    return _largest_group(still)
-
-
-def _largest_group(still: NDArray[np.bool_]) -> Box | None:
-    """Return the box of the largest group of still pixels, gaps of a letter's width closed."""
-    mask = still.astype(np.uint8)
-    core = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    joined = cv2.morphologyEx(core, cv2.MORPH_CLOSE, np.ones((9, 17), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    if count < 2:
-        return None
-    x, y, width, height, area = max(stats[1:].tolist(), key=lambda row: row[4])
-    if area < _LEAST_OVERLAY_PX:
-        return None
-    return Box(x, y, width, height)
 
 
 def _warnings(
@@ -261,7 +228,8 @@ def _clock_warnings(interval_s: float, regular: bool | None, given: bool) -> lis
         return ["the frames' times are irregular"]
     rate = 1 / interval_s
     if any(abs(rate / usual - 1) < 1e-3 for usual in _PLAYER_RATES):
-        return [f"{rate:.4g} frames/s is what programs write by default; of a time lapse, {mend}"]
+        usual = f"{rate:.4g} frames/s is what programs write by default"
+        return [f"{usual}; if it is not the rate of the recording, {mend}"]
     return []
 
 

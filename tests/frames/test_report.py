@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -49,6 +51,44 @@ def test_a_still_overlay_is_found() -> None:
     box = inspect(open_movie(_noise(20, overlay=True))).overlay_box
     assert box is not None
     assert box.as_tuple() == pytest.approx((20, 100, 60, 8), abs=2)
+
+
+@pytest.mark.parametrize("bright", [0, 255])
+def test_an_overlay_is_found_through_jpeg(tmp_path: Path, bright: int) -> None:
+    stack = _noise(30, overlay=False)
+    stack[:, 96:112, 16:96] = 255 - bright
+    stack[:, 101:105, 24:88] = bright
+    path = tmp_path / "scale bar.avi"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mjpeg", rate=25, options={"qmin": "2", "qmax": "2"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p"
+        for picture in stack:
+            frame = av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuvj420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    box = inspect(open_movie(path)).overlay_box
+    assert box is not None
+    assert box.as_tuple() == pytest.approx((16, 96, 80, 16), abs=4)
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_border_is_no_overlay(grey: int) -> None:
+    stack = _noise(20, overlay=False)
+    stack[:, :12] = grey
+    stack[:, 30:90, 140:] = grey
+    assert inspect(open_movie(stack)).overlay_box is None
+    stack[:, 100:106, 20:80] = 0
+    box = inspect(open_movie(stack)).overlay_box
+    assert box is not None
+    assert box.as_tuple() == pytest.approx((20, 100, 60, 6), abs=2)
+
+
+def test_repeated_frames_are_told_in_runs() -> None:
+    stack = _noise(12, overlay=False)
+    stack[3:7] = stack[2]
+    stack[9] = stack[8]
+    rows = dict(inspect(open_movie(stack)).rows())
+    assert rows["repeated"] == "5: 3 to 6, 9"
 
 
 def test_an_implausible_clock_is_warned_about() -> None:
