@@ -84,6 +84,7 @@ class Body:
             middle_t,
             model.table,
             3 if model.mode == "tension" else 7,
+            model.foot_t_px(place),
         )
         if edges.good.size == 0 or edges.good.mean() < 0.15:
             return empty
@@ -221,17 +222,18 @@ class Body:
         u = _spread(sides.width)
         low, high = faces.base.s_px, faces.tip.s_px
         half = (low + high) / 2
-        central = np.abs(s - half) <= 0.4 * (high - low)
-        central = central if central.any() else np.ones_like(central)
-        least = int(np.flatnonzero(central)[np.argmin(d[central])])
+        ends = half + np.array([-0.4, 0.4]) * (high - low)
+        central = np.sort(np.concatenate([s[np.abs(s - half) < 0.4 * (high - low)], ends]))
+        least = float(central[np.argmin(np.interp(central, s, d))])
+        u_least = math.hypot(float(np.interp(least, s, u)), _border(sides, least, ends, faces))
         most = int(np.argmax(d))
         out = {
             "diameter_mid_px": float(np.interp(half, s, d)),
             "u_diameter_mid_px": float(np.interp(half, s, u)),
             "diameter_max_px": float(d[most]),
             "u_diameter_max_px": float(u[most]),
-            "diameter_min_px": float(d[least]),
-            "u_diameter_min_px": float(u[least]),
+            "diameter_min_px": float(np.interp(least, s, d)),
+            "u_diameter_min_px": u_least,
         }
         out |= self.end_diameters(sides, low, high)
         for name in ("base", "tip"):
@@ -267,6 +269,15 @@ class Body:
         if scalars["diameter_max_px"] < 5.0:
             flags.append("BELOW_RESOLUTION")
         return tuple(flags)
+
+
+def _border(sides: Sides, at: float, ends: FloatArray, faces: Faces) -> float:
+    """Return what the faces' uncertainty means for a width at the border of the middle part."""
+    if not np.any(np.abs(ends - at) < 1e-9):
+        return 0.0
+    slope = np.interp(at, sides.s_px, np.gradient(sides.width.value, sides.s_px))
+    u = math.hypot(*(0.0 if math.isnan(f.u_px) else f.u_px for f in (faces.base, faces.tip)))
+    return float(abs(slope)) * u
 
 
 def _neck_bottom(sides: Sides, scalars: dict[str, float]) -> dict[str, float]:

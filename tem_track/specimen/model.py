@@ -22,6 +22,7 @@ MARGIN_T_PX = 16.0
 _MARGIN_SHARE = 0.15
 CLEAR_PX = 2.5
 ROUND_AHEAD_PX = 34.0  # a pole is faint: its darkness begins far ahead of where it is clear
+_FOOT_SHARE, _FOOT_PX, _FOOT_MARGIN_PX = 0.25, 24.0, 5.0
 _LIT = 0.8  # share of the light that must come through an open gap
 
 
@@ -202,6 +203,12 @@ class SpecimenModel:
         span_t = (low + shift - margin, high + shift + margin)
         return self.grey(source, grid_for(self.axis, anchor, span, span_t))
 
+    def foot_t_px(self, place: Place) -> tuple[float, float]:
+        """Return between which columns the specimen stands on the base, as the box was drawn."""
+        low, high = self.box_t_px
+        margin = _FOOT_MARGIN_PX + 0.05 * (high - low)
+        return low + place.shift_t_px - margin, high + place.shift_t_px + margin
+
     def strip(self, source: Image | Crop, place: Place) -> Strip:
         """Return the strip that holds the specimen between its two faces."""
         span = (place.base_face_px - 12.0, place.tip_face_px + 12.0)
@@ -259,16 +266,45 @@ def fill_outside(bands: FloatArray) -> FloatArray:
 
 
 def measure_edges(
-    strip: Strip, s_low: float, s_high: float, middle_t: float, table: EdgeTable, calm: int = 7
+    strip: Strip,
+    s_low: float,
+    s_high: float,
+    middle_t: float,
+    table: EdgeTable,
+    calm: int = 7,
+    foot_t_px: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[Edges, FloatArray]:
-    """Find and fit the edges of every band between two positions; return the bands too."""
+    """Find and fit the edges of every band between two positions; return the bands too.
+
+    Near the base they lie within `foot_t_px`: what stands on the base beside is another body.
+    """
     bands, s = average_bands(strip, s_low, s_high)
     if len(bands) < 4:
         empty = np.empty((0, 2))
         return Edges(s[:0], empty, empty, empty, empty, empty.astype(bool)), bands
     bands = fill_outside(bands)
-    start = steady(coarse_edges(bands, strip.grid.t_px, middle_t), calm)
+    found = coarse_edges(bands, strip.grid.t_px, middle_t)
+    foot = s < s_low + max(_FOOT_SHARE * (s_high - s_low), _FOOT_PX)
+    found[foot] = _within(bands[foot], strip.grid.t_px, middle_t, found[foot], foot_t_px)
+    start = steady(found, calm)
     return fit_edges(bands, s, float(strip.grid.t_first), start, table), bands
+
+
+def _within(
+    bands: FloatArray,
+    t_px: FloatArray,
+    middle_t: float,
+    found: FloatArray,
+    bounds: tuple[float, float],
+) -> FloatArray:
+    """Seek edges again that lie outside their bounds, without what lies there."""
+    outside = (found[:, 0] < bounds[0]) | (found[:, 1] > bounds[1])
+    columns = (t_px >= bounds[0]) & (t_px <= bounds[1])
+    if not outside.any() or columns.sum() < 24:
+        return found
+    again = found.copy()
+    again[outside] = coarse_edges(bands[:, columns], t_px[columns], middle_t)[outside]
+    return again
 
 
 def end_profile(strip: Strip, middle_t: float, half_width: float, smooth: int = 1) -> FloatArray:

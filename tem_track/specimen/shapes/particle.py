@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tem_track.records import FloatArray
-from tem_track.specimen.body import Body
+from tem_track.specimen.body import Body, Sides
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 
 __all__ = ["Particle"]
@@ -24,3 +26,22 @@ class Particle(Body):
         square = smooth_curve(width_px**2, good, softest)
         width = np.sqrt(np.maximum(square.value, 1.0))
         return Curve(width, square.hat / (2 * width[:, None]), square.scatter)
+
+    def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
+        """Extrapolate the square of the width, a parabola of a ball's, to both faces."""
+        out: dict[str, float] = {}
+        reach = max(0.3 * (high - low), 24.0)
+        for name, at in (("base", low), ("tip", high)):
+            near = (np.abs(sides.s_px - at) <= reach) & np.isfinite(sides.raw_px)
+            if near.sum() < 6:
+                continue
+            x, square = sides.s_px[near] - at, sides.raw_px[near] ** 2
+            design = np.column_stack([np.ones_like(x), x, x**2])
+            solution, *_ = np.linalg.lstsq(design, square, rcond=None)
+            rest = square - design @ solution
+            variance = float(rest @ rest) / (len(x) - 3) * np.linalg.inv(design.T @ design)[0, 0]
+            u_square = math.hypot(2 * math.sqrt(variance), 0.3 * abs(float(solution[1])))
+            value = math.sqrt(max(float(solution[0]), 0.0))
+            u = math.sqrt(value**2 + u_square) - value
+            out |= {f"diameter_{name}_px": value, f"u_diameter_{name}_px": u}
+        return out
