@@ -6,10 +6,13 @@ import pickle
 
 import numpy as np
 import pytest
+import tifffile
 
 from tem_track.errors import TrackingError
 from tem_track.records import Axis, Box, Match, Reference, Target
 from tem_track.tracking import build_trackers, choose, require_axis
+from tests.recordings import recording
+from tests.small import movie_frames
 
 from . import scenes
 
@@ -160,3 +163,46 @@ def test_a_box_of_noise_is_refused(movie, box):
     wanted = rf"the bar's box \[{box.x_px:.0f}, .* nothing .* draw it over a corner"
     with pytest.raises(TrackingError, match=wanted):
         build_trackers({0: images[0]}, scenes.sample(images, 2), [target])
+
+
+@pytest.mark.parametrize("box", [Box(60, 460, 390, 40), Box(0, 40, 512, 35)])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_dark_bar_of_a_real_recording_serves_across_itself_only(box, depth):
+    movie = tifffile.imread(recording("micropillar") / "movie.tif", key=range(0, 60, 6))
+    images = movie if depth == 16 else (movie // 256).astype(np.uint8)
+    target = Target("bar", (Reference(0, box),), box.centre_px)
+    tracker = build_trackers({0: images[0]}, scenes.sample(images), [target])["bar"]
+    require_axis(tracker, Axis(0.0), "bar")
+    with pytest.raises(TrackingError, match=r"bar's box .* corner"):
+        require_axis(tracker, Axis(90.0), "bar")
+
+
+def test_a_box_whose_template_has_wandered_off_is_refused():
+    """Noise in the box, and a tip elsewhere that every other frame is drawn to."""
+    frames = movie_frames(24)
+    box = Box(150, 2, 40, 30)
+    target = Target("bar", (Reference(0, box),), box.centre_px)
+    with pytest.raises(TrackingError, match="nothing that could be followed"):
+        build_trackers({0: frames[0]}, scenes.sample(frames), [target])
+
+
+def test_a_region_that_changes_as_a_whole_is_counted_in_the_uncertainty():
+    """A shade that comes and goes over the tip's edge pulls the tip; the uncertainty knows."""
+    path = [scenes.Motion(rod=300.0)] * 40
+    still = scenes.render(scenes.Scene(film=0.0), path, seed=3)
+    shade = np.ones((scenes.HEIGHT, scenes.WIDTH))
+    shade[135:185, 95:128] = 0.9
+    drawn = [im if k % 2 else np.rint(im * shade).astype(np.uint8) for k, im in enumerate(still)]
+    tip = scenes.targets()[1:]
+    u = {
+        name: build_trackers({1: images[1]}, scenes.sample(images), _from_frame(tip, 1))["tip"]
+        .locate(images[1])
+        .xx_px2
+        ** 0.5
+        for name, images in (("still", still), ("shaded", drawn))
+    }
+    assert u["shaded"] > 1.3 * u["still"]
+
+
+def _from_frame(targets, frame):
+    return [Target(t.name, (Reference(frame, t.references[0].box),), t.point_px) for t in targets]
