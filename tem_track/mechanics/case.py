@@ -19,6 +19,9 @@ from tem_track.mechanics.stresses import Stress
 
 __all__ = ["Case", "Events", "frame_at", "number", "value_at"]
 
+FLAT_FACE = 0.35
+"""Face over diameter before loading above which a particle is no sphere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Events:
@@ -93,6 +96,12 @@ class Case:
             return False
         straight = int(self.trusted[contact : top + 1].sum())
         return straight < min(8, int(self.shown[contact : top + 1].sum()))
+
+    @property
+    def flat_faces(self) -> bool:
+        """Whether a particle meets the plates with faces that no round body has at first touch."""
+        faces = min(self.sizes.ends_nm)
+        return bool(faces > FLAT_FACE * self.sizes.diameter.value_nm)
 
     def modulus_area_nm2(self) -> float:
         """Area for elastic strain: the initial circle, of a pillar the cone's d_tip d_base."""

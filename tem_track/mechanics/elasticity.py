@@ -13,7 +13,7 @@ from tem_track.mechanics.hertz import Hertz, fit_hertz
 from tem_track.mechanics.known import known_median
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.mechanics.modulus import Modulus, find_modulus
-from tem_track.mechanics.strength import relative
+from tem_track.mechanics.strength import drift_share, relative
 from tem_track.mechanics.uncertainty import Budget
 from tem_track.mechanics.unloading import column_modulus_GPa, fit_unloading
 from tem_track.mechanics.yielding import offset_yield, proportional_limit
@@ -111,6 +111,7 @@ def _budget(case: Case, record: float) -> Budget:
             "outline": 2 * sizes.diameter.u_nm / sizes.diameter.value_nm,
             "length": math.hypot(edge, sizes.length.u_nm) / sizes.length.value_nm,
             "section": s.u_section_area_ratio / s.section_area_ratio,
+            "drift": drift_share(case),
         }
     )
 
@@ -166,7 +167,9 @@ def _unloading(case: Case) -> dict[str, Any]:
 
 
 def _sphere(case: Case) -> dict[str, Any]:
-    """Hertz between two plates, before yield."""
+    """Hertz between two plates, before yield; not where the plates meet flat faces."""
+    if case.flat_faces:
+        return _nothing("the particle's faces are flat before loading: Hertz' law does not hold")
     rows = case.loading_rows()
     points, radius = case.points, case.sizes.length.value_nm / 2
     fit = fit_hertz(
@@ -189,6 +192,7 @@ def _hertz_keys(case: Case, fit: Hertz) -> dict[str, Any]:
             "stiffness": relative(s.u_stiffness_N_per_m, s.stiffness_N_per_m),
             "scale": relative(s.u_scale_nm_per_px, s.scale_nm_per_px),
             "edges": 0.5 * edge / case.sizes.length.value_nm,
+            "drift": drift_share(case),
         }
     )
     value = fit.modulus_GPa(s.poisson)

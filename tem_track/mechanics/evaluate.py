@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tem_track.mechanics.case import Case, Events
 from tem_track.mechanics.columns import COLUMNS
 from tem_track.mechanics.dimensions import Dimensions, dimensions
 from tem_track.mechanics.displacements import motion_px
+from tem_track.mechanics.drift_left import drift_left_nm
 from tem_track.mechanics.events import (
     find_drops,
     find_holds,
@@ -86,6 +87,7 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     _neck(flags, settings, sizes)
     _bend(flags, settings, sizes)
     events = _events(table, loading, flags, usable, settings)
+    loading = _with_drift_left(table, settings, loading, events, usable)
     stresses = _stresses(settings, sizes, loading, flags)
     points = _points(table, settings, loading, sizes, stresses)
     points |= _closure(table, settings, loading, sizes, events)
@@ -152,6 +154,20 @@ def _events(
     drops = find_drops(np.where(usable, loading.force_nN, np.nan), loading.u_force_nN)
     names = phases(n, start, top, release, fracture, holds)
     return Events(contact, top, release, fracture, bent, neck, holds, drops, names)
+
+
+def _with_drift_left(
+    table: Measurement, settings: Settings, loading: Loading, events: Events, usable: BoolArray
+) -> Loading:
+    """Add to the uncertainty the drift that nothing took off, where free frames show it."""
+    if loading.drift_order or events.contact is None or settings.shape is None:
+        return loading
+    rows = np.arange(len(table))
+    after = usable & np.isin(np.array(events.phases), ("broken", "after"))
+    left = drift_left_nm(
+        table.clock, loading.deflection_nm, loading.zero_rows, np.flatnonzero(after & (rows > 0))
+    )
+    return replace(loading, u_drift_nm=np.hypot(loading.u_drift_nm, left))
 
 
 def _release(loading: Loading, top: int | None, fracture: int | None) -> int | None:

@@ -111,6 +111,11 @@ def _shape(case: Case, summary: dict[str, Any]) -> list[str]:
             found.append(f"length over diameter is {ratio:.2f}, above 3: it may buckle")
         if ratio < 1:
             found.append(f"length over diameter is {ratio:.2f}, below 1: its ends hinder it")
+    if s.shape == "particle" and case.flat_faces:
+        found.append(
+            f"the particle's faces are {min(case.sizes.ends_nm):.0f} nm wide before loading: the "
+            "equations for a sphere understate the contact at small deformation"
+        )
     if s.area_model == "mook" and np.any(case.points["mook_equation"][case.loading_rows()] == 2):
         found.append(
             "deformation exceeds 10 % of the diameter: equation 2 is used there (MOOK_LIMIT)"

@@ -12,7 +12,7 @@ from tem_track.mechanics.events import largest
 from tem_track.mechanics.stresses import u_common
 from tem_track.mechanics.uncertainty import Budget, monte_carlo, shortest_interval
 
-__all__ = ["critical_stress", "relative", "stress_budget"]
+__all__ = ["critical_stress", "drift_share", "relative", "stress_budget"]
 
 _WIDE = 0.10
 _DRAWS = 100_000
@@ -21,6 +21,18 @@ _DRAWS = 100_000
 def relative(u: float | None, value: float) -> float:
     """Return u over value, NaN where u is not known."""
     return math.nan if u is None or not value else abs(u / value)
+
+
+def drift_share(case: Case) -> float:
+    """Return what drift may have added to the largest deflection, relative; 0 where none is seen.
+
+    Drift grows with time as the deflection does on the loading branch: slopes share its effect.
+    """
+    top = case.events.top
+    if top is None:
+        return 0.0
+    drift = float(np.nan_to_num(case.loading.u_drift_nm[top]))
+    return float(np.nan_to_num(relative(drift, float(case.loading.deflection_nm[top]))))
 
 
 def critical_stress(case: Case) -> dict[str, Any]:
@@ -64,7 +76,8 @@ def stress_budget(case: Case, model: str, row: int) -> Budget:
             "stiffness": relative(s.u_stiffness_N_per_m, s.stiffness_N_per_m),
             "scale": relative(s.u_scale_nm_per_px, s.scale_nm_per_px),
             "tracking": relative(_tracking_nm(case, row), deflection),
-            "zero": relative(math.hypot(zero_nm, loading.u_drift_nm[row]), deflection),
+            "zero": relative(zero_nm, deflection),
+            "drift": relative(float(np.nan_to_num(loading.u_drift_nm[row])), deflection),
             "axis": _axis(case, row),
             "edges": u_common(stress.model, geometry, row, s.edge_u_px * s.scale_nm_per_px),
             "outline": relative(_outline_nm2(case, model, row), area),

@@ -17,7 +17,7 @@ from tem_track.mechanics.corrections import (
 from tem_track.mechanics.elasticity import elasticity
 from tem_track.mechanics.limits import warnings_of
 from tem_track.mechanics.plasticity import plasticity
-from tem_track.mechanics.strength import critical_stress
+from tem_track.mechanics.strength import critical_stress, drift_share
 
 __all__ = ["summarise"]
 
@@ -66,7 +66,7 @@ def _u_force(case: Case) -> float | None:
         (s.u_stiffness_N_per_m or 0.0) / s.stiffness_N_per_m,
         (s.u_scale_nm_per_px or 0.0) / s.scale_nm_per_px,
     )
-    return number(math.hypot(u, zero, force * common))
+    return number(math.hypot(u, zero, force * common, force * drift_share(case)))
 
 
 def _events(case: Case) -> dict[str, Any]:
@@ -144,4 +144,5 @@ def _zero(case: Case) -> dict[str, Any]:
         "scatter_nm": number(zero.scatter_px * per_px),
         "drift_order": case.loading.drift_order,
         "drift_nm_per_s": number(case.loading.drift_nm_per_s),
+        "u_drift_at_largest_force_nm": value_at(case.loading.u_drift_nm, case.events.top),
     }

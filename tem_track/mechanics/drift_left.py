@@ -1,0 +1,64 @@
+"""Drift under load that cannot be taken off: its size goes into the uncertainty.
+
+Stage drift moves the cantilever against the bar and passes for force. Frames without load before
+and after the test show how far it went; with frames before alone the rate seen there is the only
+hint, and it is carried on as a standard uncertainty, not as a correction.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tem_track.mechanics.measurement import RowArray
+from tem_track.records import FloatArray
+
+__all__ = ["drift_left_nm"]
+
+_FEWEST = 6
+_SIGNIFICANT = 3.0
+
+
+def drift_left_nm(
+    clock: FloatArray, deflection_nm: FloatArray, before: RowArray, after: RowArray
+) -> FloatArray:
+    """Return the standard uncertainty that drift leaves on the deflection, shape (n,).
+
+    Parameters
+    ----------
+    clock, deflection_nm : FloatArray
+        Shape (n,); the deflection is zero before contact.
+    before, after : RowArray
+        Rows without load; either may be empty.
+    """
+    before = before[np.isfinite(deflection_nm[before])]
+    after = after[np.isfinite(deflection_nm[after])]
+    rate = _from_levels(clock, deflection_nm, before, after)
+    if not before.size or not math.isfinite(rate):
+        return np.zeros_like(deflection_nm)
+    left: FloatArray = np.abs(rate * (clock - clock[before].mean()))
+    return left
+
+
+def _from_levels(
+    clock: FloatArray, deflection_nm: FloatArray, before: RowArray, after: RowArray
+) -> float:
+    """Mean rate between the free frames at both ends; without the latter, that before contact."""
+    if before.size and after.size >= 3:
+        level = deflection_nm[after]
+        change = float(np.median(level) - np.mean(deflection_nm[before]))
+        spread = float(np.std(level, ddof=1)) / math.sqrt(after.size)
+        span = float(clock[after].mean() - clock[before].mean())
+        return change / span if abs(change) > _SIGNIFICANT * spread and span > 0 else 0.0
+    return _slope(clock[before], deflection_nm[before])
+
+
+def _slope(t: FloatArray, y: FloatArray) -> float:
+    if t.size < _FEWEST:
+        return 0.0
+    d = t - t.mean()
+    slope = float(d @ y / (d @ d))
+    left = y - y.mean() - slope * d
+    u = math.sqrt(float(left @ left) / (t.size - 2) / float(d @ d))
+    return slope if abs(slope) > _SIGNIFICANT * u else 0.0
