@@ -304,8 +304,7 @@ def info(movie: Annotated[Path, typer.Argument(metavar="MOVIE")], as_json: Json 
     if as_json:
         _print_json(report.as_dict())
     else:
-        _print_rows(report.rows(), title=str(movie))
-        _warn(list(report.warnings))
+        _print_rows(report.rows())
 
 
 @app.command()
