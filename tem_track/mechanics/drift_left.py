@@ -18,6 +18,8 @@ __all__ = ["drift_left_nm"]
 
 _FEWEST = 6
 _SIGNIFICANT = 3.0
+_LAST = 10
+_STILL_NM = 1.0
 
 
 def drift_left_nm(
@@ -45,9 +47,11 @@ def _from_levels(
     clock: FloatArray, deflection_nm: FloatArray, before: RowArray, after: RowArray
 ) -> float:
     """Mean rate between the free frames at both ends; without the latter, that before contact."""
-    if before.size and after.size >= 3:
-        level = deflection_nm[after]
-        change = float(np.median(level) - np.mean(deflection_nm[before]))
+    after = after[-_LAST:]
+    level = deflection_nm[after]
+    change = float(np.median(level) - np.mean(deflection_nm[before])) if level.size else 0.0
+    # A tip that still moves, as at the end of unloading, shows no level.
+    if before.size and after.size >= 3 and float(np.ptp(level)) < max(abs(change), _STILL_NM):
         spread = float(np.std(level, ddof=1)) / math.sqrt(after.size)
         span = float(clock[after].mean() - clock[before].mean())
         return change / span if abs(change) > _SIGNIFICANT * spread and span > 0 else 0.0

@@ -177,7 +177,8 @@ def _release(loading: Loading, top: int | None, fracture: int | None) -> int | N
     force, u = loading.force_nN[top:], loading.u_force_nN[top:]
     known = np.isfinite(force)
     limit = np.maximum(3 * u, 0.01 * force[0])
-    free = (known & (force <= limit)) | loading.gap_open[top:]
+    # Drift may keep a free tip off zero, but a gap seen while most of the load is on is none.
+    free = (known & (force <= limit)) | (loading.gap_open[top:] & (force <= 0.1 * force[0]))
     row = first_lasting(free[known])
     return None if row is None else int(top + np.flatnonzero(known)[row])
 
