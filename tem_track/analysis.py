@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from tem_track import mechanics, tracking
 from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replace_row
 from tem_track.config import Experiment
-from tem_track.errors import ConfigError
-from tem_track.records import Axis, Box, Frame, Match, Observation, Outline
+from tem_track.errors import ConfigError, TrackingError
+from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
 from tem_track.tilt_series import read_area_ratio
 
 if TYPE_CHECKING:
@@ -160,16 +160,32 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     _check_other_files(experiment)
     references = _reference_frames(movie, experiment)
     sample = _Sample(movie, frame_range, progress)
-    trackers = tracking.build_trackers(
-        {index: frame.image for index, frame in references.items()}, sample, targets
-    )
+    images = {index: frame.image for index, frame in references.items()}
+    trackers, without = _build_trackers(experiment, images, sample, targets)
     reference = references[experiment.frames.reference]
     specimen = _prepare_specimen(experiment, reference, sample, trackers)
     axis, warnings = _loading_axis(experiment, specimen, sample, trackers)
     for name in ("bar", "tip"):
         if name in trackers:
             tracking.require_axis(trackers[name], axis, name)
-    return Plan(experiment, frame_range, trackers, specimen, axis, warnings)
+    return Plan(experiment, frame_range, trackers, specimen, axis, (*without, *warnings))
+
+
+def _build_trackers(
+    experiment: Experiment,
+    images: Mapping[int, Image],
+    sample: Iterable[Frame],
+    targets: Sequence[Target],
+) -> tuple[dict[str, tracking.Tracker], tuple[str, ...]]:
+    """Return the trackers; what grows may change the base's look for good: the tip serves then."""
+    try:
+        return tracking.build_trackers(images, sample, targets), ()
+    except TrackingError as error:
+        others = [target for target in targets if target.name != "base"]
+        if experiment.mode != "growth" or experiment.base is None or experiment.tip is None:
+            raise
+        trackers = tracking.build_trackers(images, sample, others)
+        return trackers, (f"growth is measured against the tip alone: {error}",)
 
 
 def frames_of(movie: Movie, experiment: Experiment) -> range:
