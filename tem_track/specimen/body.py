@@ -29,7 +29,6 @@ __all__ = ["Body", "Sides"]
 
 _LEAST_GOOD = 0.3
 _BENT_RATIO = 0.1
-_CORRELATION = 1.4  # texture reaches over bands: their errors are not independent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +114,8 @@ class Body:
         gap = place.tip_face_px - tip.s_px
         u_gap = math.hypot(tip.u_px, place.u_tip_face_px)
         if model.mode == "tension" or not gap > max(3 * u_gap, 0.5):
-            contact = Step(place.tip_face_px, place.u_tip_face_px, math.nan)
+            u_face = math.hypot(place.u_tip_face_px, model.u_tip_face_px)
+            contact = Step(place.tip_face_px, u_face, math.nan)
             return Faces(base, contact, 0.0, u_gap)
         return Faces(base, tip, gap, u_gap)
 
@@ -320,7 +320,7 @@ def _u_neck(scalars: dict[str, float]) -> float:
 
 
 def _spread(curve: Curve) -> FloatArray:
-    return np.asarray(_CORRELATION * curve.scatter * np.sqrt((curve.hat**2).sum(axis=1)))
+    return np.asarray(curve.correlation * curve.scatter * np.sqrt((curve.hat**2).sum(axis=1)))
 
 
 def _root_sum(*terms: float) -> float:
@@ -337,7 +337,7 @@ def _bow(sides: Sides, low: float, high: float) -> dict[str, float]:
         pick[row, i], pick[row, i + 1] = 1 - (position - i), position - i
     functional = pick[2] - (pick[0] + pick[1]) / 2
     kernel = functional @ sides.middle.hat
-    u = _CORRELATION * sides.middle.scatter * float(np.sqrt((kernel**2).sum()))
+    u = sides.middle.correlation * sides.middle.scatter * float(np.sqrt((kernel**2).sum()))
     return {"bow_px": float(functional @ sides.middle.value), "u_bow_px": u}
 
 

@@ -22,7 +22,7 @@ MOST_BODIES = 4
 MARGIN_PX = 30.0
 _ABOVE_BASE_PX = 2.5
 _BELOW_TIP_PX = 3.0
-_FRAME_PX = 2.0
+_STATIONS = 33
 _SCALARS = (
     "length_px", "diameter_max_px", "diameter_mid_px", "diameter_mean_px",
     "projected_area_px2", "volume_px3", "shell_px",
@@ -194,8 +194,6 @@ class GrowthModel:
         for name in _SCALARS:
             out[f"{prefix}{name}"] = body.scalars[name]
             out[f"u_{prefix}{name}"] = body.scalars[f"u_{name}"]
-        for name in ("diameter_max_px",):
-            out[f"u_{prefix}{name}"] = body.scalars[f"u_{name}"]
         for name, (s, t) in (("root", body.root_px), ("end", body.end_px)):
             x, y = scene.strip.grid.to_image(s, t)
             out |= {f"{prefix}{name}_x_px": float(x), f"{prefix}{name}_y_px": float(y)}
@@ -219,8 +217,8 @@ class GrowthModel:
             midline_px=middle,
             left_px=left,
             right_px=right,
-            diameter_px=first.width_px,
-            u_diameter_px=np.full(len(first.width_px), first.scalars["u_diameter_mean_px"]),
+            diameter_px=np.hypot(*(right - left).T),
+            u_diameter_px=np.full(len(middle), first.scalars["u_diameter_mean_px"]),
             base_face_px=(float(root[0]), float(root[1])),
             tip_face_px=(float(end[0]), float(end[1])),
             gap_px=gap,
@@ -235,9 +233,16 @@ def _lines(grid: Grid, grown: list[Grown], share: float) -> FloatArray:
     """Return a line of every body, an empty point between two of them."""
     parts: list[FloatArray] = []
     for body in grown:
+        s = np.linspace(body.s_px[0], body.s_px[-1], _stations(len(grown)))
+        middle, width = (np.interp(s, body.s_px, v) for v in (body.middle_px, body.width_px))
         parts += [np.full((1, 2), math.nan)] if parts else []
-        parts.append(grid.to_image(body.s_px, body.middle_px + share * body.width_px))
+        parts.append(grid.to_image(s, middle + share * width))
     return np.concatenate(parts)
+
+
+def _stations(bodies: int) -> int:
+    """Return the stations of each body, so many that pictures keep all of them."""
+    return (_STATIONS - bodies + 1) // bodies
 
 
 def _tilt(body: Grown) -> float:

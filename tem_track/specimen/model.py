@@ -131,6 +131,7 @@ class SpecimenModel:
     end: EndLook = EndLook()
     slender: bool = True
     vacuum: float = math.nan
+    u_tip_face_px: float = 0.0
     fixed: bool = False
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:

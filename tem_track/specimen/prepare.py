@@ -21,7 +21,7 @@ from tem_track.specimen.axis import (
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.ends import learn_end
-from tem_track.specimen.faces import Gate, Step, find_step, measure_blur
+from tem_track.specimen.faces import Gate, Step, find_step, half_level, measure_blur
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import (
     MARGIN_T_PX,
@@ -48,6 +48,7 @@ _DRAWN_PX = 20.0  # how far a hand draws a face off
 _CLEAR_STEP = 0.08
 _PATCH_PX = (30, 10)
 _VAGUE_DEG = 3.0
+_FACE_BLUR_PX, _LEAST_U_FACE_PX = 1.2, 0.05
 _SLENDER = 1.3  # length over diameter; a stouter body's midline tells nothing of bending
 
 
@@ -293,9 +294,11 @@ def _learn_tip_face(
         central = _central_step(mean, middle, width, face, model.tip_face_px)
         return replace(model, tip_face_px=central)
     front, at = _front(open_strips, middle, face, model.end.half_px)
-    across = find_step(front, at, face, 5.0, 1.2, -1)
+    across = find_step(front, at, face, 5.0, _FACE_BLUR_PX, -1)
     if math.isfinite(across.s_px) and across.height < 0:
-        model = replace(model, tip_face_px=across.s_px)
+        level = half_level(front, at, across, _FACE_BLUR_PX)
+        u_face = math.hypot(0.5 * (level - across.s_px), _LEAST_U_FACE_PX)
+        model = replace(model, tip_face_px=level, u_tip_face_px=u_face)
     front, _ = _front(open_strips, middle, model.tip_face_px, model.end.half_px)
     return replace(model, tip_front=front)
 

@@ -34,11 +34,14 @@ class Curve:
         value = hat @ data.
     scatter : float
         Robust standard deviation of the data about the curve.
+    correlation : float
+        By how much the data's own correlation along the curve widens an uncertainty.
     """
 
     value: FloatArray
     hat: FloatArray
     scatter: float
+    correlation: float = 1.4
 
 
 @lru_cache(maxsize=128)
@@ -81,7 +84,18 @@ def smooth_curve(values: FloatArray, good: Mask, softest: float = 1e3) -> Curve:
         clipped = np.clip(values - curve, -2.5 * scatter, 2.5 * scatter)
         data = np.where(good, curve + np.where(good, clipped, 0.0), curve)
     freedom = max(1.0 - float(shrink.sum()) / n, 0.2)
-    return Curve(curve, (vectors * shrink) @ vectors.T, scatter / np.sqrt(freedom))
+    hat = (vectors * shrink) @ vectors.T
+    return Curve(curve, hat, scatter / np.sqrt(freedom), _correlation(data - curve))
+
+
+def _correlation(residual: FloatArray) -> float:
+    """Return by how much correlated residuals widen an uncertainty: less than 1.4 is not seen.
+
+    A curve that was fitted takes a part of the correlation with it.
+    """
+    power = max(float(residual @ residual), 1e-12)
+    lags = [float(residual[:-k] @ residual[k:]) / power for k in (1, 2, 3)]
+    return float(np.clip(np.sqrt(max(1.0 + 2.0 * sum(lags), 0.0)), _CAUTION**0.5, 2.2))
 
 
 def _best(

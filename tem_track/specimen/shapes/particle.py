@@ -25,7 +25,7 @@ class Particle(Body):
         """Smooth the square of the width, which for a ball is a parabola."""
         square = smooth_curve(width_px**2, good, softest)
         width = np.sqrt(np.maximum(square.value, 1.0))
-        return Curve(width, square.hat / (2 * width[:, None]), square.scatter)
+        return Curve(width, square.hat / (2 * width[:, None]), square.scatter, square.correlation)
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
         """Extrapolate the square of the width, a parabola of a ball's, to both faces."""
