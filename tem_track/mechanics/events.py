@@ -101,8 +101,8 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     """Find sudden losses of force.
 
     A step from one known frame to the next counts where it exceeds five robust standard deviations
-    of the noise, five standard uncertainties of the step, and 10 % of the largest force, and where
-    its neighbours are not like it.
+    of the noise, five standard uncertainties of the step, and 10 % of the largest force less what
+    noise may hide of it, and where its neighbours are not like it.
 
     Parameters
     ----------
@@ -117,8 +117,9 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     short = rows.size < _LONG and bool(np.isfinite(u_nN[rows]).any())
     noise = 0.0 if short else math.sqrt(2) * np.nan_to_num(robust_noise(force_nN[rows]))
     u = np.hypot(u_nN[rows][1:], u_nN[rows][:-1])
-    limit = np.maximum(5 * noise, DROP_FRACTION * float(np.max(force_nN[rows])))
-    limit = np.maximum(limit, 5 * np.where(np.isfinite(u), u, 0.0))
+    sigma = np.maximum(noise, np.where(np.isfinite(u), u, 0.0))
+    # A drop of just that size is seen smaller as often as larger.
+    limit = np.maximum(5 * sigma, DROP_FRACTION * float(np.max(force_nN[rows])) - 3 * sigma)
     # Unloading is a run of like steps; a drop stands alone.
     beside = np.maximum(np.append(-steps[1:], 0.0), np.append(0.0, -steps[:-1]))
     found = np.flatnonzero((-steps > limit) & (beside < -0.5 * steps))

@@ -42,6 +42,26 @@ def test_no_false_drop_in_1000_curves_and_none_missed(n: int) -> None:
     assert missed == 0
 
 
+@pytest.mark.parametrize("n", [24, 200])
+def test_drops_from_a_tenth_of_the_largest_force_in_1000_curves(n: int) -> None:
+    false, missed = 0, 0
+    for seed in range(1000):
+        rng = np.random.default_rng(10_000 + seed)
+        force = curve(rng, n)
+        largest = float(force.max())
+        noise = rng.uniform(0, 0.005) * largest
+        noisy = force + noise * rng.standard_normal(n)
+        u = np.full(n, noise)
+        false += bool(find_drops(noisy, u))
+        top = int(np.argmax(force))
+        row = int(rng.integers(max(3, n // 5), max(top, n // 5 + 4)))
+        size = rng.uniform(0.10, 0.5) * largest + force[row] - force[row - 1]
+        dropped = noisy - np.where(np.arange(n) >= row, size, 0.0)
+        missed += row not in [drop.row for drop in find_drops(dropped, u)]
+    assert false == 0
+    assert missed == 0
+
+
 def test_the_switch_of_equations_makes_no_drop() -> None:
     table, _ = make(n=60, approach=10, load=48)
     table["length_px"] = 200.0 - np.clip(np.arange(60) - 10, 0, None) * 0.6

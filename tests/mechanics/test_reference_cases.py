@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from uncertainties import ufloat
 
+from tem_track.growth import shell_law
 from tem_track.mechanics import (
     Geometry,
     Settings,
@@ -34,6 +35,7 @@ from tem_track.mechanics.unloading import PowerLaw, fit_unloading
 from tem_track.mechanics.work import loop_work
 from tem_track.mechanics.yielding import offset_yield
 from tem_track.records import Axis
+from tem_track.specimen import cross_section
 from tests.mechanics.tables import make
 
 NA, LI = 23.7, 13.0
@@ -207,6 +209,21 @@ def test_23_24_bow_and_buckling() -> None:
     assert bow_radius_nm(776, 20) == pytest.approx(3773.6, abs=0.05)
     assert bend_ratio(20, 355) == pytest.approx(0.45070, abs=1e-5)
     assert euler_load_nN(3.5, 355, 776, 2) == pytest.approx(11180.7, abs=0.05)
+
+
+def test_25_shell() -> None:
+    t = np.linspace(10.0, 200.0, 20)
+    grown = np.sqrt(2 * 0.98 * t)
+    assert grown[-1] == pytest.approx(19.799, abs=5e-4)
+    law = shell_law(t, grown, np.full(20, 0.05))
+    assert law.name == "parabolic"
+    assert law.parameters["k_nm2_per_s"] == pytest.approx(14.0**2 / (2 * 100), rel=1e-6)
+
+
+def test_26_elliptic_section() -> None:
+    widths, tilts = [394.095, 397.353, 377.492], [-15.0, 10.0, 30.0]
+    section = cross_section(widths, [1.0, 1.0, 1.0], tilts)
+    assert section.area == pytest.approx(94247.8, abs=0.5)
 
 
 def test_27_budget() -> None:
