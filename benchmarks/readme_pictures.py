@@ -61,13 +61,17 @@ def picture_of_report(outcome: Outcome, path: Path) -> None:
 
 def save(picture: Image.Image, path: Path) -> None:
     """Save with a palette of greys, for the frame, and of the colours that the marks have."""
-    pixels = np.asarray(picture).reshape(-1, 3)
-    coloured = pixels[np.ptp(pixels.astype(int), axis=1) > 10]
-    few = Image.fromarray(coloured[None]).quantize(256 - GREYS, dither=Image.Dither.NONE)
+    pixels = np.asarray(picture).astype(int)
+    coloured = np.ptp(pixels, axis=2) > 10
+    few = Image.fromarray(pixels[coloured][None].astype(np.uint8)).quantize(
+        256 - GREYS, dither=Image.Dither.NONE
+    )
+    indices = np.rint(pixels[..., 1] * (GREYS - 1) / 255).astype(np.uint8)
+    indices[coloured] = GREYS + np.asarray(few)[0]
+    small = Image.frombytes("P", picture.size, indices.tobytes())
     greys = np.repeat(np.linspace(0, 255, GREYS).round().astype(int), 3).tolist()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette((few.getpalette() or [])[: 3 * (256 - GREYS)] + greys)
-    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
+    small.putpalette(greys + (few.getpalette() or [])[: 3 * (256 - GREYS)])
+    small.save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -55,6 +55,7 @@ class Canvas:
         self.picture: Picture = np.repeat(resized(image, width, height)[:, :, None], 3, axis=2)
         self.scale = width / image.shape[1]
         self._origin = np.array(origin_px)
+        self._named: list[FloatArray] = []
         self.line = max(1.4, min(width, height) / 450)
 
     def draw(self, marks: Iterable[Mark]) -> None:
@@ -141,8 +142,11 @@ class Canvas:
         wide, high = np.ptp(points, axis=0)
         x, y = points[np.argmin(points[:, 0 if wide >= high else 1])]
         y = y - 0.9 * size if wide >= high else y + 1.2 * size
-        place = (max(x, 0.0) + 0.6 * size, max(y, size))
-        write_words(self.picture, place, text, size, rgb(colour), halo=HALO)
+        place = np.array([max(x, 0.0) + 0.6 * size, max(y, size)])
+        while any((np.abs(place - other) < (6 * size, 1.3 * size)).all() for other in self._named):
+            place[1] += 1.4 * size
+        self._named.append(place)
+        write_words(self.picture, (place[0], place[1]), text, size, rgb(colour), halo=HALO)
 
 
 def shade(picture: Picture, box: tuple[float, float, float, float], opacity: float) -> None:
