@@ -137,8 +137,7 @@ class Tracker:
         reasons: list[tuple[float, str]] = []
         for look in self.looks:
             for place in search(image, look.coarse):
-                fit = _refine(image, look, place)
-                reason = _why_lost(fit, look) or _why_blurred(image, fit, look)
+                fit, reason = _refine(image, look, place)
                 if fit is None or reason:
                     reasons.append((place.likeness, reason))
                 else:
@@ -157,15 +156,22 @@ class Tracker:
         return _with_alternatives(best, others)
 
 
-def _refine(image: Image, look: Look, place: Place) -> Fit | None:
-    """Go from a coarse place to the sub-pixel fit, by way of the reduced frame."""
-    x, y, turn = place.x_px, place.y_px, 0.0
-    if look.coarse.factor > 1:
-        x, y, turn = rough_place(image, look, place)
-    return fit_pattern(
-        image, look.pattern, (x, y),
-        turns=look.turns, pivot_px=look.pivot_px, turn_rad=turn, free=look.free,
-    )  # fmt: skip
+def _refine(image: Image, look: Look, place: Place) -> tuple[Fit | None, str]:
+    """Go from a coarse place to the sub-pixel fit; return it, and why it is not believed.
+
+    Where the first way ends in a place that is not believed, the neighbours are tried as well.
+    """
+    fit, reason = None, "no fit"
+    for starts in (_ROUGH_STARTS[:1], _ROUGH_STARTS) if look.coarse.factor > 1 else ((),):
+        x, y, turn = rough_place(image, look, place, starts)
+        fit = fit_pattern(
+            image, look.pattern, (x, y),
+            turns=look.turns, pivot_px=look.pivot_px, turn_rad=turn, free=look.free,
+        )  # fmt: skip
+        reason = _why_lost(fit, look) or _why_blurred(image, fit, look)
+        if not reason:
+            break
+    return fit, reason
 
 
 _ROUGH_STARTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
@@ -173,7 +179,9 @@ _ROUGH_STARTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 _ROUGH_REACH = 2.5
 
 
-def rough_place(image: Image, look: Look, place: Place) -> tuple[float, float, float]:
+def rough_place(
+    image: Image, look: Look, place: Place, starts: tuple[tuple[int, int], ...] = _ROUGH_STARTS
+) -> tuple[float, float, float]:
     """Fit the reduced template to the reduced frame; return x, y and the turn."""
     factor = look.coarse.factor
     x, y = int(place.x_px) // factor, int(place.y_px) // factor
@@ -187,7 +195,7 @@ def rough_place(image: Image, look: Look, place: Place) -> tuple[float, float, f
             reduced, look.rough, (x - x0 + dx, y - y0 + dy), turns=look.turns,
             pivot_px=pivot, free=look.free,
         )
-        for dx, dy in _ROUGH_STARTS
+        for dx, dy in starts
     ]  # fmt: skip
     known = [fit for fit in fits if fit is not None]
     best = min(known, key=lambda fit: fit.chi2, default=None)
