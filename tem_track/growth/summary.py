@@ -27,6 +27,7 @@ _NOT_LOADED = (
     "modulus_method", "contact_frame", "fracture_frame", "bending_frame", "strain_rate_per_s",
 )  # fmt: skip
 _LATE_ROWS = 5
+_LEAST_SHELL_PX = 4.0
 _SIGNIFICANT = 3.0
 _DIRECTIONAL = 2.0
 _TIP_MARK, _ROOT_MARK = 0.35, 0.65
@@ -43,7 +44,7 @@ def summarise(
                 "initial_diameter_nm": None, "n_frames": len(points["frame"])}  # fmt: skip
     summary |= _events(points, main)
     summary |= grown.sizes() | grown.rates() | _direction(points)
-    summary |= _shell(points) | _grows_at(measurement, main)
+    summary |= _shell(points, settings.scale_nm_per_px) | _grows_at(measurement, main)
     summary["rates_by_potential"] = _by_potential(measurement, points)
     summary |= _tube(points)
     summary["bodies"] = [_body(measurement, settings, track) for track in tracks]
@@ -162,8 +163,11 @@ def _direction(points: Columns) -> dict[str, Any]:
     return {"growth_direction_deg": math.degrees(math.atan2(dx, -dy))}
 
 
-def _shell(points: Columns) -> dict[str, Any]:
-    grown = np.isin(points["phase"], ("growth", "after")) & (points["shell_nm"] > 0)
+def _shell(points: Columns, scale: float) -> dict[str, Any]:
+    """Name the layer's law from where the layer is thick enough to be measured."""
+    grown = np.isin(points["phase"], ("growth", "after")) & (
+        points["shell_nm"] > _LEAST_SHELL_PX * scale
+    )
     law = shell_law(points["time_s"][grown], points["shell_nm"][grown], points["u_shell_nm"][grown])
     shell = points["shell_nm"][grown]
     last = number(float(np.median(shell[-_LATE_ROWS:]))) if shell.size else None
