@@ -28,6 +28,9 @@ _OPTIONS = {
 }
 _STRICT = "crccheck+bitstream+buffer+explode"
 _ATTACHED_PICTURE = 0x400
+_PADDING = bytes(64)
+"""Decoders look a little past the end of a packet; what stands there must always be the same."""
+
 _INTRA_ONLY, _REORDERS = 1, 8
 
 
@@ -145,7 +148,8 @@ class Video:
         clean : bool
             False where the decoder complained but went on, as most old codecs' do.
         """
-        packet: Any = av.Packet(data)
+        padded: Any = memoryview(data + _PADDING)
+        packet: Any = av.Packet(padded[: len(data)])
         # PyAV keeps the tag by its identity, so it must be an object of its own: equal small
         # integers are one object, and two packets would share it.
         packet.opaque = [ordinal]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.frames.container import READ_ERRORS, Video
-from tem_track.frames.jpeg import Tables, missing_tables, usual_tables
+from tem_track.frames.jpeg import TableCheck
 from tem_track.frames.movie import Picture
 from tem_track.frames.packets import DEEPEST_REORDERING, PacketTable, ranks
 from tem_track.frames.pixels import grey_values
@@ -217,17 +217,17 @@ class Decoder:
         data = self._table.prefix + self._video.read(offset, size)
         if len(data) < size:
             raise ValueError("cut")
-        if self._video.codec == "mjpeg" and missing_tables(data, self._jpeg_tables):
+        if self._video.codec == "mjpeg" and self._jpeg_check.lacks_one(data):
             raise ValueError("lacks a table")
         return data
 
     @cached_property
-    def _jpeg_tables(self) -> Tables:
-        """The tables that the movie's JPEG pictures bring along, by the word of a few."""
+    def _jpeg_check(self) -> TableCheck:
+        """What the movie's JPEG pictures bring along, by the word of a few."""
         whole = np.flatnonzero(self._table.offset >= 0)
         few = whole[:: max(len(whole) // _PICTURES_ASKED, 1)]
         places = zip(self._table.offset[few].tolist(), self._table.size[few].tolist(), strict=True)
-        return usual_tables(self._table.prefix + self._video.read(at, size) for at, size in places)
+        return TableCheck(self._table.prefix + self._video.read(at, size) for at, size in places)
 
     def _mark_bad(self, ordinal: int) -> None:
         self._lost.add(ordinal)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-__all__ = ["Tables", "missing_tables", "tables", "usual_tables"]
+__all__ = ["TableCheck"]
 
 Tables = Counter[tuple[int, int]]
 
@@ -19,8 +19,8 @@ _QUANTISATION, _HUFFMAN, _SCAN = 0xDB, 0xC4, 0xDA
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 
 
-def tables(packet: bytes) -> Tables:
-    """Return marker and identifier of every table before the picture's first scan."""
+def _tables(packet: bytes) -> tuple[Tables, int]:
+    """Return marker and identifier of every table before the first scan, and where it begins."""
     found: Tables = Counter()
     place = 2
     while place + 4 <= len(packet) and packet[place] == 0xFF and packet[place + 1] != _SCAN:
@@ -32,7 +32,7 @@ def tables(packet: bytes) -> Tables:
         if marker in (_QUANTISATION, _HUFFMAN):
             found.update((marker, name) for name in _names(packet[place + 4 : end], marker))
         place = end
-    return found
+    return found, place
 
 
 def _names(body: bytes, marker: int) -> list[int]:
@@ -47,12 +47,20 @@ def _names(body: bytes, marker: int) -> list[int]:
     return names
 
 
-def usual_tables(packets: Iterable[bytes]) -> Tables:
-    """Return the tables that most of some pictures bring along."""
-    kinds = Counter(frozenset(tables(packet).items()) for packet in packets)
-    return Counter(dict(kinds.most_common(1)[0][0])) if kinds else Counter()
+class TableCheck:
+    """Whether pictures bring along the tables that most of some pictures do."""
 
+    def __init__(self, some: Iterable[bytes]) -> None:
+        kinds = Counter(frozenset(_tables(packet)[0].items()) for packet in some)
+        self._usual: Tables = Counter(dict(kinds.most_common(1)[0][0])) if kinds else Counter()
+        self._sound_head = b""
 
-def missing_tables(packet: bytes, usual: Tables) -> bool:
-    """Return whether a picture lacks a table that the others have."""
-    return bool(usual - tables(packet))
+    def lacks_one(self, packet: bytes) -> bool:
+        """Return whether a picture lacks a table that the others have."""
+        if self._sound_head and packet.startswith(self._sound_head):
+            return False  # a camera writes the same head before every picture
+        found, end = _tables(packet)
+        if self._usual - found:
+            return True
+        self._sound_head = packet[:end]
+        return False
