@@ -36,9 +36,9 @@ def drift_left_nm(
     """
     before = before[np.isfinite(deflection_nm[before])]
     after = after[np.isfinite(deflection_nm[after])]
-    rate = _from_levels(clock, deflection_nm, before, after)
-    if not before.size or not math.isfinite(rate):
+    if not before.size:
         return np.zeros_like(deflection_nm)
+    rate = _from_levels(clock, deflection_nm, before, after)
     left: FloatArray = np.abs(rate * (clock - clock[before].mean()))
     return left
 
@@ -51,7 +51,7 @@ def _from_levels(
     level = deflection_nm[after]
     change = float(np.median(level) - np.mean(deflection_nm[before])) if level.size else 0.0
     # A tip that still moves, as at the end of unloading, shows no level.
-    if before.size and after.size >= 3 and float(np.ptp(level)) < max(abs(change), _STILL_NM):
+    if after.size >= 3 and float(np.ptp(level)) < max(abs(change), _STILL_NM):
         spread = float(np.std(level, ddof=1)) / math.sqrt(after.size)
         span = float(clock[after].mean() - clock[before].mean())
         return change / span if abs(change) > _SIGNIFICANT * spread and span > 0 else 0.0
