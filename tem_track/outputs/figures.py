@@ -86,7 +86,7 @@ def new_figure(width_mm: float, height_mm: float) -> Figure:
 def settle(figure: Figure) -> None:
     """Find every axes' place once, so that all files of a figure are laid out alike."""
     engine = figure.get_layout_engine()
-    if engine is not None:
+    if engine is not None and figure.axes:
         engine.execute(figure)
     figure.set_layout_engine("none")
 
