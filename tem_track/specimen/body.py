@@ -225,7 +225,9 @@ class Body:
         ends = half + np.array([-0.4, 0.4]) * (high - low)
         central = np.sort(np.concatenate([s[np.abs(s - half) < 0.4 * (high - low)], ends]))
         least = float(central[np.argmin(np.interp(central, s, d))])
-        u_least = math.hypot(float(np.interp(least, s, u)), _border(sides, least, ends, faces))
+        u_least = float(np.interp(least, s, u))
+        if not self.is_long:
+            u_least = math.hypot(u_least, _border(sides, least, ends, faces))
         most = int(np.argmax(d))
         out = {
             "diameter_mid_px": float(np.interp(half, s, d)),

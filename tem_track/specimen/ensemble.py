@@ -6,6 +6,7 @@ texture average out; what stays is the physics that all frames share.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ __all__ = ["Ensemble", "choose_profile", "gather"]
 BIN_PX = 0.5
 LOW_PX, HIGH_PX = -14.0, 64.0
 _NEAR_PX = 24.0  # a solid body is judged by this part, a hollow one by all
-_GRID_PX = 0.125
+_GRID_PX = 0.2
 _FLOOR, _TEXTURE = 0.003, 0.05  # what averaging leaves: outside, and as a share of the depth
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
 
@@ -34,12 +35,15 @@ class Ensemble:
     u_px : array, shape (m,)
     radius_px : array, shape (k,)
     value, weight : array, shape (k, m)
+    largest_px : float
+        Largest radius of the body, apart from outliers.
     """
 
     u_px: FloatArray
     radius_px: FloatArray
     value: FloatArray
     weight: FloatArray
+    largest_px: float
 
 
 def gather(
@@ -70,7 +74,8 @@ def gather(
         weight.append(count / max(count.max(), 1.0))
     middle = edges[:-1] + BIN_PX / 2
     radii = np.array([np.median(radius_px[g]) for g in groups])
-    return Ensemble(middle, radii, np.asarray(value), np.asarray(weight))
+    largest = float(np.percentile(radius_px, 97))
+    return Ensemble(middle, radii, np.asarray(value), np.asarray(weight), largest)
 
 
 _FREE: dict[EdgeModel, tuple[str, ...]] = {
@@ -96,7 +101,8 @@ def choose_profile(
     kinds: tuple[EdgeModel, ...] = EDGE_MODELS,
     *,
     u_facet: float = 0.1,
-) -> tuple[Profile, float, dict[str, float]]:
+    before: Mapping[str, Profile] | None = None,
+) -> tuple[Profile, dict[str, Profile]]:
     """Fit every profile model to an ensemble and take the best by the Bayesian criterion.
 
     Parameters
@@ -108,23 +114,23 @@ def choose_profile(
         The models in question.
     u_facet : float
         How large a share of facets is to be expected of the shape.
+    before : mapping or None
+        Each model's fit to an ensemble much like this one, from which it then starts.
 
     Returns
     -------
     profile : Profile
-    shift_px : float
-        How far behind the edges that were used the model's edge lies.
-    scores : dict
-        The criterion of each model; smaller is better.
+    fits : dict
+        The fit of every model.
     """
-    fits: dict[str, tuple[Profile, float, float]] = {}
+    fits: dict[str, tuple[Profile, float]] = {}
     for kind in kinds:
-        for first in _starts(kind, start, ensemble):
+        for first in [before[kind]] if before else _starts(kind, start, ensemble):
             fit = _fit(ensemble, first, (start.blur_px, u_facet))
-            if kind not in fits or fit[2] < fits[kind][2]:
+            if kind not in fits or fit[1] < fits[kind][1]:
                 fits[kind] = fit
-    best = min(fits, key=lambda k: fits[k][2])
-    return fits[best][0], fits[best][1], {k: v[2] for k, v in fits.items()}
+    best = min(fits, key=lambda k: fits[k][1])
+    return fits[best][0], {k: v[0] for k, v in fits.items()}
 
 
 def _starts(kind: EdgeModel, start: Profile, ensemble: Ensemble) -> list[Profile]:
@@ -146,9 +152,7 @@ def _starts(kind: EdgeModel, start: Profile, ensemble: Ensemble) -> list[Profile
     ]
 
 
-def _fit(
-    ensemble: Ensemble, start: Profile, prior: tuple[float, float]
-) -> tuple[Profile, float, float]:
+def _fit(ensemble: Ensemble, start: Profile, prior: tuple[float, float]) -> tuple[Profile, float]:
     names = _FREE[start.model]
     low = np.array([_BOUNDS[n][0] for n in names] + [-8.0] + [0.9] * len(ensemble.radius_px))
     high = np.array([_BOUNDS[n][1] for n in names] + [8.0] + [1.1] * len(ensemble.radius_px))
@@ -164,7 +168,7 @@ def _fit(
     profile = _filled(start, names, fit.x)
     n = int((ensemble.weight[:, ensemble.u_px < _reach(start)] > 0.05).sum())
     score = n * float(np.log(2 * fit.cost / n + 0.05)) + 3 * len(first) * float(np.log(n))
-    return profile, float(fit.x[len(names)]), score
+    return profile, score
 
 
 def _filled(start: Profile, names: tuple[str, ...], values: FloatArray) -> Profile:
@@ -185,7 +189,7 @@ def _residual(
 ) -> FloatArray:
     profile = _filled(start, names, x)
     shift, gains = float(x[len(names)]), x[len(names) + 1 :]
-    grid = np.arange(LOW_PX - 8, HIGH_PX + 8, _GRID_PX)
+    grid = np.arange(LOW_PX - 8, _reach(start) + 12, _GRID_PX)
     out = []
     for radius, value, weight, gain in zip(
         ensemble.radius_px, ensemble.value, ensemble.weight, gains, strict=True

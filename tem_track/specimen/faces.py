@@ -195,16 +195,18 @@ def fit_end(
     rest : float
         Mean square of what the model leaves over.
     """
-    at, inverse, rest, level = start_px, 0.0, 0.0, np.zeros(3)
+    at, inverse, rest = start_px, 0.0, 0.0
+    level: FloatArray = np.zeros(3)
     reach, before = 4.0, 0.0
     for _ in range(16):
         depth = at - s_px
         value, slope = gate(depth)
         design = _design(without, value, depth, known=known, slopes=slopes)
-        level = _levels(design, profile, known)
+        normal, hold = _normal(design, known)
+        level = np.asarray(np.linalg.solve(normal, design.T @ profile + hold), dtype=np.float64)
         residual = profile - design @ level
         change = -level[1] * slope * (without if known else 1.0)
-        change = change - design @ np.linalg.lstsq(design, change, rcond=None)[0]
+        change = change - design @ np.linalg.solve(normal, design.T @ change)
         inverse = 1.0 / max(float(change @ change), 1e-12)
         rest = float(residual @ residual) / max(len(s_px) - 4, 1)
         move = inverse * float(change @ residual)
@@ -233,12 +235,15 @@ def _design(
     return np.column_stack([without, dark, dark * depth] if slopes else [without, dark])
 
 
-def _levels(design: FloatArray, profile: FloatArray, known: bool) -> FloatArray:
-    """Solve for the levels; known ones are held to 3 and 10 %, their slope to 1 % a pixel."""
+def _normal(design: FloatArray, known: bool) -> tuple[FloatArray, FloatArray]:
+    """Return the normal matrix of the levels and the pull of what is known of them.
+
+    Known ones are held to 3 and 10 %, their slope to 1 % a pixel.
+    """
+    normal = design.T @ design
+    n = len(normal)
     if not known:
-        return np.asarray(np.linalg.lstsq(design, profile, rcond=None)[0])
+        return normal + 1e-10 * np.diag(np.diag(normal) + 1e-12), np.zeros(n)
     bright = float(np.max(design[:, 0]))
-    hold = np.diag(np.array([1.0, 0.3, 3.0])[: design.shape[1]] * bright)
-    goal = hold @ np.array([1.0, 1.0, 0.0])[: design.shape[1]]
-    stacked = np.vstack([design, hold])
-    return np.asarray(np.linalg.lstsq(stacked, np.append(profile, goal), rcond=None)[0])
+    weight = (np.array([1.0, 0.3, 3.0])[:n] * bright) ** 2
+    return normal + np.diag(weight), weight * np.array([1.0, 1.0, 0.0])[:n]

@@ -19,6 +19,7 @@ __all__ = ["learn_profile"]
 _CLEAR_PX = 10.0
 _GAP_PX = 30.0
 _MOST_FRAMES = 40
+_HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
 _STEEPEST = 0.35  # px a px: a steeper side is no longer seen at right angles
 
 
@@ -46,14 +47,16 @@ def learn_profile(
     widths = np.concatenate([b.start[:, 1] - b.start[:, 0] for b in banded])
     low, high = float(np.percentile(widths, 1)) / 3, 0.75 * float(np.percentile(widths, 99))
     first = replace(model.table.profile, mu_per_px=_first_mu(banded))
-    profile = first
+    profile, fits = first, None
     for _ in range(3):
         table = tabulate(profile, low, high)
         ensemble = _collect(banded, replace(model, table=table))
         if ensemble is None:
             break
-        start = replace(first, mu_per_px=profile.mu_per_px)
-        profile, _, _ = choose_profile(ensemble, start, kinds, u_facet=u_facet)
+        largest = ensemble.largest_px
+        start = replace(first, mu_per_px=profile.mu_per_px, equator_px=largest)
+        fits = fits and {k: replace(v, equator_px=largest) for k, v in fits.items()}
+        profile, fits = choose_profile(ensemble, start, kinds, u_facet=u_facet, before=fits)
     return replace(model, table=tabulate(profile, min(low, 2.0), high))
 
 
@@ -111,7 +114,9 @@ def _collect(banded: list[_Bands], model: SpecimenModel) -> Ensemble | None:
             radii.append(radius[good])
     if not depths:
         return None
-    return gather(np.concatenate(depths), np.concatenate(grey), np.concatenate(radii))
+    classes = _HOLLOW_CLASSES if model.table.profile.model == "hollow" else 3
+    depth, grey_all, radius_all = (np.concatenate(part) for part in (depths, grey, radii))
+    return gather(depth, grey_all, radius_all, classes)
 
 
 def _aligned(

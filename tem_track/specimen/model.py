@@ -205,7 +205,12 @@ class SpecimenModel:
         return self.grey(source, grid_for(self.axis, anchor, span, span_t))
 
     def foot_t_px(self, place: Place) -> tuple[float, float]:
-        """Return between which columns the specimen stands on the base, as the box was drawn."""
+        """Return between which columns the specimen stands on the base, as the box was drawn.
+
+        A ligament in tension widens into its base, and has no such bounds.
+        """
+        if self.mode == "tension":
+            return -math.inf, math.inf
         low, high = self.box_t_px
         margin = _FOOT_MARGIN_PX + 0.05 * (high - low)
         return low + place.shift_t_px - margin, high + place.shift_t_px + margin

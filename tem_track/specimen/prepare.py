@@ -480,7 +480,7 @@ def _foot_of_ball(
     if len(s) < 24:
         return near
     ball = round_end(model.table, width / 2, model.end.half_px)
-    trial = near + np.arange(-7.0, 7.01, 0.1)
+    trial = near + np.arange(-2.5, 2.51, 0.1)
     costs = np.array(
         [
             [_foot_cost(s - at, y, model.table.profile.blur_px, gate) for at in trial]

@@ -44,6 +44,9 @@ class Profile:
         Distance of the fringe's middle from the edge; its width is half of that.
     facet : float
         Share of a hexagonal section, whose edges are wedges, in the round one.
+    equator_px : float
+        Largest outer radius of a hollow ball. Away from its equator a section cuts the wall
+        askew: with the core's radius there, ``r_core^2 = r^2 - shell (2 equator - shell)``.
     """
 
     model: EdgeModel = "round"
@@ -54,6 +57,7 @@ class Profile:
     fringe: float = 0.0
     fringe_px: float = 2.5
     facet: float = 0.0
+    equator_px: float = 0.0
 
 
 def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray:
@@ -89,12 +93,18 @@ def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray
     outer = _thickness(u, radius, profile.facet)
     if profile.model == "round":
         return profile.mu_per_px * outer
-    inner = radius - profile.shell_px
     if profile.model == "hollow":
-        core = _thickness(u - profile.shell_px, inner, profile.facet) if inner > 0 else 0.0
+        inner = _core_radius(radius, profile)
+        core = _thickness(u - (radius - inner), inner, profile.facet) if inner > 0 else 0.0
         return profile.mu_per_px * (outer - core)
     core = _thickness(u - profile.shell_px, radius - profile.shell_px, profile.facet)
     return profile.mu_per_px * (core + profile.shell_ratio * (outer - core))
+
+
+def _core_radius(radius: float, profile: Profile) -> float:
+    wall = profile.shell_px
+    missing = wall * (2.0 * max(profile.equator_px, radius) - wall)
+    return float(np.sqrt(max(radius**2 - missing, 0.0)))
 
 
 def _thickness(u: FloatArray, radius: float, facet: float) -> FloatArray:

@@ -95,7 +95,7 @@ def _correlation(residual: FloatArray) -> float:
     """
     power = max(float(residual @ residual), 1e-12)
     lags = [float(residual[:-k] @ residual[k:]) / power for k in (1, 2, 3)]
-    return float(np.clip(np.sqrt(max(1.0 + 2.0 * sum(lags), 0.0)), _CAUTION**0.5, 2.2))
+    return float(np.clip(np.sqrt(max(1.0 + 2.0 * sum(lags), 0.0)), _CAUTION**0.5, 1.8))
 
 
 def _best(
