@@ -177,15 +177,15 @@ def _build_trackers(
     sample: Iterable[Frame],
     targets: Sequence[Target],
 ) -> tuple[dict[str, tracking.Tracker], tuple[str, ...]]:
-    """Return the trackers; what grows may change the base's look for good: the tip serves then."""
+    """Return the trackers; the base is a check of the others, and the run goes on without it."""
     try:
         return tracking.build_trackers(images, sample, targets), ()
     except TrackingError as error:
         others = [target for target in targets if target.name != "base"]
-        if experiment.mode != "growth" or experiment.base is None or experiment.tip is None:
+        if experiment.base is None or not others:
             raise
         trackers = tracking.build_trackers(images, sample, others)
-        return trackers, (f"growth is measured against the tip alone: {error}",)
+        return trackers, (f"the base is not followed: {error}",)
 
 
 def frames_of(movie: Movie, experiment: Experiment) -> range:

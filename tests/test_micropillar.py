@@ -12,7 +12,7 @@ from tests.recordings import recording
 
 GROUND = [60, 75, 270, 90]
 POSTS = {1: [10, 205, 104, 112], 2: [403, 213, 104, 108]}
-DARK_BAR = [60, 0, 390, 40]
+DARK_BAR = [40, 36, 400, 40]
 
 
 def experiment(post: int, **changes: object) -> tem_track.Experiment:
