@@ -259,7 +259,7 @@ def demo(
     from tem_track.simulate import simulate as make
 
     with _progress(as_json) as progress:
-        made = make(
+        make(
             "rod_compression",
             seed=1,
             output=output,
