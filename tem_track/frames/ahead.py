@@ -10,9 +10,9 @@ from tem_track.records import Frame
 
 __all__ = ["ahead"]
 
-_CHUNK_BYTES = 2_000_000
+_CHUNK_BYTES = 600_000
 _CHUNK_FRAMES = 32
-_CHUNKS = 4
+_CHUNKS = 3
 _POLL_S = 0.1
 
 _Message = tuple[list[Frame], BaseException | None, bool]
@@ -62,8 +62,9 @@ class _Producer(threading.Thread):
 def ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
     """Yield the frames in order while a thread decodes the next ones.
 
-    At most about ten megabytes or, of larger frames, six frames wait. An error of the reader is
-    raised where it happened, after the frames before it.
+    At most about three megabytes or, of larger frames, five frames wait: more would push the
+    decoder's own pictures out of the processor's cache. An error of the reader is raised where
+    it happened, after the frames before it.
     """
     producer = _Producer(frames)
     producer.start()
