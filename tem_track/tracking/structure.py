@@ -65,10 +65,11 @@ def require_structure(gathering: Gathering, looks: tuple[Look, ...]) -> None:
 
 def _anchored(own: Gathered, look: Look) -> bool:
     """Tell whether the template still looks like the reference frame that it began with."""
-    fit = _fit(own.reference, look)
-    if fit is None or not _halves_agree(own.reference, look):
+    if not _halves_agree(own.reference, look):
         return False
-    return fit.likeness >= LEAST_LIKE * look.limits.likeness
+    fit = _fit(own.reference, look)
+    # one noisy frame in which the descent does not end says nothing: both halves found their place
+    return fit is None or fit.likeness >= LEAST_LIKE * look.limits.likeness
 
 
 def _halves_agree(crop: Crop, look: Look) -> bool:
