@@ -90,6 +90,15 @@ class Fit:
         return (self.chi2 - typical_chi2 * max(self.gain, 1.0)) / max(signal, 1e-12)
 
 
+def _alike(array: Image) -> Image:
+    """Return the array contiguous and writable, copied where it is not.
+
+    Compiled code has one version for each layout and takes any that fits and exists already: which
+    one depends on what the process did before, and they differ in the last digit.
+    """
+    return np.require(array, requirements=("C", "W"))
+
+
 def fit_pattern(
     image: Image,
     pattern: Pattern,
@@ -134,7 +143,7 @@ def fit_pattern(
             return None
         pivot = np.array([pivot_px[0] - view.left, pivot_px[1] - view.top])
         found = descent.descend(
-            view.coef, view.patch, view.share, view.slope_share, pattern.noise,
+            *map(_alike, (view.coef, view.patch, view.share, view.slope_share, pattern.noise)),
             np.array([x - ix, y - iy, turn]), pivot, turns, none, results,
         )  # fmt: skip
         if not found:

@@ -88,7 +88,10 @@ def test_the_page_ends_the_server(folder: Path) -> None:
         server.start()
         await server.ended()
 
-    asyncio.run(asyncio.wait_for(serve(), 10))
+    thread = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(serve(), 10)))
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 @pytest.fixture
