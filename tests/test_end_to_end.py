@@ -90,3 +90,16 @@ def test_what_is_never_loaded_carries_no_force(scenario: str, tmp_path: Path) ->
     assert force.notna().all()
     beyond = int((force.abs() > 3 * u).sum())
     assert beyond <= 1  # a normal error is beyond 3 u once in 370 frames
+
+
+@pytest.mark.parametrize(
+    "scenario", ["sphere_compression", "hollow_sphere_compression", "pillar_compression"]
+)
+def test_every_shape_goes_the_whole_way(scenario: str, tmp_path: Path) -> None:
+    case = measured(tmp_path, scenario, 1, 40)
+    assert rms(case.error_px("deflection_nm")) < 0.1
+    assert rms(case.error_px("length_nm")) < 1.0
+    assert rms(case.error_px("diameter_mid_nm")) < 1.5
+    largest = float(case.truth["force_nN"].max())
+    assert case.summary["max_force_nN"] == pytest.approx(largest, rel=0.01)
+    assert abs(case.summary["contact_frame"] - case.constants["contact_frame"]) <= 1

@@ -99,25 +99,31 @@ def dimensions(measurement: Measurement, settings: Settings, loading: Loading) -
     columns |= _deformation(columns, length, settings.mode, sink_in)
     columns |= _bending(columns)
     columns |= _volume(measurement, zero_rows)
-    tip, base = (
-        _initial(end, columns[f"diameter_{end}_nm"], columns[f"u_diameter_{end}_nm"], zero_rows)
+    ends = (
+        _before_loading(columns[f"diameter_{end}_nm"], columns[f"u_diameter_{end}_nm"], zero_rows)
         for end in ("tip", "base")
     )
-    return Dimensions(columns, length, diameter, (tip.value_nm, base.value_nm))
+    tip, base = (end.value_nm for end in ends)  # a ball's end is a point
+    return Dimensions(columns, length, diameter, (tip, base))
 
 
 def _initial(name: str, values: FloatArray, u: FloatArray, rows: RowArray) -> Initial:
+    initial = _before_loading(values, u, rows)
+    if initial.value_nm <= 0:
+        raise ConfigError(
+            f"specimen.box_px: the specimen's {name} before loading is {initial.value_nm:.3g} nm;"
+            " draw the box around the whole specimen"
+        )
+    return initial
+
+
+def _before_loading(values: FloatArray, u: FloatArray, rows: RowArray) -> Initial:
     known = rows[np.isfinite(values[rows])]
     if not known.size:
         known = np.flatnonzero(np.isfinite(values))[:1]
     if not known.size:
         return Initial(math.nan, math.nan)
     value = float(np.median(values[known]))
-    if value <= 0:
-        raise ConfigError(
-            f"specimen.box_px: the specimen's {name} before loading is {value:.3g} nm; draw the "
-            "box around the whole specimen"
-        )
     return Initial(value, _u_median(values[known], u[known]))
 
 

@@ -175,11 +175,13 @@ class Body:
         lines: list[list[FloatArray]] = [[], [], [], [], []]
         for k, side in enumerate(piece for piece in pieces if piece is not None):
             gap = [np.full((1, 2), math.nan)] if k else []
-            lines[0] += [*gap, grid.to_image(side.s_px, side.middle.value)]
-            lines[1] += [*gap, grid.to_image(side.s_px, side.left_px)]
-            lines[2] += [*gap, grid.to_image(side.s_px, side.right_px)]
-            lines[3] += [*(g[:, 0] for g in gap), side.width.value]
-            lines[4] += [*(g[:, 0] for g in gap), _spread(side.width)]
+            seen = _longest_seen(side)
+            s_px = side.s_px[seen]
+            lines[0] += [*gap, grid.to_image(s_px, side.middle.value[seen])]
+            lines[1] += [*gap, grid.to_image(s_px, side.left_px[seen])]
+            lines[2] += [*gap, grid.to_image(s_px, side.right_px[seen])]
+            lines[3] += [*(g[:, 0] for g in gap), side.width.value[seen]]
+            lines[4] += [*(g[:, 0] for g in gap), _spread(side.width)[seen]]
         if not lines[0]:
             return Outline(model.axis.angle_deg, broken=True, flags=("BROKEN",))
         middle, left, right, width, u_width = (np.concatenate(line) for line in lines)
@@ -351,3 +353,11 @@ def _volume(
     volume = float(np.trapezoid(area, at))
     relative = 2 * float(np.median(u / np.maximum(d, 1e-6))) / 3
     return {"volume_px3": volume, "u_volume_px3": volume * relative}
+
+
+def _longest_seen(side: Sides) -> slice:
+    """Return the longest run of bands with edges; beyond it the curve is but extrapolated."""
+    edge = np.flatnonzero(np.diff(np.concatenate([[0], side.good.astype(int), [0]])))
+    starts, stops = edge[::2], edge[1::2]
+    longest = int(np.argmax(stops - starts))
+    return slice(int(starts[longest]), int(stops[longest]))
