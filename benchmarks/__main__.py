@@ -1,0 +1,24 @@
+"""All benchmarks, one after the other: ``make bench``, or ``python -m benchmarks NAME...``."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+NAMES = ("end_to_end", "tracking", "outline", "mechanics_coverage", "reading", "report")
+
+
+def main() -> None:
+    """Run the benchmarks that are named, by default all."""
+    chosen = sys.argv[1:] or list(NAMES)
+    unknown = [name for name in chosen if name not in NAMES]
+    if unknown:
+        sys.exit(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}")
+    for name in chosen:
+        print(f"\n== {name}", flush=True)
+        sys.argv = [name]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
