@@ -133,7 +133,7 @@ def fit_pattern(
     from tem_track.tracking import descent
 
     results = np.empty(descent.N_RESULTS)
-    none = np.zeros(2) if free is None else free
+    none = np.zeros(2) if free is None else _alike(free)
     x, y, turn = start_px[0], start_px[1], turn_rad
     view: _View | None = None
     for _ in range(2):
