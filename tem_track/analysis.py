@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -462,22 +463,33 @@ def measure(
     finished, total = set(done), len(plan.frame_range)
     count = len(finished)
     with ThreadPoolExecutor(workers) as pool:
-        for chunk in _chunks(plan.frame_range, finished):
-            frames = movie.frames(chunk[0], chunk[-1])
-            observations = []
-            for observation in _in_order(pool, frames, plan, 2 * workers):
-                observations.append(observation)
-                count += 1
-                progress("measure", count, total)
-            yield _block(observations, plan)
+        for stretch in _stretches(plan.frame_range, finished):
+            frames = movie.frames(stretch[0][0], stretch[-1][-1])
+            observed = _in_order(pool, frames, plan, 2 * workers)
+            for chunk in stretch:
+                observations = []
+                for observation in islice(observed, len(chunk)):
+                    observations.append(observation)
+                    count += 1
+                    progress("measure", count, total)
+                yield _block(observations, plan)
 
 
-def _chunks(frames: range, done: set[int]) -> Iterator[range]:
-    """Cut the frames into blocks at fixed places, and leave out what is done."""
+def _stretches(frames: range, done: set[int]) -> Iterator[list[range]]:
+    """Cut the frames into blocks at fixed places, and group those to be done that adjoin.
+
+    One stretch is read in one go: decoder and measurement never wait for a block to end.
+    """
+    stretch: list[range] = []
     for start in range(frames[0], frames[-1] + 1, BLOCK_FRAMES):
         chunk = range(start, min(start + BLOCK_FRAMES, frames[-1] + 1))
         if not done.issuperset(chunk):
-            yield chunk
+            stretch.append(chunk)
+        elif stretch:
+            yield stretch
+            stretch = []
+    if stretch:
+        yield stretch
 
 
 def _in_order(

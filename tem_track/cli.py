@@ -81,7 +81,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit status that the documentation lists."""
+    _one_thread_a_routine()
     sys.exit(_status_of(sys.argv[1:]))
+
+
+def _one_thread_a_routine() -> None:
+    """Keep the linear algebra from starting threads of its own beside those that measure."""
+    import os
+
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def _status_of(arguments: list[str]) -> int:
@@ -420,7 +429,7 @@ def batch(
         _print_json([{key: str(value) for key, value in asdict(job).items()} for job in done])
     failed = [job for job in done if job.state == "failed"]
     for job in failed:
-        print(f"tem-track: {job.experiment}: {job.message}", file=sys.stderr)
+        print(f"tem-track: {_short(job.experiment)}: {job.message}", file=sys.stderr)
     return SOME_FAILED if failed else 0
 
 
@@ -433,24 +442,67 @@ def _summarise_batch(folders: list[Path], output: Path) -> None:
     write_index(results, output / "index.html")
 
 
+_ROWS_SHOWN = 24
+
+
 @contextmanager
 def _live_table(quiet: bool) -> Iterator[Any]:
-    """Show how every job of a batch stands, on standard error."""
+    """Show how the jobs of a batch stand, on standard error; a line each where that is a file."""
     if quiet:
         yield lambda jobs: None
         return
     from rich.console import Console
     from rich.live import Live
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _one_line_each()
+        return
+    with Live(console=console) as live:
+        yield lambda jobs: live.update(_table_of(jobs), refresh=True)
+
+
+def _one_line_each() -> Any:
+    told: set[Path] = set()
+
+    def show(jobs: Any) -> None:
+        for job in jobs:
+            if job.state not in ("waiting", "running") and job.experiment not in told:
+                told.add(job.experiment)
+                count = f"{len(told)} of {len(jobs)}"
+                message = f": {job.message}" if job.message else ""
+                line = f"{count}: {_short(job.experiment)}: {job.state}{message}"
+                print(line, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _table_of(jobs: Any) -> Any:
+    """Return the table: counts, then those that run, failed, wait or are done, as far as fits."""
+    from collections import Counter
+
+    from rich.markup import escape
     from rich.table import Table
 
-    def table(jobs: Any) -> Table:
-        rows = Table("experiment", "state", "seconds", "", box=None)
-        for job in jobs:
-            rows.add_row(str(job.experiment), job.state, f"{job.seconds:.0f}", job.message)
-        return rows
+    counts = Counter(job.state for job in jobs)
+    title = f"{len(jobs)} movies: " + ", ".join(f"{n} {state}" for state, n in counts.items())
+    rows = Table("experiment", "state", "frames", "seconds", "", box=None, title=title)
+    order = ("running", "failed", "lost", "waiting", "done", "unchanged")
+    chosen = sorted(jobs, key=lambda job: order.index(job.state))[:_ROWS_SHOWN]
+    for job in chosen if len(jobs) > _ROWS_SHOWN else jobs:
+        frames = f"{job.measured} of {job.frames}" if job.frames else ""
+        note = job.message or (_STAGES.get(job.stage, job.stage) if job.state == "running" else "")
+        seconds = f"{job.seconds:.0f}" if job.seconds else ""
+        rows.add_row(escape(_short(job.experiment)), job.state, frames, seconds, escape(note))
+    if len(jobs) > _ROWS_SHOWN:
+        rows.add_row("", f"and {len(jobs) - _ROWS_SHOWN} more", "", "", "")
+    return rows
 
-    with Live(console=Console(stderr=True)) as live:
-        yield lambda jobs: live.update(table(jobs), refresh=True)
+
+def _short(path: Path) -> str:
+    """Return a path as it is seen from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 # --------------------------------------------------------------------------- a new experiment

@@ -2,7 +2,8 @@
 
 The file starts with a line that says what was measured with what; a journal of another movie,
 experiment or version is not used. Behind it stand blocks, each with its length and checksum, so
-that a torn end is seen and cut away.
+that a torn end is seen and cut away. Workers that share a movie keep a file each; whoever goes on
+reads them all.
 """
 
 from __future__ import annotations
@@ -11,33 +12,50 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from tem_track.columns import Block, block_from_bytes, block_to_bytes
+from tem_track.errors import ResultsError
+from tem_track.frames.patience import Patience, is_away
 
 __all__ = ["Journal"]
+
+NAME = ".measured"
 
 _HEAD = struct.Struct("<4sQI")
 _MARK = b"BLK1"
 
 
 class Journal:
-    """An append-only file of blocks.
+    """What a results folder holds of a measurement; new blocks go to a file of one's own.
 
     Parameters
     ----------
-    path : Path
+    folder : Path
+        The results folder.
     key : dict
         What the measurement depends on, as plain data.
+    part : int, optional
+        First frame of the part that is added to, where several workers share the movie.
+    patience : Patience, optional
+        How long to wait for a folder that is away.
     """
 
-    def __init__(self, path: Path, key: dict[str, Any]) -> None:
-        self._path = path
+    def __init__(
+        self,
+        folder: Path,
+        key: dict[str, Any],
+        part: int | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._folder = folder
+        self._path = folder / (NAME if part is None else f"{NAME}-{part:08d}")
         self._line = json.dumps(key, sort_keys=True).encode() + b"\n"
         self._file: IO[bytes] | None = None
+        self._patience = patience or Patience()
 
     def __enter__(self) -> Journal:
         return self
@@ -48,49 +66,102 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def blocks(self) -> list[Block]:
+        """Return the whole blocks that earlier runs left, each once, in the frames' order."""
+        found: dict[int, Block] = {}
+        for path in self._files():
+            for block, _ in self._whole(path):
+                found.setdefault(int(block.columns["frame"][0]), block)
+        return [found[frame] for frame in sorted(found)]
+
+    def append(self, block: Block) -> None:
+        """Add a block; when this returns, it survives the end of the process.
+
+        A folder on a share that is away is waited for.
+
+        Raises
+        ------
+        ResultsError
+            The disk is full, or the folder stayed away too long. What was added before is kept.
+        """
+        payload = block_to_bytes(block)
+        data = _HEAD.pack(_MARK, len(payload), zlib.crc32(payload)) + payload
+        while True:
+            try:
+                self._write(data)
+            except OSError as error:
+                self._close()
+                if not is_away(error):
+                    raise ResultsError(
+                        f"{self._folder}: cannot be written ({error.strerror or error}); make room"
+                        " and give the same command again: what is measured so far is kept"
+                    ) from None
+                self._patience.wait(self._folder, error)
+            else:
+                return
+
+    def _write(self, data: bytes) -> None:
+        if self._file is None:
+            self._file = self._opened()
+        self._file.write(data)
+        os.fsync(self._file.fileno())
+
+    def _opened(self) -> IO[bytes]:
+        """Open the own file behind its last whole block; a file of another key begins anew."""
+        read = list(self._whole(self._path)) if self._path.exists() else []
+        own = bool(read) or _starts_with(self._path, self._line)
+        # Without a buffer: what a full disk did not take must not come again when it is closed.
+        file = self._path.open("r+b" if own else "wb", buffering=0)
+        try:
+            if own:
+                file.truncate(read[-1][1] if read else len(self._line))
+                file.seek(0, os.SEEK_END)
+            else:
+                file.write(self._line)
+        except OSError:
+            file.close()
+            raise
+        return file
+
+    def remove(self) -> None:
+        """Take the files away, those of workers too: the results hold it all now."""
+        self._close()
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def blocks(self) -> list[Block]:
-        """Return the whole blocks that an earlier run left, and cut away a torn end."""
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return []
-        if not data.startswith(self._line):
-            self.remove()
-            return []
-        read = list(_read(data, len(self._line)))
-        whole = read[-1][1] if read else len(self._line)
-        if whole < len(data):
-            os.truncate(self._path, whole)
-        return [block for block, _ in read]
+    def _files(self) -> list[Path]:
+        parts = self._folder.glob(f"{NAME}-????????")
+        return [path for path in (self._folder / NAME, *sorted(parts)) if path.exists()]
 
-    def append(self, block: Block) -> None:
-        """Add a block; when this returns, it survives the end of the process."""
-        if self._file is None:
-            fresh = not self._path.exists()
-            self._file = self._path.open("ab")
-            if fresh:
-                self._file.write(self._line)
-        payload = block_to_bytes(block)
-        self._file.write(_HEAD.pack(_MARK, len(payload), zlib.crc32(payload)) + payload)
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def remove(self) -> None:
-        """Take the file away: the results hold it all now."""
-        self.__exit__(None, None, None)
-        self._path.unlink(missing_ok=True)
+    def _whole(self, path: Path) -> Iterator[tuple[Block, int]]:
+        """Yield the whole blocks of a file of this key, and where each ends."""
+        with path.open("rb") as file:
+            if file.read(len(self._line)) == self._line:
+                yield from _read(file.read, len(self._line))
 
 
-def _read(data: bytes, start: int) -> Iterator[tuple[Block, int]]:
-    while start + _HEAD.size <= len(data):
-        mark, length, checksum = _HEAD.unpack_from(data, start)
-        end = start + _HEAD.size + length
-        payload = data[start + _HEAD.size : end]
-        if mark != _MARK or len(payload) < length or zlib.crc32(payload) != checksum:
+def _starts_with(path: Path, line: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(line)) == line
+    except FileNotFoundError:
+        return False
+
+
+def _read(read: Callable[[int], bytes], end: int) -> Iterator[tuple[Block, int]]:
+    while len(head := read(_HEAD.size)) == _HEAD.size:
+        mark, length, checksum = _HEAD.unpack(head)
+        if mark != _MARK:
             return
+        payload = read(length)
+        if len(payload) < length or zlib.crc32(payload) != checksum:
+            return
+        end += _HEAD.size + length
         yield block_from_bytes(payload), end
-        start = end

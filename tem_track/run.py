@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from tem_track import __version__
-from tem_track.analysis import Progress, Result, assemble, calculate, measure, prepare
+from tem_track import __version__, analysis
+from tem_track.analysis import (
+    Plan,
+    Progress,
+    Result,
+    assemble,
+    calculate,
+    frames_of,
+    measure,
+    prepare,
+)
 from tem_track.config import Experiment, load_experiment
 from tem_track.errors import ResultsBusyError, ResultsError
 from tem_track.frames import Movie, open_movie
 from tem_track.journal import Journal
 
-__all__ = ["Outcome", "default_folder", "hold", "recalculate", "redraw", "run"]
+__all__ = [
+    "Outcome",
+    "default_folder",
+    "hold",
+    "measure_part",
+    "parts_of",
+    "plan_of",
+    "recalculate",
+    "redraw",
+    "run",
+]
 
 PROVENANCE = "provenance.json"
-JOURNAL = ".measured"
+
+_log = logging.getLogger("tem_track")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +104,16 @@ def run(
         Nothing has been written then.
     ResultsBusyError
         Another run holds the folder.
+    ResultsError
+        The folder cannot be written, for example because the disk is full. What was measured is
+        kept, and the same call goes on from there.
     """
     started = datetime.now(UTC)
     experiment = load_experiment(experiment_path)
     folder = folder if folder is not None else default_folder(experiment_path)
     movie = _movie_of(experiment)
-    with _only_if_new(folder), hold(folder):
-        with Journal(folder / JOURNAL, _journal_key(movie, experiment)) as journal:
+    with _only_if_new(folder), _explained(folder), hold(folder):
+        with Journal(folder, _journal_key(movie, experiment)) as journal:
             result = _measure(movie, experiment, journal, progress, workers)
             _write(result, movie, folder, progress, draw)
             journal.remove()
@@ -116,6 +141,68 @@ def _measure(
         journal.append(block)
         blocks.append(block)
     return assemble(movie, plan, blocks)
+
+
+def plan_of(experiment_path: Path) -> Plan:
+    """Return what every frame of an experiment is measured with, to be handed to workers.
+
+    Raises
+    ------
+    ConfigError, MovieError, TrackingError
+    """
+    experiment = load_experiment(experiment_path)
+    return prepare(_movie_of(experiment), experiment)
+
+
+def parts_of(experiment_path: Path, part_frames: int) -> list[range]:
+    """Cut an experiment's frames into parts that several workers can measure.
+
+    Parameters
+    ----------
+    experiment_path : Path
+    part_frames : int
+        Frames of a part, rounded up to whole blocks of the journal.
+
+    Raises
+    ------
+    ConfigError, MovieError
+    """
+    experiment = load_experiment(experiment_path)
+    frames = frames_of(_movie_of(experiment), experiment)
+    block = analysis.BLOCK_FRAMES
+    step = -(-part_frames // block) * block
+    return [frames[i : i + step] for i in range(0, len(frames), step)]
+
+
+def measure_part(
+    plan: Plan, experiment_path: Path, folder: Path, part: range, *, progress: Progress
+) -> None:
+    """Measure some frames into the folder's journal, from where `run` takes them.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `plan_of`.
+    experiment_path : Path
+    folder : Path
+        The results folder; several parts may be measured into it at a time.
+    part : range
+        One of `parts_of`.
+    progress : callable
+
+    Raises
+    ------
+    MovieError, ResultsBusyError, ResultsError
+    """
+    movie = _movie_of(load_experiment(experiment_path))
+    with _only_if_new(folder), _explained(folder), hold(folder, shared=True):
+        key = _journal_key(movie, plan.experiment)
+        with Journal(folder, key, part=part[0]) as journal:
+            done = {int(frame) for block in journal.blocks() for frame in block.columns["frame"]}
+            own = replace(plan, frame_range=part)
+            rest = done.intersection(part)
+            for block in measure(movie, own, done=rest, progress=progress, workers=1):
+                journal.append(block)
 
 
 def _journal_key(movie: Movie, experiment: Experiment) -> dict[str, Any]:
@@ -256,8 +343,26 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def _explained(folder: Path) -> Iterator[None]:
+    """Say in one line why a results folder cannot be written, and that nothing is lost."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(
+            f"{folder}: cannot be written ({error.strerror or error}); make room or mend it and"
+            " give the same command again: what is measured so far is kept"
+        ) from error
+
+
+@contextmanager
+def hold(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a results folder against a second run; a killed run's hold ends with its process.
+
+    Parameters
+    ----------
+    folder : Path
+    shared : bool
+        Together with others that hold it so: the workers of a batch that share a movie.
 
     Raises
     ------
@@ -265,30 +370,55 @@ def hold(folder: Path) -> Iterator[None]:
         Another process holds it; the message names it.
     """
     path = folder / ".lock"
-    with path.open("a+", encoding="utf-8") as file:
-        if not _try_lock(file):
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
+    with _locked(path, shared) as file:
+        if file is None:
+            holder = path.read_text(encoding="utf-8").strip() if path.exists() else ""
             raise ResultsBusyError(
-                f"{folder}: another run holds this folder (process {holder}); wait for it or"
-                " name another folder with --output"
+                f"{folder}: another run holds this folder (process {holder or 'unknown'}); wait"
+                " for it or name another folder with --output"
             )
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} on {platform.node()}")
         file.flush()
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            if not shared:
+                with suppress(OSError):  # some systems do not let an open file go
+                    path.unlink()
+
+
+@contextmanager
+def _locked(path: Path, shared: bool) -> Iterator[IO[str] | None]:
+    """Yield the locked file, None where another process has it."""
+    while True:
+        with path.open("a+", encoding="utf-8") as file:
+            if not _try_lock(file, shared):
+                yield None
+                return
+            if _is_same(file, path):
+                yield file
+                return
+
+
+def _is_same(file: IO[str], path: Path) -> bool:
+    """Return whether a file still has its name: who held it before has taken it away."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(file: IO[str]) -> bool:
+    _PLACE, _PLACES = 1 << 30, 1 << 20
+
+    def _try_lock(file: IO[str], shared: bool) -> bool:
+        """Lock all of the places, or, together with others, one that the process number picks."""
         try:
-            file.seek(1 << 30)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            file.seek(_PLACE + (os.getpid() % _PLACES if shared else 0))
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1 if shared else _PLACES)
         except OSError:
             return False
         return True
@@ -296,9 +426,11 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(file: IO[str]) -> bool:
+    def _try_lock(file: IO[str], shared: bool) -> bool:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
             return False
+        except OSError as error:  # some cluster file systems know no locks
+            _log.warning("%s: cannot be locked (%s); start no second run", file.name, error)
         return True

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tem_track.batch import is_finished, run_batch
+from tem_track.batch import Job, is_finished, run_batch
 from tem_track.errors import ConfigError
 from tem_track.outputs import read_results
 from tem_track.pages import write_index
@@ -27,7 +30,7 @@ def silent(stage: str, done: int, total: int) -> None:
 @pytest.fixture(scope="module")
 def experiments(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("batch")
-    good = [write_small(folder / name, count=24) for name in ("a", "b & <c>")]
+    good = [write_small(folder / "a", count=140), write_small(folder / "b & <c>", count=24)]
     wrong = folder / "wrong.toml"
     wrong.write_text(EXPERIMENT.format(movie="nothing.avi"), encoding="utf-8")
     return [good[0], wrong, good[1]]
@@ -36,12 +39,18 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_a_batch(experiments: list[Path], tmp_path: Path) -> None:
     states: list[list[str]] = []
     done = run_batch(
-        experiments, jobs=2, draw=False, report=lambda jobs: states.append([j.state for j in jobs])
+        experiments,
+        jobs=2,
+        draw=False,
+        report=lambda jobs: states.append([j.state for j in jobs]),
+        part_frames=64,
     )
     assert [job.state for job in done] == ["done", "failed", "done"]
     assert "nothing.avi" in done[1].message
     assert states[0] == ["waiting"] * 3
     assert states[-1] == ["done", "failed", "done"]
+    assert any("running" in each for each in states)
+    assert [job.frames for job in done] == [140, 0, 24]
 
     again = run_batch(experiments, jobs=1, draw=False)
     assert [job.state for job in again] == ["unchanged", "failed", "unchanged"]
@@ -59,6 +68,30 @@ def test_a_batch(experiments: list[Path], tmp_path: Path) -> None:
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "b%20%26%20%3Cc%3E" in page
     assert "<c>" not in page
+
+
+def test_a_worker_is_killed(tmp_path: Path) -> None:
+    paths = [write_small(tmp_path / name, count=140) for name in ("a", "b")]
+    killed: list[int] = []
+
+    def kill_one(jobs: Sequence[Job]) -> None:
+        if not killed and any(job.measured for job in jobs):
+            workers = [
+                child
+                for child in psutil.Process().children(recursive=True)
+                if "spawn_main" in " ".join(child.cmdline())
+            ]
+            workers[0].send_signal(signal.SIGKILL)
+            killed.append(workers[0].pid)
+
+    done = run_batch(paths, jobs=2, draw=False, report=kill_one, part_frames=64)
+    assert killed
+    assert [job.state for job in done] == ["done", "done"]
+    alone = run(paths[0], tmp_path / "alone", progress=silent, draw=False).folder
+    for job in done:
+        assert not list(job.folder.glob(".*"))
+        for name in ("measurement.csv", "points.csv", "summary.json"):
+            assert (alone / name).read_bytes() == (job.folder / name).read_bytes()
 
 
 def test_what_changed_is_done_again(experiments: list[Path]) -> None:

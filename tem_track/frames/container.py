@@ -13,6 +13,7 @@ import av
 from av.packet import PacketSideData
 
 from tem_track.errors import MovieError
+from tem_track.frames.patience import PatientFile, wait_until_there
 
 __all__ = ["READ_ERRORS", "Video"]
 
@@ -78,7 +79,7 @@ class Video:
     def __init__(self, path: Path, options: dict[str, str] | None = None) -> None:
         self.path = path
         self._options = _OPTIONS | (options or {})
-        self._file = path.open("rb", buffering=0)
+        self._file = PatientFile(path)
         self._container = _opened(path, self._options)
         try:
             self.stream = self._video_stream()
@@ -131,9 +132,8 @@ class Video:
         return PacketSideData.from_packet(first, "palette")
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return bytes of the file."""
-        self._file.seek(offset)
-        return self._file.read(size)
+        """Return bytes of the file; while its share is away, wait."""
+        return self._file.read(offset, size)
 
     def map(self, start: int, length: int) -> mmap.mmap:
         """Return bytes of the file as mapped memory; `start` is a whole number of pages."""
@@ -185,6 +185,7 @@ class Video:
     def renew(self) -> None:
         """Take a new decoder: damage may have left wrong settings in the old one."""
         self._container.close()
+        wait_until_there(self.path)
         self._container = _opened(self.path, self._options)
         self.stream = self._video_stream()
         self._context = self._strict_context()

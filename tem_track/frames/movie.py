@@ -17,6 +17,7 @@ import numpy as np
 from tem_track.errors import MovieError
 from tem_track.frames.ahead import ahead
 from tem_track.frames.info import MovieInfo
+from tem_track.frames.patience import wait_until_there
 from tem_track.records import FloatArray, Frame, Image
 
 __all__ = ["Movie", "Picture", "Source"]
@@ -135,7 +136,7 @@ class Movie:
         blank = np.zeros((self.info.height_px, self.info.width_px), self._dtype())
         blank.setflags(write=False)
         times_s = self.times_s
-        for number, (image, note) in zip(numbers, self._source.read(numbers), strict=True):
+        for number, (image, note) in zip(numbers, self._pictures(numbers), strict=True):
             time_s = float(times_s[number])
             if image is not None and (image.shape, image.dtype) != (blank.shape, blank.dtype):
                 note = f"is {image.shape[1]}x{image.shape[0]} px of {image.dtype}"
@@ -145,6 +146,18 @@ class Movie:
             else:
                 image.setflags(write=False)
                 yield Frame(number, time_s, image, note=note)
+
+    def _pictures(self, numbers: Sequence[int]) -> Iterator[Picture]:
+        """Yield the pictures; where the whole movie is away, wait and read on from there."""
+        given = 0
+        while given < len(numbers):
+            for picture in self._source.read(numbers[given:]):
+                if picture[0] is None and wait_until_there(self.path):
+                    break
+                yield picture
+                given += 1
+            else:
+                return
 
     def _dtype(self) -> type[np.generic]:
         depth = self.info.bit_depth

@@ -13,6 +13,7 @@ from tem_track.frames.decoding import Decoder, in_order_of_output
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Picture
 from tem_track.frames.packets import PacketTable, read_table
+from tem_track.frames.patience import wait_until_there
 from tem_track.frames.pixels import bit_depth, grey_kind
 from tem_track.frames.raw import RawFrames, is_lendable
 from tem_track.records import FloatArray
@@ -43,13 +44,16 @@ class VideoSource:
     @property
     def table(self) -> PacketTable:
         """The list of packets, read once when it is first needed."""
-        if self._table is None:
+        while self._table is None:
             with self._video() as video:
                 table = read_table(video)
                 if not table.ordered:
                     table = in_order_of_output(Decoder(video, table), table)
                 self._lends = is_lendable(video, table)
-            self._table = table
+            if not wait_until_there(self._file):
+                self._table = table
+            else:  # what was read last may be cut
+                self._open = None
         return self._table
 
     @contextlib.contextmanager
