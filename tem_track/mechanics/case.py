@@ -19,6 +19,9 @@ from tem_track.mechanics.stresses import Stress
 
 __all__ = ["Case", "Events", "frame_at", "number", "value_at"]
 
+_BELOW = 0.05
+_ENOUGH = 8
+
 FLAT_FACE = 0.35
 """Face over diameter before loading above which a particle is no sphere."""
 
@@ -82,11 +85,32 @@ class Case:
         rows = np.arange(len(self.table))
         if self.events.contact is None or self.events.top is None:
             return np.zeros(len(self.table), dtype=bool)
-        branch = (rows >= self.events.contact) & (rows <= self.events.top)
+        branch = (rows >= self.events.contact) & (rows <= self.events.top) & self._on_the_rise()
         straight = self.trusted & branch
         if self.mostly_bent:
             return self.shown & branch
         return straight
+
+    def _on_the_rise(self) -> BoolArray:
+        """Rows not far below an earlier force: neither an earlier cycle's unloading nor a slip."""
+        force = np.where(np.isfinite(self.loading.force_nN), self.loading.force_nN, -np.inf)
+        contact, top = self.events.contact or 0, self.events.top
+        highest = np.maximum.accumulate(np.where(np.arange(force.size) < contact, -np.inf, force))
+        largest = force[top] if top is not None else 0.0
+        room = np.maximum(_BELOW * largest, 4 * np.nan_to_num(self.loading.u_force_nN))
+        rise: BoolArray = force >= highest - room
+        return rise
+
+    def elastic_rows(self) -> BoolArray:
+        """Return the rows in which an elastic line is sought: no hold, nothing after a slip.
+
+        A load drop moves the curve, so what comes after the first one counts only where too
+        little comes before it.
+        """
+        rows = self.loading_rows() & (np.array(self.events.phases) != "hold")
+        before = np.arange(rows.size) < min((d.row for d in self.events.drops), default=rows.size)
+        known = np.isfinite(self.points["strain_eng"]) & np.isfinite(self.loading.force_nN)
+        return rows & before if int((rows & before & known).sum()) >= _ENOUGH else rows
 
     @property
     def mostly_bent(self) -> bool:

@@ -23,6 +23,8 @@ __all__ = ["FARTHEST_DRIFT_PX", "Contact", "find_contact", "open_gap", "robust_n
 _SIGNIFICANT = 5.0
 _MIN_BASELINE = 3
 _DECISIVE_PX = 10.0
+_PUSHED = 0.2
+"""Share of the largest motion that a first cycle must reach to be told from drift."""
 FARTHEST_DRIFT_PX = 25.0
 """What a tip may move in a movie without being pushed."""
 
@@ -98,7 +100,8 @@ def find_contact(
     if connected and rows.size and not gap_open[gap_known][:_MIN_BASELINE].any():
         return Contact(0, "begins connected", float(time_s[0]), 0.0, gap_row=gap_row)
     t, y, u = time_s[rows], motion_px[rows], u_px[rows]
-    found = _from_curve(t, y, u)
+    free = gap_open[rows] & gap_known[rows] if gap_row is not None else np.zeros(rows.size, bool)
+    found = _from_curve(t, y, u, free)
     if found.row is None:
         return replace(found, gap_row=gap_row)
     if never_closed and not _decisive(t, y, u):
@@ -121,18 +124,32 @@ def _closing_row(gap_open: BoolArray, gap_known: BoolArray) -> int | None:
     return int(rows[int(np.argmax(pairs))])
 
 
-def _from_curve(t: FloatArray, y: FloatArray, u: FloatArray) -> Contact:
-    onset = _onset(y, u)
+def _from_curve(t: FloatArray, y: FloatArray, u: FloatArray, free: BoolArray) -> Contact:
+    onset = _onset(y, u, free)
     if onset is None:
         return Contact(None, "the tip moves no further than its noise")
     if onset < _MIN_BASELINE:
-        criterion = "fewer than three frames before the first load"
-        return Contact(onset, criterion, float(t[onset]))
+        return _at_once(t, y, u, onset)
     return _refined(t, y, onset, float(np.nan_to_num(known_median(u))))
 
 
-def _onset(motion: FloatArray, u: FloatArray) -> int | None:
-    """First row from which the tip stays beyond its noise until its farthest point."""
+def _at_once(t: FloatArray, y: FloatArray, u: FloatArray, onset: int) -> Contact:
+    """Return the first row above the first one: there is no baseline that could be fitted."""
+    typical = float(np.nan_to_num(known_median(u)))
+    noise = max(np.nan_to_num(robust_noise(y)), typical, 1e-9)
+    risen = y[: onset + 1] > y[0] + _SIGNIFICANT * noise
+    row = int(np.argmax(risen)) if risen.any() else onset
+    before = float(t[max(row - 1, 0)])
+    middle, u_time = (before + float(t[row])) / 2, (float(t[row]) - before) / math.sqrt(12)
+    return Contact(row, "fewer than three frames before the first load", middle, u_time)
+
+
+def _onset(motion: FloatArray, u: FloatArray, free: BoolArray) -> int | None:
+    """First row from which the tip stays beyond its noise until it has clearly been pushed.
+
+    That is the first time it goes a fifth of its way; a later cycle may go farther. Rows in which
+    the image shows a gap do not count: what moves the tip there is no load.
+    """
     if motion.size < _MIN_BASELINE + 2:
         return None
     base = motion[: max(_MIN_BASELINE, int(0.1 * motion.size))]
@@ -143,7 +160,11 @@ def _onset(motion: FloatArray, u: FloatArray) -> int | None:
     top = int(np.argmax(_smooth3(motion)))
     if motion[top] <= level + (_SIGNIFICANT + 1) * noise:
         return None
-    below = np.flatnonzero(motion[: top + 1] <= level + _SIGNIFICANT * noise)
+    limit = level + _SIGNIFICANT * noise
+    pushed = _smooth3(motion) > max(limit, level + _PUSHED * (motion[top] - level))
+    pushed &= ~free
+    first = int(np.argmax(pushed)) if pushed[: top + 1].any() else top
+    below = np.flatnonzero(motion[: first + 1] <= limit)
     return int(below[-1]) + 1 if below.size else 0
 
 

@@ -45,12 +45,30 @@ def _line(t: FloatArray, y: FloatArray, u: FloatArray) -> tuple[float, float]:
     return slope, math.sqrt(scatter / norm)
 
 
-def strain_rate(time_s: FloatArray, strain: FloatArray, u: FloatArray) -> tuple[float, float]:
-    """Return the slope of strain over time and its u; NaN below three points."""
+def strain_rate(
+    time_s: FloatArray, strain: FloatArray, u: FloatArray, stretch: FloatArray | None = None
+) -> tuple[float, float]:
+    """Return the slope of strain over time and its u; NaN below three points.
+
+    Parameters
+    ----------
+    time_s, strain, u : FloatArray
+        Shape (n,).
+    stretch : FloatArray or None
+        Number of the stretch that each point belongs to: stretches share the slope, not the start,
+        so that what happened between them does not count.
+    """
     known = np.isfinite(time_s) & np.isfinite(strain)
     if int(known.sum()) < 3:
         return (math.nan, math.nan)
-    return _line(time_s[known], strain[known], u[known])
+    t, y = time_s[known], strain[known]
+    group = np.zeros(t.size) if stretch is None else stretch[known]
+    for number in np.unique(group):
+        own = group == number
+        t, y = t - own * t[own].mean(), y - own * y[own].mean()
+    if not np.ptp(t) > 0:
+        return (math.nan, math.nan)
+    return _line(t, y, u[known])
 
 
 def creep_rate(

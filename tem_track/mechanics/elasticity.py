@@ -60,9 +60,7 @@ def _engineering(case: Case) -> tuple[FloatArray, FloatArray]:
 def _column(case: Case) -> dict[str, Any]:
     stress, u_stress = _engineering(case)
     strain, u_strain = case.points["strain_eng"], case.points["u_strain_eng"]
-    rows = case.loading_rows() & np.isfinite(strain) & np.isfinite(stress)
-    held = np.array(case.events.phases) == "hold"
-    rows &= ~held
+    rows = case.elastic_rows() & np.isfinite(strain) & np.isfinite(stress)
     found = find_modulus(strain[rows], stress[rows], u_strain[rows], u_stress[rows])
     if not math.isfinite(found.value):
         return _nothing(found.reason) | {"modulus_quality": found.quality}
@@ -83,7 +81,7 @@ def _column(case: Case) -> dict[str, Any]:
         "modulus_n_points": found.n_points,
         "modulus_others_GPa": {k: v / MPA_PER_GPA for k, v in found.others.items()},
         "modulus_quality": found.quality,
-        **_yields(case, found, strain[rows], stress[rows], u_strain[rows], u_stress[rows]),
+        **_yields(case, found),
         **_buckling(case, value),
         **_unloading(case),
     }
@@ -116,14 +114,13 @@ def _budget(case: Case, record: float) -> Budget:
     )
 
 
-def _yields(
-    case: Case,
-    found: Modulus,
-    strain: FloatArray,
-    stress: FloatArray,
-    u_strain: FloatArray,
-    u_stress: FloatArray,
-) -> dict[str, Any]:
+def _yields(case: Case, found: Modulus) -> dict[str, Any]:
+    """Offset yields on the whole loading branch, holds left out."""
+    (stress, u_stress), points = _engineering(case), case.points
+    rows = case.loading_rows() & (np.array(case.events.phases) != "hold")
+    rows &= np.isfinite(points["strain_eng"]) & np.isfinite(stress)
+    strain, stress, u_stress = points["strain_eng"][rows], stress[rows], u_stress[rows]
+    u_strain = points["u_strain_eng"][rows]
     keys: dict[str, Any] = {}
     for name, offset in _OFFSETS.items():
         result = offset_yield(

@@ -19,18 +19,17 @@ from tem_track.mechanics.displacements import motion_px
 from tem_track.mechanics.drift_left import drift_left_nm
 from tem_track.mechanics.events import (
     find_drops,
-    find_holds,
     first_for_good,
     first_lasting,
     first_of_many,
     largest,
     loses_load,
-    phases,
 )
 from tem_track.mechanics.flags import FLAGS, Flags, measured_flags
 from tem_track.mechanics.kinematics import Loading, load, nm_per_px
 from tem_track.mechanics.measurement import BoolArray, Measurement, read_measurement
 from tem_track.mechanics.neck import neck_mask
+from tem_track.mechanics.phases import Course, find_phases
 from tem_track.mechanics.settings import Settings
 from tem_track.mechanics.stresses import Stress, stress
 from tem_track.mechanics.summary import summarise
@@ -86,7 +85,7 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     sizes = dimensions(table, settings, loading)
     _neck(flags, settings, sizes)
     _bend(flags, settings, sizes)
-    events = _events(table, loading, flags, usable, settings)
+    events = _events(table, loading, sizes, flags, usable, settings)
     loading = _with_drift_left(table, settings, loading, events, usable)
     stresses = _stresses(settings, sizes, loading, flags)
     points = _points(table, settings, loading, sizes, stresses)
@@ -125,35 +124,76 @@ def _bend(flags: Flags, settings: Settings, sizes: Dimensions) -> None:
 
 
 def _events(
-    table: Measurement, loading: Loading, flags: Flags, usable: BoolArray, settings: Settings
+    table: Measurement,
+    loading: Loading,
+    sizes: Dimensions,
+    flags: Flags,
+    usable: BoolArray,
+    settings: Settings,
 ) -> Events:
     contact, n = loading.contact.row, len(table)
     seen = usable & ~table.tip.lost & ~flags["SPECIMEN_LOST"]
-    held = usable & ~table.tip.lost & ~table.bar.lost
-    fracture = first_for_good(flags["BROKEN"], seen | (flags["BROKEN"] & held))
-    if (
-        fracture is not None
-        and settings.mode == "compression"
-        and not loses_load(loading.force_nN, loading.u_force_nN, fracture)
-    ):
-        fracture = None
+    fracture = _fracture(table, loading, flags, usable, settings)
     if fracture is not None:
         flags["BENT"][fracture:] = False
     bent = first_of_many(flags["BENT"], seen)
     neck = first_lasting(flags["NECK"])
+    for name, row in (("BENT", bent), ("NECK", neck)):
+        # What no later frame confirms is noise: the first flagged frame is the event.
+        flags[name] &= row is not None and np.arange(n) >= row
     if contact is None and settings.shape is not None:
-        none = ["approach"] * n
-        return Events(None, None, None, fracture, bent, neck, [], [], none)
+        return Events(None, None, None, fracture, bent, neck, [], [], ["approach"] * n)
     rows = np.arange(n)
-    whole = rows < (fracture if fracture is not None else n)
-    top = largest(loading.force_nN, usable & whole & (rows >= (contact or 0)))
-    release = _release(loading, top, fracture)
-    force = np.where(usable & whole, loading.force_nN, np.nan)
-    start = contact or 0
-    holds = find_holds(table.clock, force, (start, top)) if top is not None else []
+    whole = usable & (rows < (fracture if fracture is not None else n))
+    top = largest(loading.force_nN, whole & (rows >= (contact or 0)))
+    course = _course(table, loading, sizes, whole, settings)
+    names, holds = find_phases(course, contact or 0, top, fracture)
     drops = find_drops(np.where(usable, loading.force_nN, np.nan), loading.u_force_nN)
-    names = phases(n, start, top, release, fracture, holds)
-    return Events(contact, top, release, fracture, bent, neck, holds, drops, names)
+    return Events(contact, top, _release(names, top), fracture, bent, neck, holds, drops, names)
+
+
+def _fracture(
+    table: Measurement, loading: Loading, flags: Flags, usable: BoolArray, settings: Settings
+) -> int | None:
+    """First row of two pieces, for good; a compressed specimen must lose its load too."""
+    seen = usable & ~table.tip.lost & ~flags["SPECIMEN_LOST"]
+    held = usable & ~table.tip.lost & ~table.bar.lost
+    fracture = first_for_good(flags["BROKEN"], seen | (flags["BROKEN"] & held))
+    if fracture is None or settings.mode == "tension":
+        return fracture
+    lost = loses_load(loading.force_nN, loading.u_force_nN, fracture)
+    return fracture if lost else None
+
+
+def _course(
+    table: Measurement, loading: Loading, sizes: Dimensions, rows: BoolArray, settings: Settings
+) -> Course:
+    """Collect what tells the phases: the base's own motion where it is tracked, or the sum."""
+    moved = motion_px(table.base, table.bar, Axis(settings.axis_deg), settings.mode)
+    travel, u = moved.value_px * nm_per_px(settings), moved.u_px * nm_per_px(settings)
+    deformation = sizes.columns["deformation_nm"]
+    known = rows & np.isfinite(loading.deflection_nm)
+    if not (np.isfinite(travel) & known).sum() >= 0.8 * known.sum():
+        travel = loading.deflection_nm + deformation
+        u = np.hypot(loading.u_deflection_nm, sizes.columns["u_deformation_nm"])
+    if not (np.isfinite(travel) & known).sum() >= 0.5 * known.sum():
+        travel, u = loading.deflection_nm, loading.u_deflection_nm
+    return Course(
+        clock=table.clock,
+        force_nN=np.where(rows, loading.force_nN, np.nan),
+        u_force_nN=loading.u_force_nN,
+        travel_nm=np.where(rows, travel, np.nan),
+        u_travel_nm=u,
+        gap_open=loading.gap_open,
+    )
+
+
+def _release(names: list[str], top: int | None) -> int | None:
+    """First row after the largest force that carries nothing."""
+    if top is None:
+        return None
+    later = (row for row in range(top + 1, len(names)) if names[row] in ("after", "approach"))
+    return next(later, None)
 
 
 def _with_drift_left(
@@ -168,19 +208,6 @@ def _with_drift_left(
         table.clock, loading.deflection_nm, loading.zero_rows, np.flatnonzero(after & (rows > 0))
     )
     return replace(loading, u_drift_nm=np.hypot(loading.u_drift_nm, left))
-
-
-def _release(loading: Loading, top: int | None, fracture: int | None) -> int | None:
-    """First row after the largest force from which nothing is carried any more."""
-    if top is None or fracture is not None:
-        return None
-    force, u = loading.force_nN[top:], loading.u_force_nN[top:]
-    known = np.isfinite(force)
-    limit = np.maximum(3 * u, 0.01 * force[0])
-    # Drift may keep a free tip off zero, but a gap seen while most of the load is on is none.
-    free = (known & (force <= limit)) | (loading.gap_open[top:] & (force <= 0.1 * force[0]))
-    row = first_lasting(free[known])
-    return None if row is None else int(top + np.flatnonzero(known)[row])
 
 
 def _stresses(

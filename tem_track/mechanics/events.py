@@ -1,4 +1,4 @@
-"""What happens along the curve, and the phase of every frame."""
+"""What happens along the curve, and in which row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tem_track.mechanics.contact import robust_noise
 from tem_track.mechanics.measurement import BoolArray
@@ -15,13 +14,11 @@ from tem_track.records import FloatArray
 __all__ = [
     "Drop",
     "find_drops",
-    "find_holds",
     "first_for_good",
     "first_lasting",
     "first_of_many",
     "largest",
     "loses_load",
-    "phases",
 ]
 
 _LONG = 50
@@ -124,76 +121,3 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     beside = np.maximum(np.append(-steps[1:], 0.0), np.append(0.0, -steps[:-1]))
     found = np.flatnonzero((-steps > limit) & (beside < -0.5 * steps))
     return [Drop(int(rows[i + 1]), float(-steps[i])) for i in found]
-
-
-def find_holds(
-    time_s: FloatArray, force_nN: FloatArray, loading: tuple[int, int], min_frames: int = 5
-) -> list[tuple[int, int]]:
-    """Find stretches where the force stays: first and last rows of each.
-
-    Parameters
-    ----------
-    time_s, force_nN : FloatArray
-    loading : (int, int)
-        Rows of contact and of the largest force, which give the typical rate.
-    min_frames : int
-    """
-    first, top = loading
-    rows = np.flatnonzero(np.isfinite(force_nN) & np.isfinite(time_s))
-    rows = rows[rows >= first]
-    if rows.size < min_frames or top <= first or not force_nN[top] > 0:
-        return []
-    span = time_s[top] - time_s[first]
-    typical = force_nN[top] / span if span > 0 else math.inf
-    slope = _local_slope(time_s[rows], force_nN[rows])
-    still = (np.abs(slope) < 0.1 * typical) & (force_nN[rows] > 0.2 * force_nN[top])
-    return _runs(rows, still, min_frames)
-
-
-def _local_slope(x: FloatArray, y: FloatArray, half: int = 2) -> FloatArray:
-    """Slope of a line through five neighbours; the ends repeat their neighbour's."""
-    if x.size < 2 * half + 1:
-        return np.full_like(x, np.inf)
-    xs = np.lib.stride_tricks.sliding_window_view(x, 2 * half + 1)
-    ys = np.lib.stride_tricks.sliding_window_view(y, 2 * half + 1)
-    dx = xs - xs.mean(axis=1, keepdims=True)
-    inner = (dx * ys).sum(axis=1) / (dx**2).sum(axis=1)
-    return np.concatenate([np.full(half, inner[0]), inner, np.full(half, inner[-1])])
-
-
-def _runs(rows: NDArray[np.int_], mask: BoolArray, shortest: int) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
-    pairs = zip(edges[::2], edges[1::2], strict=True)
-    return [(int(rows[a]), int(rows[b - 1])) for a, b in pairs if b - a >= shortest]
-
-
-def phases(
-    n: int,
-    contact: int | None,
-    top: int | None,
-    release: int | None,
-    fracture: int | None,
-    holds: list[tuple[int, int]],
-) -> list[str]:
-    """Name the phase of every row.
-
-    Parameters
-    ----------
-    n : int
-    contact, top, release, fracture : int or None
-        Rows of first load, largest force, first row without load after it, first broken row.
-    holds : list of (int, int)
-        First and last rows of stretches at constant force.
-    """
-    if contact is None:
-        return ["approach"] * n
-    names = ["approach"] * contact + ["load"] * (n - contact)
-    if top is not None:
-        names[top + 1 :] = ["unload"] * (n - top - 1)
-    for first, last in holds:
-        names[first : last + 1] = ["hold"] * (last + 1 - first)
-    if release is not None:
-        names[release:] = ["after"] * (n - release)
-    if fracture is not None:
-        names[fracture:] = ["broken"] * (n - fracture)
-    return names

@@ -32,34 +32,54 @@ def plasticity(case: Case, modulus_GPa: float | None) -> dict[str, Any]:
 
 
 def _rate(case: Case) -> dict[str, Any]:
-    rows = case.loading_rows()
+    """Rate while the test is driven forwards; holds and earlier cycles' unloading are left out."""
+    phase = np.array(case.events.phases)
+    rows = case.loading_rows() & (phase == "load")
+    stretch = np.cumsum(np.concatenate([[0], phase[1:] != phase[:-1]])).astype(float)
     rate, u = strain_rate(
-        case.table.time_s[rows], case.points["strain_eng"][rows], case.points["u_strain_eng"][rows]
+        case.table.time_s[rows],
+        case.points["strain_eng"][rows],
+        case.points["u_strain_eng"][rows],
+        stretch[rows],
     )
     return {"strain_rate_per_s": number(rate), "u_strain_rate_per_s": number(u)}
 
 
 def _work(case: Case) -> dict[str, Any]:
+    """Work up to where unloading from the largest force begins, and what it gives back."""
     contact, top = case.events.contact, case.events.top
     assert contact is not None
     assert top is not None
-    phase = np.array(case.events.phases)
-    back = np.flatnonzero(phase == "unload")
-    end = int(back[-1]) if back.size else top
+    turn, end = _unloading_after(case.events.phases, top)
     rows = slice(contact, end + 1)
     work = loop_work(
         case.points["deformation_nm"][rows],
         case.loading.force_nN[rows],
-        top - contact,
+        turn - contact,
         end - contact,
     )
-    residual = case.points["strain_eng"][case.events.release] if case.events.release else math.nan
+    release = case.events.release
+    residual = math.nan if release is None else float(case.points["strain_eng"][release])
     return {
         "work_total_J": number(work.total_J),
         "work_elastic_J": number(work.elastic_J),
         "work_plastic_J": number(work.plastic_J),
-        "residual_strain": number(float(residual)),
+        "residual_strain": number(residual),
     }
+
+
+def _unloading_after(phases: list[str], top: int) -> tuple[int, int]:
+    """Last row before the unloading from the largest force, and that unloading's last row.
+
+    A hold at the largest force comes before it. Both are the same row where none follows.
+    """
+    row = top
+    while row + 1 < len(phases) and phases[row + 1] in ("load", "hold"):
+        row += 1
+    end = row
+    while end + 1 < len(phases) and phases[end + 1] == "unload":
+        end += 1
+    return (row, end) if end > row else (top, top)
 
 
 def _true(case: Case, modulus_GPa: float | None) -> dict[str, Any]:

@@ -27,15 +27,20 @@ class Yield:
     u_stress_MPa: float = math.nan
 
 
-def _crossing(strain: FloatArray, stress: FloatArray, slope: float, zero: float) -> float:
-    """Stress at which the curve first falls below slope (strain - zero), interpolated."""
+def _crossing(
+    strain: FloatArray, stress: FloatArray, slope: float, zero: float
+) -> tuple[float, float]:
+    """Stress at which the curve first falls below slope (strain - zero), interpolated.
+
+    The second number is the step of stress between the two points that it lies between.
+    """
     above = stress - slope * (strain - zero)
     rows = np.flatnonzero((above[:-1] >= 0) & (above[1:] < 0))
     if not rows.size:
-        return math.nan
+        return (math.nan, math.nan)
     i = int(rows[0])
-    share = above[i] / (above[i] - above[i + 1])
-    return float(stress[i] + share * (stress[i + 1] - stress[i]))
+    share, step = above[i] / (above[i] - above[i + 1]), float(stress[i + 1] - stress[i])
+    return (float(stress[i] + share * step), step)
 
 
 def offset_yield(
@@ -64,14 +69,16 @@ def offset_yield(
     later = strain >= min(modulus.last, float(strain.max()))
     start = max(int(np.argmax(later)) - 1, 0)
     x, y = strain[start:], stress[start:]
-    value = _crossing(x, y, modulus.value, zero)
+    value, step = _crossing(x, y, modulus.value, zero)
     if not math.isfinite(value):
         return Yield()
     pivot = (modulus.first + modulus.last) / 2 - modulus.zero_strain
     turned = modulus.value + modulus.u
-    moved = _crossing(x, y, turned, zero + pivot * (1 - modulus.value / turned))
-    aside = _crossing(x, y, modulus.value, zero + u_strain)
-    parts = [v - value for v in (moved, aside) if math.isfinite(v)] + [u_stress]
+    moved, _ = _crossing(x, y, turned, zero + pivot * (1 - modulus.value / turned))
+    aside, _ = _crossing(x, y, modulus.value, zero + u_strain)
+    # What the curve does between two points is not known, only that it passes through both.
+    parts = [v - value for v in (moved, aside) if math.isfinite(v)]
+    parts += [u_stress, step / math.sqrt(12)]
     return Yield(zero + value / modulus.value, value, math.hypot(*parts))
 
 

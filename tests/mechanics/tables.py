@@ -43,6 +43,7 @@ class Scene:
     u_diameter_px: float = 0.2
     edge_px: float = 0.0
     toe_nm: float = 0.0
+    course: tuple[tuple[float, float], ...] = ()
     interval_s: float = 0.1
     lost: tuple[int, ...] = ()
     seed: int = 0
@@ -70,8 +71,13 @@ def onset(scene: Scene) -> float:
 
 
 def path(scene: Scene) -> NDArray[np.float64]:
-    """Actuator travel past contact, in nm; negative is the gap before it."""
+    """Actuator travel past contact, in nm; negative is the gap before it.
+
+    Where the scene has a course, it is that line through (frame, nm).
+    """
     i = np.arange(scene.n, dtype=float)
+    if scene.course:
+        return np.interp(i, *zip(*scene.course, strict=True))
     rate = scene.travel / scene.load
     start = onset(scene)
     travel = rate * (i - start)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from tem_track.mechanics import Settings, evaluate
-from tem_track.mechanics.events import find_drops, find_holds, first_for_good
+from tem_track.mechanics.events import find_drops, first_for_good
 from tem_track.mechanics.hinge import fit_hinge
+from tem_track.mechanics.phases import find_holds
 from tests.mechanics.tables import make
 
 
@@ -120,9 +123,100 @@ def test_curved_drift_without_contact_is_no_force() -> None:
     assert result.summary["zero"]["drift_order"] >= 2
 
 
-def test_holds() -> None:
+def test_a_hold_is_where_the_actuator_stands_still() -> None:
     t = np.arange(60.0)
-    force = np.interp(t, [0, 20, 40, 59], [0, 1000, 1000, 1500])
-    assert find_holds(t, force, (0, 59)) == [(21, 39)] or find_holds(t, force, (0, 59)) == [
-        (22, 38)
-    ]
+    travel = np.interp(t, [0, 20, 40, 59], [0, 1000, 1000, 1500])
+    ((first, last),) = find_holds(t, travel)
+    assert 19 <= first <= 22
+    assert 38 <= last <= 41
+    assert find_holds(t, 10 * t) == []
+
+
+def stretches(names: np.ndarray) -> list[tuple[str, int]]:
+    """Phases in turn, with the first row of each."""
+    starts = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]]))
+    return [(str(names[i]), int(i)) for i in starts]
+
+
+ROD = Settings(
+    mode="compression", shape="rod", scale_nm_per_px=2, stiffness_N_per_m=6, base_tracked=True
+)
+
+
+@pytest.mark.parametrize("base", [True, False])
+def test_cycles_that_lose_contact(base: bool) -> None:
+    course = ((0, -200.0), (15.5, 0.0), (55, 450.0), (85, -200.0), (100, -200.0), (140, 800.0))
+    table, truth = make(n=200, course=(*course, (170.0, -200.0), (199.0, -200.0)))
+    if not base:
+        table["base_y_px"][:] = np.nan
+    result = evaluate(table, ROD)
+    assert result.summary["contact_frame"] == 16
+    assert result.summary["max_force_frame"] == 140
+    assert result.summary["max_force_nN"] == pytest.approx(truth.force_nN.max(), rel=5e-3)
+    found = stretches(result.points["phase"])
+    names = ["approach", "load", "unload", "approach", "load", "unload", "after"]
+    assert [name for name, _ in found] == names
+    loaded = truth.force_nN > 0
+    carries = np.isin(result.points["phase"], ("load", "hold", "unload"))
+    assert np.sum(loaded != carries) <= 4
+    assert abs(found[2][1] - 56) <= 1
+    assert abs(found[5][1] - 141) <= 1
+    assert result.summary["youngs_modulus_GPa"] == pytest.approx(2.0, rel=0.03)
+
+
+def test_a_second_cycle_that_stays_smaller() -> None:
+    course = ((0, -200.0), (15.5, 0.0), (75, 800.0), (110, -200.0), (130, -200.0), (170, 500.0))
+    table, truth = make(n=200, course=(*course, (199.0, -200.0)))
+    result = evaluate(table, ROD)
+    free = np.isin(result.points["phase"], ("approach", "after"))
+    assert np.sum(free != (truth.force_nN == 0)) <= 4
+    assert result.summary["release_frame"] == pytest.approx(102, abs=2)
+    assert result.points["phase"][165] == "load"
+
+
+def test_a_hold_with_creep_and_one_with_relaxation() -> None:
+    row = np.arange(160)
+    since = np.clip(row - 76, 0, 50)
+    creep, slack = 0.5 * since, 30 * (1 - np.exp(-since / 10))
+    for crept, lost in ((creep, 0 * creep), (slack, slack)):
+        table, _ = make(n=160, approach=15, load=60, hold=50, seed=3)
+        table["length_px"] = table["length_px"] - crept / 2
+        table["base_y_px"] = table["base_y_px"] - (crept - lost) / 2
+        table["tip_y_px"] = table["tip_y_px"] + lost / 2
+        summary = evaluate(table, ROD).summary
+        (hold,) = summary["holds"]
+        assert hold["first_frame"] == pytest.approx(76, abs=2)
+        assert hold["last_frame"] == pytest.approx(125, abs=2)
+        if not lost.any():
+            # true strain of 776 nm shortened by 77 nm before the hold
+            assert hold["rate_per_s"] == pytest.approx(0.5 / 0.1 / 690, rel=0.05)
+        assert summary["work_elastic_J"] == pytest.approx(3.2e-14, rel=0.1)
+        assert summary["strain_rate_per_s"] == pytest.approx(0.0108, rel=0.02)
+
+
+def test_flow_at_constant_force_is_no_hold() -> None:
+    table, _ = make(n=100, approach=15, load=80, yield_MPa=20.0, tangent=1e-4)
+    result = evaluate(table, ROD)
+    assert "hold" not in set(result.points["phase"])
+
+
+def test_a_slip_is_a_drop_and_no_unloading() -> None:
+    table, truth = make(n=120, approach=15, load=100, yield_MPa=60.0)
+    row = np.arange(120)
+    slip = 0.15 * truth.deflection_nm.max() * np.where(row >= 60, np.exp(-(row - 60) / 6), 0)
+    table["tip_y_px"] = table["tip_y_px"] + slip / 2
+    table["length_px"] = table["length_px"] - slip / 2
+    result = evaluate(table, ROD)
+    assert [drop["frame"] for drop in result.summary["load_drops"]] == [60]
+    assert set(result.points["phase"][16:115]) == {"load"}
+    assert result.summary["modulus_window_frames"][1] < 60
+    assert result.summary["youngs_modulus_GPa"] == pytest.approx(2.0, rel=0.03)
+
+
+def test_contact_in_the_second_frame() -> None:
+    table, truth = make(n=30, approach=1, load=20, contact_shift=0.5)
+    summary = evaluate(table, ROD).summary
+    assert truth.contact_frame == 1
+    assert summary["contact_frame"] == 1
+    assert "fewer than three" in summary["contact_criterion"]
+    assert summary["u_contact_time_s"] == pytest.approx(0.1 / math.sqrt(12))
