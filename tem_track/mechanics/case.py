@@ -110,7 +110,8 @@ class Case:
         rows = self.loading_rows() & (np.array(self.events.phases) != "hold")
         before = np.arange(rows.size) < min((d.row for d in self.events.drops), default=rows.size)
         known = np.isfinite(self.points["strain_eng"]) & np.isfinite(self.loading.force_nN)
-        return rows & before if int((rows & before & known).sum()) >= _ENOUGH else rows
+        first: BoolArray = rows & before
+        return first if int((first & known).sum()) >= _ENOUGH else rows
 
     @property
     def mostly_bent(self) -> bool:
