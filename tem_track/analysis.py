@@ -115,7 +115,7 @@ def analyse(movie: Movie, experiment: Experiment, *, progress: Progress | None =
     Parameters
     ----------
     movie : Movie
-        From `open_movie`.
+        From `open_movie`; the experiment's `frame_interval_s` replaces its clock.
     experiment : Experiment
         From `load_experiment`.
     progress : callable, optional
@@ -135,6 +135,7 @@ def analyse(movie: Movie, experiment: Experiment, *, progress: Progress | None =
         A box cannot give the position that is asked of it.
     """
     report = progress or _silent
+    movie = movie.with_frame_interval(experiment.calibration.frame_interval_s)
     plan = prepare(movie, experiment, progress=report)
     blocks = list(measure(movie, plan, progress=report))
     return assemble(movie, plan, blocks)

@@ -99,6 +99,18 @@ class Movie:
         """Whether the times come from a given frame interval instead of the file."""
         return self._frame_interval_s is not None
 
+    def with_frame_interval(self, frame_interval_s: float | None) -> Movie:
+        """Return the same movie on a given clock; itself where none is given.
+
+        Raises
+        ------
+        MovieError
+            If the interval is not a positive number of seconds.
+        """
+        if frame_interval_s is None or frame_interval_s == self._frame_interval_s:
+            return self
+        return Movie(self._source, checked_interval(frame_interval_s))
+
     def frames(self, first: int = 0, last: int = -1, step: int = 1) -> Iterator[Frame]:
         """Return the frames from `first` to `last`, decoded ahead in a thread.
 
