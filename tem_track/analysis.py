@@ -55,6 +55,7 @@ Progress = Callable[[str, int, int], None]
 SAMPLE_FRAMES = 100
 SAMPLE_BYTES = 128_000_000
 BLOCK_FRAMES = 64
+_SLID_PX = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,8 +319,45 @@ class _Sample:
             self._kept = [frame for frame in kept if frame.ok]
 
 
-def _locate(trackers: Mapping[str, tracking.Tracker], frame: Frame) -> dict[str, Match]:
-    return {name: tracker.locate(frame.image) for name, tracker in trackers.items()}
+def _locate(
+    trackers: Mapping[str, tracking.Tracker], frame: Frame, level: Axis | None = None
+) -> dict[str, Match]:
+    """Find every target; `level` is given where the base does not travel across the axis."""
+    found = {name: tracker.locate(frame.image) for name, tracker in trackers.items()}
+    if level is not None and "base" in found:
+        found["base"] = _not_along_its_edge(trackers, frame, found, level)
+    return found
+
+
+def _level(experiment: Experiment) -> Axis | None:
+    """Return the axis across which the base does not travel: in growth it stays where it is."""
+    return experiment.rough_axis if experiment.mode == "growth" else None
+
+
+def _not_along_its_edge(
+    trackers: Mapping[str, tracking.Tracker], frame: Frame, found: Mapping[str, Match], axis: Axis
+) -> Match:
+    """Return the base, sought again where the others expect it, if it slid along its own edge.
+
+    A counter electrode may show but one straight edge with hardly a pattern behind it. What grows
+    on it then makes any other stretch of the edge look more like it than its own.
+    """
+    tracker, base = trackers["base"], found["base"]
+    others = [name for name in ("tip", "bar") if name in found and not found[name].lost]
+    moved = (0.0, 0.0)
+    if others:
+        x, y = trackers[others[0]].point_px
+        moved = (found[others[0]].x_px - x, found[others[0]].y_px - y)
+    x, y = tracker.point_px[0] + moved[0], tracker.point_px[1] + moved[1]
+    if not base.lost:
+        slid = (base.x_px - x) * axis.across[0] + (base.y_px - y) * axis.across[1]
+        if abs(slid) <= _SLID_PX:
+            return base
+        x, y = base.x_px - slid * axis.across[0], base.y_px - slid * axis.across[1]
+    again = tracker.locate(frame.image, (x, y))
+    if again.lost and not others:
+        return base
+    return again
 
 
 def _prepare_specimen(
@@ -332,8 +370,11 @@ def _prepare_specimen(
         return None
     from tem_track.specimen import prepare_growth, prepare_specimen
 
+    level = _level(experiment)
+
     def located(frame: Frame) -> tuple[Frame, Match, Match | None]:
-        found = _locate({k: t for k, t in trackers.items() if k != "bar"}, frame)
+        seen = {k: t for k, t in trackers.items() if k != "bar" or level is not None}
+        found = _locate(seen, frame, level)
         return frame, found.get("tip", Match.none()), found.get("base")
 
     if experiment.mode == "growth":
@@ -417,7 +458,7 @@ def observe(frame: Frame, plan: Plan, settled: Mapping[str, Match] | None = None
     """
     if not frame.ok:
         return Observation(frame.index, frame.time_s, False, "")
-    matches = _locate(plan.trackers, frame) | dict(settled or {})
+    matches = _locate(plan.trackers, frame, _level(plan.experiment)) | dict(settled or {})
     return Observation(
         frame.index,
         frame.time_s,

@@ -119,13 +119,16 @@ class Tracker:
     looks: tuple[Look, ...]
     moving_mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), bool))
 
-    def locate(self, image: Image) -> Match:
+    def locate(self, image: Image, near_px: tuple[float, float] | None = None) -> Match:
         """Find the target in a frame; it depends on nothing but the frame.
 
         Parameters
         ----------
         image : Image
             Grey values, shape (height, width).
+        near_px : (float, float), optional
+            Where the target's point is expected to some pixels; by default it is sought in the
+            whole frame.
 
         Returns
         -------
@@ -136,7 +139,7 @@ class Tracker:
         found: list[tuple[float, Match]] = []
         reasons: list[tuple[float, str]] = []
         for look in self.looks:
-            for place in search(image, look.coarse):
+            for place in _places(image, look, near_px):
                 fit, reason = _refine(image, look, place)
                 if fit is None or reason:
                     reasons.append((place.likeness, reason))
@@ -154,6 +157,12 @@ class Tracker:
         if not others:
             return best
         return _with_alternatives(best, others)
+
+
+def _places(image: Image, look: Look, near_px: tuple[float, float] | None) -> list[Place]:
+    if near_px is None:
+        return search(image, look.coarse)
+    return [Place(near_px[0] - look.point_px[0], near_px[1] - look.point_px[1], 1.0)]
 
 
 def _refine(image: Image, look: Look, place: Place) -> tuple[Fit | None, str]:
