@@ -24,9 +24,11 @@ ACCIDENTS = {"camera_jitter_px": 0.6, "camera_drift_px": 8.0, "stage_drift_px": 
 LEAST_SHELL_PX = 4.0
 HEAD = """# Accuracy of growth
 
-Measured with `{command}`: whole runs, from an MJPEG movie to the summary, of movies whose truth is known: 2 nm/px, 150 e/px, jitter 0.6 px, the camera drifts by
-8 px and the stage by 6 px, texture and film on. Errors are root mean squares in pixels over the frames after the nucleation in which the quantity was measured;
-in brackets the standard deviation of error / u.
+Measured with `{command}`: whole runs, from an MJPEG movie to the summary, of movies whose truth is
+known: 2 nm/px, 150 e/px, 0.6 px of jitter, a camera that drifts by 8 px and a stage by 6 px, with
+texture and film. Errors are root mean squares in pixels over the frames after the nucleation in
+which the quantity was measured; in brackets the standard deviation of error / u. Events and rates:
+found / true.
 
 """
 
@@ -144,7 +146,8 @@ def tube(run: Run) -> dict[str, str]:
     s = run.summary
     before = (run.points["phase"] == "before").to_numpy()
     row = {
-        "first frame (nm)": f"{s['nanotube_start_nm']:.1f} / {run.truth['nanotube_nm'].iloc[0]:.1f}",
+        "first frame (nm)": f"{s['nanotube_start_nm']:.1f} / "
+        f"{run.truth['nanotube_nm'].iloc[0]:.1f}",
         "before nucleation (nm)": f"{s['nanotube_end_nm']:.1f} / "
         f"{run.truth['nanotube_nm'][before].iloc[-1]:.1f}",
         "tube": f"{rms(run.error_px('nanotube_nm')[before]):.2f}",
@@ -159,7 +162,7 @@ def steps(run: Run) -> dict[str, str]:
     """Steps of potential: each step's rates and the way it grows."""
     true = [s for s in run.known["potential_steps"] if s["length_nm_per_s"] > 0]
     row = {}
-    for k, step in enumerate(true):
+    for step in true:
         near = [
             s
             for s in run.summary["rates_by_potential"]
