@@ -23,6 +23,10 @@ $(VENV)/.developer: $(BIN)/python pyproject.toml $(CONSTRAINTS)
 	$(PIP_INSTALL) -e '.[dev,em,excel]'
 	touch $@ $(VENV)/.user
 
+$(VENV)/.docs: $(VENV)/.user pyproject.toml $(CONSTRAINTS)
+	$(PIP_INSTALL) -e '.[docs]'
+	touch $@
+
 demo: $(VENV)/.user  ## Set up and measure the bundled movie
 	$(BIN)/tem-track run configs/nanorod_compression.toml --output demo_results
 	@echo "Open demo_results/report.html in a browser."
@@ -43,8 +47,12 @@ bench: $(VENV)/.developer  ## Measure accuracy and speed side by side with other
 fuzz: $(VENV)/.developer  ## Read a few thousand damaged movies
 	$(BIN)/python -m tests.frames.fuzz --seconds 60
 
+docs: $(VENV)/.docs  ## Build the pages into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html
+	@echo "Open docs/_build/html/index.html in a browser."
+
 samples: $(VENV)/.user  ## Draw the movies in sample_frames/ again
 	$(BIN)/python -m tem_track.simulate.samples
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo_results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info demo_results docs/_build .pytest_cache .mypy_cache .ruff_cache

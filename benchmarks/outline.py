@@ -185,6 +185,7 @@ def main() -> None:
         f"--every {chosen.every}"
     )
     text = (
+        "# Accuracy of outlines\n\n"
         "Errors of the outline against the simulator's truth, rms in px over "
         f"{len(chosen.seeds)} seeds, every {chosen.every}th frame of 120; 150 e/px, JPEG, texture, "
         "film, Bragg contours and shell on; tip and base known to "
