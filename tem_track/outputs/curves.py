@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tem_track.analysis import Result
 from tem_track.outputs.figures import (
@@ -13,20 +13,27 @@ from tem_track.outputs.figures import (
     modulus_line,
     new_figure,
     save_figure,
+    series_names,
     settle,
 )
 from tem_track.outputs.files import replacing
 from tem_track.outputs.panels import Panel, panels_of
+from tem_track.outputs.style import PHASE_COLOURS
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    Drawn = Sequence[tuple[Axes, Panel]]
 
 __all__ = ["write_curves"]
 
 ONE_COLUMN_MM = 85.0
 TWO_COLUMNS_MM = 170.0
 ROW_MM = 62.0
+PAGE_MM = 230.0
+"""Height of a journal's page; more curves than fit stand in lower rows."""
 
 
 def write_curves(result: Result, paths: Iterable[Path], *, width_mm: float | None = None) -> None:
@@ -57,15 +64,60 @@ def curves_figure(result: Result, width_mm: float | None = None) -> Figure:
         width_mm = TWO_COLUMNS_MM if len(panels) > 1 else ONE_COLUMN_MM
     across = 2 if width_mm > 120 and len(panels) > 1 else 1
     down = -(-len(panels) // across)
-    figure = new_figure(width_mm, ROW_MM * down)
+    figure = new_figure(width_mm, min(ROW_MM * down, PAGE_MM))
+    drawn = []
     for number, panel in enumerate(panels):
         axes = figure.add_subplot(down, across, number + 1)
         draw_panel(axes, result, panel)
         _draw_modulus(axes, result, panel)
-        handles, _ = axes.get_legend_handles_labels()
-        if len(handles) > 1 and (number == 0 or len(panel.ys) > 1 or panel.key == "stress_strain"):
-            axes.legend(handlelength=1.2, borderaxespad=0.3, ncols=2 if len(panel.ys) > 1 else 1)
+        drawn.append((axes, panel))
+    if across * down > len(panels):
+        _legend_apart(figure.add_subplot(down, across, across * down), drawn)
+    else:
+        _legends_inside(drawn)
     return figure
+
+
+def _legend_apart(room: Axes, drawn: Drawn) -> None:
+    """Explain all curves once, in the place that no curve takes."""
+    room.set_axis_off()
+    found: dict[str, Artist] = {}
+    for axes, panel in drawn:
+        handles, names = axes.get_legend_handles_labels()
+        series = set(series_names(panel))
+        found |= {n: h for h, n in zip(handles, names, strict=True) if n not in series | set(found)}
+        _legend_of_series(axes, panel)
+    if _tells(found):
+        look: Any = {"loc": "center", "fontsize": 8, "labelspacing": 0.7, "borderaxespad": 0}
+        room.legend(list(found.values()), list(found), handlelength=1.6, **look)
+
+
+def _legends_inside(drawn: Drawn) -> None:
+    """Explain in every curve what no curve before it has explained."""
+    known: set[str] = set()
+    for axes, panel in drawn:
+        handles, names = axes.get_legend_handles_labels()
+        if len(panel.ys) > 1:
+            _legend_of_series(axes, panel)
+            continue
+        new = {n: h for h, n in zip(handles, names, strict=True) if n not in known}
+        if _tells(new):
+            axes.legend(list(new.values()), list(new), handlelength=1.2, borderaxespad=0.3)
+        known |= set(new)
+
+
+def _tells(legend: Mapping[str, Artist]) -> bool:
+    """Say whether a legend tells more than that all points are of one phase."""
+    return len(legend) > 1 or bool(set(legend) - set(PHASE_COLOURS))
+
+
+def _legend_of_series(axes: Axes, panel: Panel) -> None:
+    """Name the lines of a panel that has several."""
+    wanted = series_names(panel)
+    if len(wanted) > 1:
+        handles, names = axes.get_legend_handles_labels()
+        lines = [handles[names.index(name)] for name in wanted]
+        axes.legend(lines, wanted, handlelength=1.2, borderaxespad=0.3, ncols=2)
 
 
 def _empty_figure() -> Figure:

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 __all__ = [
     "EVENTS",
     "common_share",
+    "draw_band",
     "draw_panel",
     "events_of",
     "journal_style",
     "modulus_line",
     "new_figure",
     "save_figure",
+    "series_names",
     "settle",
+    "switches_of",
 ]
 
 SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -123,9 +126,17 @@ def draw_panel(axes: Axes, result: Result, panel: Panel, *, events: bool = True)
         _draw_events(axes, result, panel)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
-    axes.margins(0.05, 0.05 if len(panel.ys) == 1 else 0.22)
+    if panel.y_unit != 1.0:
+        axes.yaxis.set_major_formatter(lambda value, _: _plain(value / panel.y_unit))
+    axes.margins(0.05, 0.05)
+    if len(panel.ys) > 1:
+        _frame_series(axes, result, panel)
     if result.experiment.mode == "growth":
         _share_time(axes, result, panel)
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}".replace("-", "\u2212")
 
 
 def _share_time(axes: Axes, result: Result, panel: Panel) -> None:
@@ -139,8 +150,10 @@ def _share_time(axes: Axes, result: Result, panel: Panel) -> None:
 def _draw_by_phase(axes: Axes, result: Result, panel: Panel) -> None:
     x, y = column(result, panel.x), column(result, panel.ys[0])
     _common_band(axes, result, panel, x, y)
-    _band(axes, result, panel, panel.ys[0], "#000000")
-    axes.plot(x, y, color="#B0B0B0", lw=0.6, zorder=2)
+    draw_band(axes, result, panel, panel.ys[0], "#000000")
+    switches = switches_of(result, panel)
+    axes.plot(*_apart(x, y, switches), color="#B0B0B0", lw=0.6, zorder=2)
+    _name_equations(axes, x, switches)
     phases = result.points["phase"].astype(str).to_numpy()
     for phase, colour in PHASE_COLOURS.items():
         rows = (phases == phase) & np.isfinite(x) & np.isfinite(y)
@@ -158,12 +171,49 @@ def _common_band(axes: Axes, result: Result, panel: Panel, x: FloatArray, y: Flo
 
     good = np.isfinite(x) & np.isfinite(y)
     rows = np.flatnonzero(good[:-1] & good[1:])
+    rows = np.setdiff1d(rows, np.array(switches_of(result, panel), dtype=int) - 1)
     if len(rows) == 0:
         return
     corners = np.concatenate([_quad(x, y, share, int(row)) for row in rows])
     codes = np.tile([Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY], len(rows))
     look: Any = {"fc": "#0072B2", "ec": "none", "lw": 0, "alpha": 0.12}
     axes.add_patch(PathPatch(Path(corners, codes), label="common to all points", **look))
+
+
+def switches_of(result: Result, panel: Panel) -> list[int]:
+    """Return the rows from which on a stress is read by another of the two contact equations.
+
+    The step between them is the equations' own and no event of the specimen (see `MOOK_LIMIT`), so
+    that no line is drawn across it.
+    """
+    equations = result.points.get("mook_equation")
+    if (
+        equations is None
+        or panel.ys != ("stress_MPa",)
+        or result.summary.get("area_model") != "mook"
+    ):
+        return []
+    known = equations.to_numpy(dtype=float)
+    changes = np.flatnonzero(np.isfinite(np.diff(known)) & (np.diff(known) != 0))
+    return [int(row) + 1 for row in changes]
+
+
+def _apart(x: FloatArray, y: FloatArray, rows: list[int]) -> tuple[FloatArray, FloatArray]:
+    """Return a line with a gap before each of the rows."""
+    return np.insert(x, rows, np.nan), np.insert(y, rows, np.nan)
+
+
+def _name_equations(axes: Axes, x: FloatArray, switches: list[int]) -> None:
+    """Mark where the first contact equation ends and the second begins."""
+    if not switches:
+        return
+    border = float(x[switches[0] - 1] + x[switches[0]]) / 2
+    axes.axvline(border, color="#7A7A7A", lw=0.6, ls=":", zorder=1)
+    look: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    look |= {"fontsize": 7, "color": "#4A4A4A", "va": "top", "zorder": 6}
+    look["bbox"] = {"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8}
+    axes.annotate("eq. 1", (border, 1), (-3, -3), ha="right", **look)
+    axes.annotate("eq. 2", (border, 1), (3, -3), ha="left", **look)
 
 
 def _quad(x: FloatArray, y: FloatArray, share: float, row: int) -> FloatArray:
@@ -187,15 +237,38 @@ def _quad(x: FloatArray, y: FloatArray, share: float, row: int) -> FloatArray:
 def _draw_series(axes: Axes, result: Result, panel: Panel) -> None:
     x = column(result, panel.x)
     for name, colour in zip(panel.ys, SERIES_COLOURS, strict=False):
-        _band(axes, result, panel, name, colour)
-        axes.plot(x, column(result, name), "-o", ms=1.6, mew=0, color=colour, label=_short(name))
+        draw_band(axes, result, panel, name, colour)
+        named = _short(name) if len(panel.ys) > 1 else None
+        axes.plot(x, column(result, name), "-o", ms=1.6, mew=0, color=colour, label=named)
+
+
+def _frame_series(axes: Axes, result: Result, panel: Panel) -> None:
+    """Set the height by the values: the band of a poorly known column does not flatten the others.
+
+    A little is left above and below for the legend, and nothing below zero.
+    """
+    values = np.concatenate([column(result, name) for name in panel.ys])
+    bands = np.concatenate([2 * column(result, f"u_{name}") for name in panel.ys])
+    bands = np.where(np.isfinite(bands), bands, 0.0)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    room = 0.35 * (high - low)
+    low = max(low - room, float(np.nanmin(values - bands)))
+    high = min(high + room, float(np.nanmax(values + bands)))
+    margin = 0.2 * (high - low) or 0.05 * abs(high) or 1.0
+    bottom = low - margin
+    axes.set_ylim(max(bottom, -0.03 * high) if low >= 0 or bottom < 0 else bottom, high + margin)
+
+
+def series_names(panel: Panel) -> list[str]:
+    """Return the names of a panel's lines."""
+    return [_short(name) for name in panel.ys]
 
 
 def _short(name: str) -> str:
     return label(name).rsplit(" (", 1)[0].replace("diameter, ", "").replace("diameter ", "")
 
 
-def _band(axes: Axes, result: Result, panel: Panel, name: str, colour: str) -> None:
+def draw_band(axes: Axes, result: Result, panel: Panel, name: str, colour: str) -> None:
     """Shade twice the standard uncertainty, point by point where the curve turns back."""
     x, y = column(result, panel.x), column(result, name)
     u_y, u_x = column(result, f"u_{name}"), column(result, f"u_{panel.x}")

@@ -17,10 +17,11 @@ from tem_track.outputs.figures import events_of, journal_style, new_figure, save
 from tem_track.outputs.files import replacing
 from tem_track.outputs.marks import Marks, marks_of
 from tem_track.outputs.numbered import draw_numbered_curve
-from tem_track.outputs.panels import main_panel
+from tem_track.outputs.panels import Panel, column, main_panel, panels_of
 from tem_track.outputs.story import story_rows
 from tem_track.outputs.style import COLOURS
 from tem_track.outputs.window import Window, crosses, whole_pixels, window_of
+from tem_track.outputs.words import clock_words
 from tem_track.records import Frame
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = ["write_montage"]
 WIDTH_MM = 170.0
 CURVE_MM = 70.0
 COUNT = 12
+PLATE = {"boxstyle": "round,pad=0.2", "fc": "black", "ec": "none", "alpha": 0.65}
 
 
 def write_montage(
@@ -87,12 +89,14 @@ def montage_figure(result: Result, movie: Movie, rows: Sequence[int]) -> Figure:
     across = _columns(len(rows), shape)
     down = math.ceil(len(rows) / across)
     cell_mm = WIDTH_MM / across
-    panel = main_panel(result)
-    curve_mm = CURVE_MM if panel is not None else 0.0
+    curves = _curves(result, rows)
+    curve_mm = CURVE_MM if curves else 0.0
     figure = new_figure(WIDTH_MM, down * cell_mm / shape + curve_mm)
     figure.set_layout_engine("none")
     height_mm = down * cell_mm / shape + curve_mm
     selected = [int(result.points["frame"].iloc[row]) for row in rows]
+    clock = clock_words(result)
+    corner = seen.corner(window=whole_pixels(window))
     events: dict[int, str] = {}
     for row, name, _ in events_of(result):
         events[row] = f"{events[row]}, {name}" if row in events else name
@@ -106,12 +110,33 @@ def montage_figure(result: Result, movie: Movie, rows: Sequence[int]) -> Figure:
         axes = figure.add_axes(place)
         _draw_frame(axes, marks, seen.levels, frame, rows[number], window)
         _number(axes, number + 1, events.get(rows[number], ""))
+        _when(axes, clock[rows[number]] or f"frame {frame.index}", corner, above_bar=number == 0)
         if number == 0:
-            _scale_bar(axes, marks, window, seen.corner(window=whole_pixels(window)))
-    if panel is not None:
-        room = (14 / WIDTH_MM, 11 / height_mm, 1 - 17 / WIDTH_MM, (curve_mm - 15) / height_mm)
-        draw_numbered_curve(figure.add_axes(room), result, rows)
+            _scale_bar(axes, marks, window, corner)
+    bottom, high = 11 / height_mm, (curve_mm - 15) / height_mm
+    for number, (panel, left_mm, wide_mm) in enumerate(curves):
+        room = (left_mm / WIDTH_MM, bottom, wide_mm / WIDTH_MM, high)
+        first = number == 0
+        edge_mm = 1.0 if first else left_mm - 14.0
+        axes = figure.add_axes(room)
+        draw_numbered_curve(axes, result, panel, rows, left_mm=edge_mm, legend=first)
     return figure
+
+
+def _curves(result: Result, rows: Sequence[int]) -> list[tuple[Panel, float, float]]:
+    """Return which curves stand under the frames, each with its left end and width in mm.
+
+    The main one; beside it the force against time where a numbered frame has no point on the main
+    one, as after fracture.
+    """
+    main = main_panel(result)
+    if main is None:
+        return []
+    placed = np.isfinite(column(result, main.x)) & np.isfinite(column(result, main.ys[0]))
+    others = [panel for panel in panels_of(result) if panel.key == "force_time"]
+    if placed[list(rows)].all() or main.key == "force_time" or not others:
+        return [(main, 14.0, WIDTH_MM - 17.0)]
+    return [(main, 14.0, 88.0), (others[0], 118.0, WIDTH_MM - 121.0)]
 
 
 def _columns(count: int, shape: float) -> int:
@@ -166,13 +191,22 @@ def _draw_outline(axes: Axes, marks: Marks, row: int) -> None:
 
 def _number(axes: Axes, number: int, event: str) -> None:
     """Write the number in the upper left corner, and beside it what happens in this frame."""
-    plate = {"boxstyle": "round,pad=0.2", "fc": "black", "ec": "none", "alpha": 0.65}
     words: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
-    words |= {"color": "white", "bbox": plate}
+    words |= {"color": "white", "bbox": PLATE}
     label = axes.annotate(str(number), (0, 1), (4, -4), weight="bold", **words)
     if event:
         right = 4 + label.get_window_extent().width / axes.figure.dpi * 72 + 5
         axes.annotate(event, (0, 1), (right, -4.7), fontsize=6.5, **words)
+
+
+def _when(axes: Axes, text: str, bar_corner: Corner, *, above_bar: bool) -> None:
+    """Write the time in the lower corner that the scale bar has, where nothing is hidden."""
+    right, at_bottom = bar_corner
+    right = right or not at_bottom
+    lift = 20 if above_bar and at_bottom else 4
+    look: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "bbox": PLATE}
+    look |= {"ha": "right" if right else "left", "va": "bottom", "color": "white", "fontsize": 6.5}
+    axes.annotate(text, (float(right), 0), (-4 if right else 4, lift), **look)
 
 
 def _scale_bar(axes: Axes, marks: Marks, window: Window, corner: Corner) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tem_track.analysis import Result
 from tem_track.outputs.figures import draw_panel
-from tem_track.outputs.panels import column, main_panel
+from tem_track.outputs.panels import Panel, column
 from tem_track.records import FloatArray
 
 if TYPE_CHECKING:
@@ -21,23 +21,38 @@ REACH = 8.0
 """Distance of a number from its point, in points of print."""
 
 
-def draw_numbered_curve(axes: Axes, result: Result, rows: Sequence[int]) -> None:
-    """Draw the main curve of a result with numbered points.
+def draw_numbered_curve(
+    axes: Axes,
+    result: Result,
+    panel: Panel,
+    rows: Sequence[int],
+    *,
+    left_mm: float = 0.0,
+    legend: bool = True,
+) -> None:
+    """Draw a curve of a result with numbered points.
 
     Parameters
     ----------
     axes : Axes
-        Their place on the figure must be final.
+        Their place on the figure is final but for the left side.
     result : Result
+    panel : Panel
+        Which curve. Where the ordinate is missing, a number stands on the axis.
     rows : sequence of int
         The rows that are numbered, from 1.
+    left_mm : float
+        Where the room for the axes' numbers and label begins.
+    legend : bool
+        Name the phases.
     """
-    panel = main_panel(result)
-    if panel is None:
-        return
     draw_panel(axes, result, panel, events=False)
-    axes.legend(handlelength=1.0, borderaxespad=0.3)
+    _make_room(axes, left_mm)
+    if legend and len(axes.get_legend_handles_labels()[0]) > 1:
+        axes.legend(handlelength=1.0, borderaxespad=0.3)
     x, y = column(result, panel.x), column(result, panel.ys[0])
+    y = np.where(np.isfinite(y), y, axes.get_ylim()[0])
+    axes.autoscale(False)
     axes.figure.canvas.draw()
     points_per_dot = 72 / axes.figure.dpi
     places = axes.transData.transform(np.column_stack([x, y])) * points_per_dot
@@ -45,10 +60,23 @@ def draw_numbered_curve(axes: Axes, result: Result, rows: Sequence[int]) -> None
     offsets = _offsets(places, rows, frame)
     words: Any = {"textcoords": "offset points", "ha": "center", "va": "center"}
     words |= {"weight": "bold", "fontsize": 7, "zorder": 7}
+    point: Any = {"ms": 4, "mfc": "white", "mec": "black", "mew": 0.8, "zorder": 6}
     for number, (row, offset) in enumerate(zip(rows, offsets, strict=True), start=1):
         if np.isfinite(places[row]).all():
-            axes.plot(x[row], y[row], "o", ms=4, mfc="white", mec="black", mew=0.8, zorder=6)
+            axes.plot(x[row], y[row], "o", clip_on=False, **point)
             axes.annotate(str(number), (x[row], y[row]), xytext=tuple(offset), **words)
+
+
+def _make_room(axes: Axes, left_mm: float) -> None:
+    """Move the left side so far that numbers and label of the ordinate stand right of `left_mm`."""
+    axes.figure.canvas.draw()
+    box = axes.get_tightbbox()
+    if box is None:
+        return
+    wide = axes.figure.bbox.width
+    missing = left_mm / 25.4 * axes.figure.dpi - box.x0
+    x, y, width, height = axes.get_position().bounds
+    axes.set_position((x + missing / wide, y, width - missing / wide, height))
 
 
 def _offsets(places: FloatArray, rows: Sequence[int], frame: FloatArray) -> list[FloatArray]:

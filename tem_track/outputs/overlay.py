@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -17,12 +18,12 @@ from tem_track.analysis import Progress, Result
 from tem_track.outputs.canvas import Canvas, Picture, rgb, write_words
 from tem_track.outputs.display import BAD_FRAME_GREY, Corner, Levels, survey
 from tem_track.outputs.encode import ahead, encode
-from tem_track.outputs.figures import common_share, journal_style, new_figure
+from tem_track.outputs.figures import common_share, draw_band, journal_style, new_figure
 from tem_track.outputs.files import replacing
 from tem_track.outputs.marks import Marks, boxes_of, marks_of
 from tem_track.outputs.panels import column, first_rows, main_panel
-from tem_track.outputs.style import COLOURS, PROBLEMS, flag_words
-from tem_track.outputs.words import measured_columns, row_words
+from tem_track.outputs.style import COLOURS, PHASE_COLOURS, PROBLEMS, flag_words
+from tem_track.outputs.words import clock_words, measured_columns, row_words
 from tem_track.records import FloatArray, Frame
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Film:
         The curve's axes with the whole curve in grey.
     words : frozenset of str
         The columns whose values stand in the panel.
+    clock : list of str
+        The time of every row.
     corner : (bool, bool)
         Where the scale bar stands.
     curve_xy : FloatArray
@@ -70,6 +73,7 @@ class Film:
     curve: Picture
     curve_xy: FloatArray
     words: frozenset[str]
+    clock: list[str]
     corner: Corner
 
     def paint(self, row: int, frame: Frame) -> Picture:
@@ -113,10 +117,10 @@ class Film:
         points = self.result.points
         pad, line, size = 22, 30, 19
         y = 36.0
-        frame_number, time_s = int(points["frame"].iloc[row]), float(points["time_s"].iloc[row])
+        frame_number = int(points["frame"].iloc[row])
         x = pad + write_words(panel, (pad, y), f"frame {frame_number}", 26, INK, bold=True)
-        clock = f"{time_s:.3f} s" if np.isfinite(time_s) else ""
-        x += 24 + write_words(panel, (x + 24, y), clock, 24, INK)
+        if self.clock[row]:
+            x += 24 + write_words(panel, (x + 24, y), self.clock[row], 24, INK)
         write_words(panel, (x + 24, y), str(points["phase"].iloc[row]), 22, SOFT)
         y += 42
         for name, value in row_words(self.result, row, self.words):
@@ -141,10 +145,15 @@ class Film:
 
     def _progress_on(self, panel: Picture, corner: NDArray[np.int_], row: int) -> None:
         past = self.curve_xy[: row + 1] + corner
-        fixed = [np.rint(run * 16).astype(np.int32) for run in _runs(past)]
-        cv2.polylines(panel, fixed, False, rgb("#0072B2"), 2, cv2.LINE_AA, 4)
+        phases = self.result.points["phase"].astype(str).tolist()
+        for rows in _runs(past):
+            for phase, steps in groupby(rows[1:], key=phases.__getitem__):
+                stretch = list(steps)
+                line = np.rint(past[stretch[0] - 1 : stretch[-1] + 1] * 16).astype(np.int32)
+                colour = rgb(PHASE_COLOURS.get(phase, PHASE_COLOURS["load"]))
+                cv2.polylines(panel, [line], False, colour, 2, cv2.LINE_AA, 4)
         if np.isfinite(past[-1]).all():
-            x, y = (int(v) for v in fixed[-1][-1])
+            x, y = (int(v) for v in np.rint(past[-1] * 16))
             cv2.circle(panel, (x, y), 8 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
             cv2.circle(panel, (x, y), 6 * 16, rgb("#D55E00"), -1, cv2.LINE_AA, 4)
 
@@ -174,6 +183,7 @@ def film_of(result: Result, movie: Movie) -> Film:
         curve,
         curve_xy,
         words,
+        clock_words(result),
         seen.corner(boxes_of(result)),
     )
 
@@ -189,6 +199,7 @@ def _curve(result: Result, width: int, height: int) -> tuple[Picture, FloatArray
         figure.set_dpi(dpi)
         axes = figure.add_subplot()
         x, y = column(result, panel.x), column(result, panel.ys[0])
+        draw_band(axes, result, panel, panel.ys[0], "#B0B0B0")
         axes.plot(x, y, color="#C8C8C8", lw=1.0)
         axes.set_xlabel(panel.x_label)
         axes.set_ylabel(panel.y_label)
@@ -199,12 +210,10 @@ def _curve(result: Result, width: int, height: int) -> tuple[Picture, FloatArray
     return np.ascontiguousarray(drawn[:height, :width]), places - 0.5
 
 
-def _runs(points: FloatArray) -> list[FloatArray]:
-    """Return the stretches of a line between points that are missing."""
+def _runs(points: FloatArray) -> list[list[int]]:
+    """Return the rows of a line's stretches between points that are missing."""
     seen = np.flatnonzero(np.isfinite(points).all(axis=1))
-    return [
-        points[run] for run in np.split(seen, np.flatnonzero(np.diff(seen) > 1) + 1) if len(run)
-    ]
+    return [run.tolist() for run in np.split(seen, np.flatnonzero(np.diff(seen) > 1) + 1)]
 
 
 def _uncertainty_note(result: Result) -> str:

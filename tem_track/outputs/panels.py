@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tem_track.analysis import Result
-from tem_track.outputs.style import label
+from tem_track.outputs.style import label, prefixed
 from tem_track.records import FloatArray
 
 __all__ = ["Panel", "column", "first_rows", "has", "main_panel", "panels_of"]
@@ -27,6 +27,9 @@ class Panel:
         Columns of the ordinate, one or several of the same unit.
     y_label : str
     title : str
+    y_unit : float
+        What one on the ordinate's scale stands for, in the column's unit: 1e-12 where amperes are
+        read as pA.
     """
 
     key: str
@@ -34,6 +37,7 @@ class Panel:
     ys: tuple[str, ...]
     y_label: str
     title: str = ""
+    y_unit: float = 1.0
 
     @property
     def x_label(self) -> str:
@@ -83,8 +87,16 @@ def panels_of(result: Result) -> tuple[Panel, ...]:
         x = clock if panel.x == "time_s" else panel.x
         ys = tuple(y for y in panel.ys if has(result, y))
         if ys and has(result, x):
-            found.append(replace(panel, x=x, ys=ys))
+            found.append(_readable(result, replace(panel, x=x, ys=ys)))
     return tuple(found)
+
+
+def _readable(result: Result, panel: Panel) -> Panel:
+    """Give an ordinate in amperes the prefix in which its numbers are read."""
+    if panel.ys != ("current_A",):
+        return panel
+    size, name = prefixed(column(result, "current_A"), "A")
+    return replace(panel, y_unit=size, y_label=panel.y_label.replace("(A)", f"({name})"))
 
 
 def main_panel(result: Result) -> Panel | None:

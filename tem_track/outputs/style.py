@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from tem_track.records import FloatArray
+
 __all__ = [
     "COLOURS",
     "FLAG_WORDS",
@@ -16,6 +20,7 @@ __all__ = [
     "flag_words",
     "font_file",
     "label",
+    "prefixed",
 ]
 
 MM = 1 / 25.4
@@ -92,6 +97,21 @@ _LABELS = {
 def label(column: str) -> str:
     """Return a column's name as an axis label."""
     return _LABELS.get(column, column)
+
+
+_PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "\u00b5"), (1e-9, "n"), (1e-12, "p"))
+
+
+def prefixed(values: FloatArray, unit: str) -> tuple[float, str]:
+    """Return the unit in which the largest of the values is read without a power of ten.
+
+    >>> prefixed(np.array([np.nan, -3e-9]), "A")
+    (1e-09, 'nA')
+    """
+    known = np.abs(values[np.isfinite(values)])
+    largest = float(known.max()) if len(known) else 1.0
+    size, letter = next((p for p in _PREFIXES if largest >= p[0]), _PREFIXES[-1])
+    return size, letter + unit
 
 
 def flag_words(flags: str) -> list[str]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tem_track.analysis import Result
+import numpy as np
 
-__all__ = ["row_words", "summary_rows", "value_words"]
+from tem_track.analysis import Result
+from tem_track.outputs.style import prefixed
+
+__all__ = ["clock_words", "measured_columns", "row_words", "summary_rows", "value_words"]
 
 
 def value_words(value: float | None, u: float | None = None, unit: str = "") -> str:
@@ -25,6 +28,17 @@ def value_words(value: float | None, u: float | None = None, unit: str = "") -> 
     if digits <= 0:
         return f"{round(value, digits):.0f} ± {round(u, digits):.0f}{tail}"
     return f"{value:.{digits}f} ± {u:.{digits}f}{tail}"
+
+
+def clock_words(result: Result) -> list[str]:
+    """Return the time of every row with the decimals that tell frames apart, empty if unknown."""
+    times = result.points["time_s"].to_numpy(dtype=float)
+    steps = np.diff(times[np.isfinite(times)])
+    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
+    decimals = min(6, max(0, math.ceil(-math.log10(step) - 1e-9)))
+    if abs(step - round(step, decimals)) > 1e-3 * step:
+        decimals += 1
+    return [f"{t:.{decimals}f} s" if math.isfinite(t) else "" for t in times]
 
 
 _ROW = (
@@ -49,6 +63,9 @@ def row_words(result: Result, row: int, columns: frozenset[str]) -> list[tuple[s
     for column, name, unit, factor in _ROW:
         if column not in columns:
             continue
+        if unit == "A":
+            size, unit = prefixed(result.points[column].to_numpy(dtype=float), unit)
+            factor = 1 / size
         value = float(result.points[column].iloc[row]) * factor
         u_column = f"u_{column}"
         u = float(result.points[u_column].iloc[row]) * factor if u_column in result.points else None
@@ -58,7 +75,9 @@ def row_words(result: Result, row: int, columns: frozenset[str]) -> list[tuple[s
 
 def measured_columns(result: Result) -> frozenset[str]:
     """Return the columns of `row_words` that hold a number anywhere."""
-    names = (name for name, *_ in _ROW if name in result.points.columns)
+    names = {name for name, *_ in _ROW if name in result.points.columns}
+    if result.experiment.mode == "growth":
+        names.discard("diameter_tip_nm")  # nothing is in contact
     return frozenset(name for name in names if result.points[name].notna().any())
 
 

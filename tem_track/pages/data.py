@@ -13,6 +13,7 @@ from tem_track.outputs.marks import Mark, Marks, marks_of
 from tem_track.outputs.overlay import frames_per_second
 from tem_track.outputs.panels import Panel, column, has, panels_of
 from tem_track.outputs.style import COLOURS, PHASE_COLOURS, flag_words, label
+from tem_track.outputs.words import clock_words
 from tem_track.pages.flagged import problem_rows
 from tem_track.pages.stills import Stills, nearest
 from tem_track.records import FloatArray
@@ -48,10 +49,9 @@ def page_data(result: Result, movie: Movie, stills: Stills) -> dict[str, Any]:
     """Return plain data, ready for JSON."""
     panels, points = panels_of(result), result.points
     readout = [item for item in READOUT if has(result, item[0])]
-    times = column(result, "time_s")
     return {
         "frame": [int(frame) for frame in points["frame"]],
-        "time_text": [f"{t:.3f} s" if math.isfinite(t) else "" for t in times],
+        "time_text": clock_words(result),
         "phase": [str(phase) for phase in points["phase"]],
         "flag_words": [", ".join(flag_words(str(flags))) for flags in points["flags"]],
         "columns": _columns(result, panels, [name for name, _, _ in readout]),
