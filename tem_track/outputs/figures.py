@@ -30,6 +30,7 @@ __all__ = [
     "save_figure",
     "series_names",
     "settle",
+    "share_time",
     "switches_of",
 ]
 
@@ -132,15 +133,15 @@ def draw_panel(axes: Axes, result: Result, panel: Panel, *, events: bool = True)
     if len(panel.ys) > 1:
         _frame_series(axes, result, panel)
     if result.experiment.mode == "growth":
-        _share_time(axes, result, panel)
+        share_time(axes, result, panel)
 
 
 def _plain(value: float) -> str:
     return f"{value:g}".replace("-", "\u2212")
 
 
-def _share_time(axes: Axes, result: Result, panel: Panel) -> None:
-    """Give all curves of growth the movie's time axis, to be read one under another."""
+def share_time(axes: Axes, result: Result, panel: Panel) -> None:
+    """Give a curve the movie's time axis, so that all are read one under another."""
     time = column(result, panel.x)
     if np.isfinite(time).sum() > 1:
         margin = 0.03 * float(np.nanmax(time) - np.nanmin(time))

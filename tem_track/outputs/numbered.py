@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tem_track.analysis import Result
-from tem_track.outputs.figures import draw_panel
+from tem_track.outputs.figures import draw_panel, share_time
 from tem_track.outputs.panels import Panel, column
 from tem_track.records import FloatArray
 
@@ -38,7 +38,7 @@ def draw_numbered_curve(
         Their place on the figure is final but for the left side.
     result : Result
     panel : Panel
-        Which curve. Where the ordinate is missing, a number stands on the axis.
+        Which curve. Against time, a number whose ordinate is missing stands on the axis.
     rows : sequence of int
         The rows that are numbered, from 1.
     left_mm : float
@@ -51,7 +51,9 @@ def draw_numbered_curve(
     if legend and len(axes.get_legend_handles_labels()[0]) > 1:
         axes.legend(handlelength=1.0, borderaxespad=0.3)
     x, y = column(result, panel.x), column(result, panel.ys[0])
-    y = np.where(np.isfinite(y), y, axes.get_ylim()[0])
+    if panel.x in ("time_s", "frame"):
+        share_time(axes, result, panel)
+        y = np.where(np.isfinite(y), y, axes.get_ylim()[0])
     axes.autoscale(False)
     axes.figure.canvas.draw()
     points_per_dot = 72 / axes.figure.dpi

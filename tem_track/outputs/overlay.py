@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.analysis import Progress, Result
-from tem_track.outputs.canvas import Canvas, Picture, rgb, write_words
+from tem_track.outputs.canvas import Canvas, Colour, Picture, rgb, write_words
 from tem_track.outputs.display import BAD_FRAME_GREY, Corner, Levels, survey
 from tem_track.outputs.encode import ahead, encode
 from tem_track.outputs.figures import common_share, draw_band, journal_style, new_figure
@@ -147,15 +147,21 @@ class Film:
         past = self.curve_xy[: row + 1] + corner
         phases = self.result.points["phase"].astype(str).tolist()
         for rows in _runs(past):
+            if len(rows) == 1:
+                x, y = (int(v) for v in np.rint(past[rows[0]] * 16))
+                cv2.circle(panel, (x, y), 2 * 16, self._colour(phases[rows[0]]), -1, cv2.LINE_AA, 4)
             for phase, steps in groupby(rows[1:], key=phases.__getitem__):
                 stretch = list(steps)
                 line = np.rint(past[stretch[0] - 1 : stretch[-1] + 1] * 16).astype(np.int32)
-                colour = rgb(PHASE_COLOURS.get(phase, PHASE_COLOURS["load"]))
-                cv2.polylines(panel, [line], False, colour, 2, cv2.LINE_AA, 4)
+                cv2.polylines(panel, [line], False, self._colour(phase), 2, cv2.LINE_AA, 4)
         if np.isfinite(past[-1]).all():
             x, y = (int(v) for v in np.rint(past[-1] * 16))
             cv2.circle(panel, (x, y), 8 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
             cv2.circle(panel, (x, y), 6 * 16, rgb("#D55E00"), -1, cv2.LINE_AA, 4)
+
+    def _colour(self, phase: str) -> Colour:
+        """Return a phase's colour; phases of growth are not told apart."""
+        return rgb(PHASE_COLOURS.get(phase, PHASE_COLOURS["load"]))
 
 
 def film_of(result: Result, movie: Movie) -> Film:
@@ -200,7 +206,7 @@ def _curve(result: Result, width: int, height: int) -> tuple[Picture, FloatArray
         axes = figure.add_subplot()
         x, y = column(result, panel.x), column(result, panel.ys[0])
         draw_band(axes, result, panel, panel.ys[0], "#B0B0B0")
-        axes.plot(x, y, color="#C8C8C8", lw=1.0)
+        axes.plot(x, y, "-o", color="#C8C8C8", lw=1.0, ms=1.4, mew=0)
         axes.set_xlabel(panel.x_label)
         axes.set_ylabel(panel.y_label)
         figure.canvas.draw()

@@ -36,12 +36,22 @@ def story_rows(result: Result, count: int = 12) -> list[int]:
     chosen = {row for row in chosen if row in rows}
     bad = np.array(["BAD_FRAME" in str(f) for f in result.points["flags"]])
     bad |= ~np.isin(np.arange(total), rows)
+    bad |= _pointless(result)
     while len(chosen) < count:
         farthest = _farthest(path, sorted(chosen), bad)
         if farthest is None:
             break
         chosen.add(farthest)
     return sorted(chosen)
+
+
+def _pointless(result: Result) -> NDArray[np.bool_]:
+    """Return which rows have no point on the curve: a frame is better spent on another."""
+    panel = main_panel(result)
+    missing = np.zeros(len(result.points), dtype=bool)
+    for name in (panel.x, panel.ys[0]) if panel else ():
+        missing |= ~np.isfinite(column(result, name))
+    return missing
 
 
 def _path(result: Result) -> FloatArray:

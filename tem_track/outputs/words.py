@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tem_track.analysis import Result
 from tem_track.outputs.style import prefixed
 
-__all__ = ["clock_words", "measured_columns", "row_words", "summary_rows", "value_words"]
+__all__ = [
+    "clock_words",
+    "initial_words",
+    "measured_columns",
+    "row_words",
+    "summary_rows",
+    "value_words",
+]
 
 
 def value_words(value: float | None, u: float | None = None, unit: str = "") -> str:
@@ -92,8 +99,8 @@ def summary_rows(result: Result) -> list[tuple[str, str]]:
             ("critical stress", _with_u(s, "critical_stress_MPa", "MPa")),
             ("  before bending", _plain(s, "critical_stress_unbent_MPa", "MPa")),
             ("Young's modulus", _with_u(s, "youngs_modulus_GPa", "GPa")),
-            ("initial length", _plain(s, "initial_length_nm", "nm")),
-            ("initial diameter", _plain(s, "initial_diameter_nm", "nm")),
+            ("initial length", initial_words(result, "length")),
+            ("initial diameter", initial_words(result, "diameter")),
             ("aspect ratio", _plain(s, "aspect_ratio", "")),
             ("strain rate", _plain(s, "strain_rate_per_s", "1/s")),
             ("growth rate", _with_u(s, "growth_rate_nm_per_s", "nm/s")),
@@ -113,6 +120,25 @@ def summary_rows(result: Result) -> list[tuple[str, str]]:
         if text
     ]
     return rows + _bracket(s)
+
+
+def initial_words(result: Result, which: Literal["length", "diameter"]) -> str:
+    """Return the initial length or diameter with everything that is known to make it uncertain.
+
+    That is the frames' scatter, the scale, and for the diameter the edges, whose share in the
+    budget is that of an area and so twice the diameter's. Without the scale's uncertainty only the
+    value is given.
+    """
+    s, c = result.summary, result.experiment.calibration
+    value, scatter = s.get(f"initial_{which}_nm"), s.get(f"u_initial_{which}_nm")
+    if value is None or not c.u_scale_nm_per_px:
+        return _plain(s, f"initial_{which}_nm", "nm")
+    shares = [c.u_scale_nm_per_px / c.scale_nm_per_px]
+    if which == "diameter":
+        budget = s.get("uncertainty_budget") or {}
+        shares += [float(budget.get(name) or 0.0) / 2 for name in ("edges", "outline")]
+    u = math.hypot(float(scatter or 0.0), *(share * float(value) for share in shares))
+    return value_words(float(value), u, "nm")
 
 
 def _bracket(summary: dict[str, Any]) -> list[tuple[str, str]]:

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tem_track.analysis import Result
-from tem_track.outputs.figures import SERIES_COLOURS, events_of, modulus_line
+from tem_track.outputs.figures import (
+    SERIES_COLOURS,
+    common_share,
+    events_of,
+    modulus_line,
+    switches_of,
+)
 from tem_track.outputs.marks import Mark, Marks, marks_of
 from tem_track.outputs.overlay import frames_per_second
 from tem_track.outputs.panels import Panel, column, has, panels_of
-from tem_track.outputs.style import COLOURS, PHASE_COLOURS, flag_words, label
+from tem_track.outputs.style import COLOURS, PHASE_COLOURS, flag_words, label, prefixed
 from tem_track.outputs.words import clock_words
 from tem_track.pages.flagged import problem_rows
 from tem_track.pages.stills import Stills, nearest
@@ -55,8 +61,8 @@ def page_data(result: Result, movie: Movie, stills: Stills) -> dict[str, Any]:
         "phase": [str(phase) for phase in points["phase"]],
         "flag_words": [", ".join(flag_words(str(flags))) for flags in points["flags"]],
         "columns": _columns(result, panels, [name for name, _, _ in readout]),
-        "panels": [_panel(panel) for panel in panels],
-        "readout": [{"name": n, "label": text, "unit": unit} for n, text, unit in readout],
+        "panels": [_panel(result, panel) for panel in panels],
+        "readout": [_quantity(result, *item) for item in readout],
         "events": [{"row": row, "name": name} for row, name, _ in events_of(result)],
         "flagged": problem_rows(result),
         "rows_of_phase": _rows_of_phase(result),
@@ -89,13 +95,26 @@ def _number(value: float) -> float | int | None:
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 
-def _panel(panel: Panel) -> dict[str, Any]:
+def _quantity(result: Result, name: str, text: str, unit: str) -> dict[str, Any]:
+    size = 1.0
+    if unit == "A":
+        size, unit = prefixed(column(result, name), unit)
+    decimals = 4 if name.endswith("_score") else None
+    return {"name": name, "label": text, "unit": unit, "size": size, "decimals": decimals}
+
+
+def _panel(result: Result, panel: Panel) -> dict[str, Any]:
+    single = len(panel.ys) == 1 and result.experiment.mode != "growth"
     return {
         "key": panel.key,
         "x": panel.x,
         "ys": list(panel.ys),
         "x_label": panel.x_label,
         "y_label": panel.y_label,
+        "y_unit": panel.y_unit,
+        "breaks": switches_of(result, panel),
+        "by_phase": single,
+        "common": _number(common_share(result, panel.ys[0])) if single else 0,
         "unit": panel.y_label.partition(" (")[2].rstrip(")"),
         "title": panel.title,
         "names": [_series_name(y) for y in panel.ys],
@@ -119,6 +138,10 @@ def _modulus(result: Result) -> dict[str, Any] | None:
 
 
 def _first_row(result: Result) -> int:
+    """Return the row that the report opens with: the largest force, or the grown body."""
+    if result.experiment.mode == "growth":
+        grown = np.flatnonzero(np.isfinite(column(result, "length_nm")))
+        return int(grown[-1]) if len(grown) else 0
     events = {name: row for row, name, _ in events_of(result)}
     return events.get("largest force", 0)
 

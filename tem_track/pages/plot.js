@@ -50,6 +50,7 @@ class Plot {
     this.choose = choose;
     this.x = data.columns[panel.x];
     this.series = panel.ys.map((name) => data.columns[name]);
+    this.breaks = new Set(panel.breaks);
     this.row = 0;
     this.build(host);
     this.showAll();
@@ -89,7 +90,9 @@ class Plot {
 
   showAll() {
     this.x_range = rangeOf([this.x]);
-    this.y_range = rangeOf(this.series);
+    const share = this.panel.common;
+    const stretched = (column) => column.map((v) => (v === null ? null : v * (1 + share)));
+    this.y_range = rangeOf(share ? [...this.series, ...this.series.map(stretched)] : this.series);
     this.back.hidden = true;
   }
 
@@ -129,6 +132,7 @@ class Plot {
     this.area = addSvg(this.root, "g", { "clip-path": `url(#${clip})` });
     this.series.forEach((column, i) => this.drawSeries(column, i));
     this.drawModulus();
+    this.drawEquations();
     this.drawFlags();
     this.drawEvents();
     this.drawCursor();
@@ -137,16 +141,17 @@ class Plot {
   drawAxes() {
     const { left, top, width, height } = this.box;
     addSvg(this.root, "rect", { x: left, y: top, width, height, class: "frame" });
-    const across = ticksOf(this.x_range, Math.max(2, width / 80));
+    const across = ticksOf(this.x_range, Math.max(2, width / 70));
     for (const tick of across.ticks) {
       const x = this.toX(tick);
       addSvg(this.root, "path", { d: `M${x} ${top}V${top + height}`, class: "grid" });
       const text = tickText(tick, across.digits);
       addSvg(this.root, "text", { x, y: top + height + 16, class: "tick middle" }, text);
     }
-    const up = ticksOf(this.y_range, Math.max(2, height / 45));
+    const unit = this.panel.y_unit;
+    const up = ticksOf(this.y_range.map((v) => v / unit), Math.max(2, height / 38));
     for (const tick of up.ticks) {
-      const y = this.toY(tick);
+      const y = this.toY(tick * unit);
       addSvg(this.root, "path", { d: `M${left} ${y}H${left + width}`, class: "grid" });
       addSvg(this.root, "text", { x: left - 6, y: y + 4, class: "tick end" }, tickText(tick, up.digits));
     }
@@ -179,16 +184,17 @@ class Plot {
   drawSeries(column, i) {
     const name = this.panel.ys[i];
     const colour = this.data.series_colours[i];
+    this.drawCommon(column);
     this.drawUncertainty(column, this.data.columns[`u_${name}`], colour);
     let path = "";
     let last = -2;
     for (const [row, x, y] of this.placed(column)) {
-      path += `${row === last + 1 ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+      path += `${row === last + 1 && !this.breaks.has(row) ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
       last = row;
     }
-    const single = this.series.length === 1;
-    addSvg(this.area, "path", { d: path, class: "line", stroke: single ? "#aaa" : colour });
-    if (single) this.drawPhases(column);
+    const by_phase = this.panel.by_phase;
+    addSvg(this.area, "path", { d: path, class: "line", stroke: by_phase ? "#aaa" : colour });
+    if (by_phase) this.drawPhases(column);
     else addSvg(this.area, "path", { d: this.dots(column), class: "dots fine", stroke: colour });
   }
 
@@ -202,6 +208,37 @@ class Plot {
     for (const [phase, rows] of Object.entries(this.data.rows_of_phase)) {
       const stroke = this.data.phase_colours[phase] || "#777";
       addSvg(this.area, "path", { d: this.dots(column, rows), class: "dots", stroke });
+    }
+  }
+
+  // One standard uncertainty of what stretches all points alike. Every piece turns the same way
+  // round, so that pieces that lie on each other make one even tint.
+  drawCommon(column) {
+    const share = this.panel.common;
+    if (!share) return;
+    let path = "";
+    let last = null;
+    for (const [row, x] of this.placed(column)) {
+      const edges = [1 - share, 1 + share].map((part) => this.toY(part * column[row]));
+      const here = { row, x, low: Math.max(...edges), high: Math.min(...edges) };
+      if (last && row === last.row + 1 && !this.breaks.has(row)) {
+        const [a, b] = last.x <= x ? [last, here] : [here, last];
+        const corners = [[a.x, a.low], [b.x, b.low], [b.x, b.high], [a.x, a.high]];
+        path += `M${corners.map(([px, py]) => `${px.toFixed(1)} ${py.toFixed(1)}`).join("L")}Z`;
+      }
+      last = here;
+    }
+    addSvg(this.area, "path", { d: path, class: "common" });
+  }
+
+  // Where the first contact equation ends and the second begins.
+  drawEquations() {
+    const { top, height } = this.box;
+    for (const row of [...this.breaks].slice(0, 1)) {
+      const x = (this.toX(this.x[row - 1]) + this.toX(this.x[row])) / 2;
+      addSvg(this.area, "path", { d: `M${x} ${top}V${top + height}`, class: "border" });
+      addSvg(this.area, "text", { x: x - 5, y: top + 13, class: "event-name end" }, "eq. 1");
+      addSvg(this.area, "text", { x: x + 5, y: top + 13, class: "event-name" }, "eq. 2");
     }
   }
 
@@ -279,8 +316,9 @@ class Plot {
   // Where a name beside (x, y) hides the fewest points and no other name.
   freeSpot(x, y, width, used) {
     let best = null;
-    for (const rise of [-20, 5, -8, -36, 21]) {
-      for (const left of [x + 9, x - 9 - width]) {
+    for (const rise of [-20, 5, -8, -36, 21, 38]) {
+      for (const left of [x + 9, x - 9 - width, x - width / 2]) {
+        if (left < x && left + width > x && Math.abs(rise + 8) < 12) continue;
         const spot = { left, top: y + rise, width, height: 15 };
         spot.cost = this.hidden(spot) + 1000 * used.filter((other) => overlap(spot, other)).length;
         if (best === null || spot.cost < best.cost) best = spot;
@@ -296,11 +334,18 @@ class Plot {
     let count = 0;
     for (const [xs, ys] of this.places) {
       for (let row = 0; row < xs.length; row += 1) {
-        const [x, y] = [xs[row] - spot.left, ys[row] - spot.top];
-        if (x > -4 && x < spot.width + 4 && y > -4 && y < spot.height + 4) count += 1;
+        // The middle of the way to the next point stands for the line between them.
+        if (this.isIn(spot, xs[row], ys[row])) count += 1;
+        const [x, y] = [(xs[row] + xs[row + 1]) / 2, (ys[row] + ys[row + 1]) / 2];
+        if (this.isIn(spot, x, y)) count += 1;
       }
     }
     return count;
+  }
+
+  isIn(spot, px, py) {
+    const [x, y] = [px - spot.left, py - spot.top];
+    return x > -4 && x < spot.width + 4 && y > -4 && y < spot.height + 4;
   }
 
   setRow(row) {
@@ -316,7 +361,7 @@ class Plot {
     const { left, top, width, height } = this.box;
     this.series.forEach((column, i) => {
       for (const [, x, y] of this.placed(column, [row])) {
-        words.push(this.data.short(column[row]));
+        words.push(this.data.short(column[row] / this.panel.y_unit));
         if (x < left || x > left + width || y < top || y > top + height) continue;
         if (i === 0) {
           const d = `M${x} ${top}V${top + height}M${left} ${y}H${left + width}`;

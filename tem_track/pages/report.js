@@ -85,21 +85,25 @@ function writeRow(row) {
   byId("frame-phase").textContent = data.phase[row];
   byId("frame-flags").textContent = data.flag_words[row];
   byId("still-note").textContent = shown === frame ? "" : `picture: frame ${shown}`;
-  for (const [name, cell] of readout) {
+  for (const [{ name, size, decimals }, cell] of readout) {
+    const value = data.columns[name][row];
     const u = data.columns[`u_${name}`];
     const known = u && u[row] !== null;
-    cell.value.textContent = data.format(data.columns[name][row], known ? u[row] : 0);
-    cell.u.textContent = known ? `\u00b1 ${twoDigits(u[row])}` : "";
+    const shown = value === null ? null : value / size;
+    const fixed = decimals !== null && shown !== null;
+    const text = fixed ? shown.toFixed(decimals) : data.format(shown, known ? u[row] / size : 0);
+    cell.value.textContent = text;
+    cell.u.textContent = known ? `\u00b1 ${twoDigits(u[row] / size)}` : "";
   }
 }
 
-const readout = data.readout.map(({ name, label, unit }) => {
+const readout = data.readout.map((quantity) => {
   const line = addHtml(byId("readout"), "tr");
-  addHtml(line, "th", { scope: "row" }, label);
+  addHtml(line, "th", { scope: "row" }, quantity.label);
   const value = addHtml(line, "td", { class: "number" });
   const u = addHtml(line, "td", { class: "u" });
-  addHtml(line, "td", {}, unit);
-  return [name, { value, u }];
+  addHtml(line, "td", {}, quantity.unit);
+  return [quantity, { value, u }];
 });
 
 function play() {

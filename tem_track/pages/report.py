@@ -11,7 +11,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,11 +23,11 @@ from tem_track.frames import sha256
 from tem_track.outputs import summary_rows
 from tem_track.outputs.canvas import length_words, nice_length_nm
 from tem_track.outputs.display import survey
-from tem_track.outputs.figures import events_of
+from tem_track.outputs.figures import common_share, events_of
 from tem_track.outputs.files import write_text
 from tem_track.outputs.marks import boxes_of
 from tem_track.outputs.style import PHASE_COLOURS
-from tem_track.outputs.words import value_words
+from tem_track.outputs.words import initial_words, value_words
 from tem_track.pages.data import page_data
 from tem_track.pages.flagged import worst_first
 from tem_track.pages.methods import methods_paragraph
@@ -41,6 +41,7 @@ __all__ = ["assemble", "content_policy", "own_text", "safe_json", "write_report"
 HERE = Path(__file__).parent
 LISTED = 150
 BAR_LENGTH = 180
+DIMENSIONS: tuple[Literal["length"], Literal["diameter"]] = ("length", "diameter")
 
 
 def write_report(
@@ -89,6 +90,7 @@ def _page(
         scale_bar=_scale_bar(result, movie),
         last_row=len(result.points) - 1,
         phases=_phases(result),
+        common=common_share(result, "force_nN") > 0,
         summary=[row for row in summary_rows(result) if not row[0].startswith("  on area")],
         area_models=_area_models(result),
         budget=_budget(result),
@@ -154,10 +156,12 @@ def _key_numbers(result: Result) -> list[tuple[str, str]]:
         ("critical stress", s.get("critical_stress_MPa"), s.get("u_critical_stress_MPa"), "MPa"),
         ("Young's modulus", s.get("youngs_modulus_GPa"), s.get("u_youngs_modulus_GPa"), "GPa"),
         ("growth rate", s.get("growth_rate_nm_per_s"), s.get("u_growth_rate_nm_per_s"), "nm/s"),
-        ("initial length", s.get("initial_length_nm"), None, "nm"),
-        ("initial diameter", s.get("initial_diameter_nm"), None, "nm"),
+        ("length reached", s.get("final_length_nm"), s.get("u_final_length_nm"), "nm"),
+        ("diameter reached", s.get("final_diameter_nm"), s.get("u_final_diameter_nm"), "nm"),
     ]
-    return [(name, value_words(v, u, unit)) for name, v, u, unit in found if v is not None]
+    numbers = [(name, value_words(v, u, unit)) for name, v, u, unit in found if v is not None]
+    numbers += [(f"initial {which}", initial_words(result, which)) for which in DIMENSIONS]
+    return [(name, text) for name, text in numbers if text]
 
 
 def _scale_bar(result: Result, movie: Movie) -> dict[str, float | str]:
@@ -186,6 +190,8 @@ def _scale_bar(result: Result, movie: Movie) -> dict[str, float | str]:
 
 
 def _phases(result: Result) -> list[tuple[str, str]]:
+    if result.experiment.mode == "growth":
+        return []
     seen = set(result.points["phase"])
     return [(phase, colour) for phase, colour in PHASE_COLOURS.items() if phase in seen]
 
