@@ -30,9 +30,9 @@ LIMIT_S = 10.0
 LIMIT_BYTES = 1_000_000_000
 LONGEST_DELAY = 3
 """How far on in display a frame stands that another rests on, in these movies."""
-FUZZED = [
-    name for name, (file, _, _) in FORMATS.items() if "folder" not in name and "mrc" not in name
-]
+UNFIT = {"mrc", "tvips in parts"}
+"""Nothing in an MRC file shows that bytes are missing between its pixels; parts are other files."""
+FUZZED = [name for name in FORMATS if "folder" not in name and name not in UNFIT]
 
 
 @dataclass(frozen=True)

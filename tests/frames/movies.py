@@ -17,6 +17,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from tests.frames.em_files import write_dm, write_mrc, write_ser, write_tvips
+
 HEIGHT, WIDTH, BITS, BLOCK = 48, 96, 10, 8
 DARK, BRIGHT = 40, 210
 N = 30
@@ -193,17 +195,6 @@ def _animation(path: Path) -> None:
     first.save(path, save_all=True, append_images=rest, duration=40, default_image=False)
 
 
-def _mrc(path: Path) -> None:
-    stack = _stack(np.uint16, 257)
-    header = bytearray(1024)
-    struct.pack_into("<10i", header, 0, WIDTH, HEIGHT, N, 6, 0, 0, 0, WIDTH, HEIGHT, N)
-    struct.pack_into("<3f", header, 40, 20.0 * WIDTH, 20.0 * HEIGHT, 20.0 * N)
-    struct.pack_into("<3i", header, 64, 1, 2, 3)
-    header[208:212] = b"MAP "
-    header[212:216] = bytes([0x44, 0x44, 0, 0])
-    path.write_bytes(bytes(header) + stack.tobytes())
-
-
 def _video(codec: str, pixels: str, **options: Any) -> Callable[[Path], None]:
     return lambda path: encode(path, codec, pixels, **options)
 
@@ -259,5 +250,17 @@ FORMATS: dict[str, tuple[str, Callable[[Path], None], float | None]] = {
     "folder png 16": ("folder16", _wide_folder, 257),
     "gif": ("a.gif", _animation, 1),
     "apng": ("a.png", _animation, 1),
-    "mrc": ("a.mrc", _mrc, 257),
+    "mrc": ("a.mrc", lambda p: write_mrc(p, _stack(np.uint16, 257)), 257),
+    "dm3": ("a.dm3", lambda p: write_dm(p, _stack(np.uint16, 257), 3), 257),
+    "dm4": ("a.dm4", lambda p: write_dm(p, _stack(np.uint8, 1), 4), 1),
+    "ser": ("a.ser", lambda p: write_ser(p, _stack(np.uint16, 257)), 257),
+    "tvips": ("a_000.tvips", lambda p: write_tvips(p, _stack(np.uint16, 257)), 257),
+    "tvips in parts": (
+        "b_000.tvips",
+        lambda p: write_tvips(p, _stack(np.uint16, 257), parts=3),
+        257,
+    ),
 }
+
+EM = {"mrc", "dm3", "dm4", "ser", "tvips", "tvips in parts"}
+"""What needs the extra `em`."""

@@ -12,7 +12,7 @@ import pytest
 
 from tem_track.errors import MovieError
 from tem_track.frames import Movie, open_movie
-from tests.frames.movies import FORMATS, HEIGHT, WIDTH, N, draw, number
+from tests.frames.movies import EM, FORMATS, HEIGHT, WIDTH, N, draw, number
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def case(request: pytest.FixtureRequest, folder: Path) -> tuple[str, Movie]:
     file, write, _ = FORMATS[name]
     if not (folder / file).exists():
         write(folder / file)
-    if name == "mrc":
+    if name in EM:
         pytest.importorskip("rsciio", reason="needs the extra em")
     return name, open_movie(folder / file)
 
@@ -114,7 +114,7 @@ def test_times_rise_regularly_or_are_unknown(case: tuple[str, Movie]) -> None:
     name, movie = case
     times_s = np.array([frame.time_s for frame in movie])
     if np.isnan(times_s).all():
-        assert name.startswith(("tiff", "bigtiff", "folder", "array", "mrc"))
+        assert name.startswith(("tiff", "bigtiff", "folder", "array", "mrc", "ser"))
         return
     step = {"palette avi": 1 / 7, "inverted palette avi": 1 / 7, "tiff hyperstack": 0.2}
     assert times_s == pytest.approx(np.arange(N) * step.get(name, 0.04), abs=1e-9)
