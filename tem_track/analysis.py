@@ -24,6 +24,7 @@ from tem_track import mechanics, tracking
 from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replace_row
 from tem_track.config import Experiment
 from tem_track.errors import ConfigError, TrackingError
+from tem_track.frames import doubts
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
 from tem_track.tilt_series import read_area_ratio
 
@@ -171,7 +172,11 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     for name in ("bar", "tip"):
         if name in trackers:
             tracking.require_axis(trackers[name], axis, name)
-    return Plan(experiment, frame_range, trackers, specimen, axis, (*without, *warnings))
+    scale = experiment.calibration
+    said = doubts(
+        movie, scale_nm_per_px=scale.scale_nm_per_px, u_scale_nm_per_px=scale.u_scale_nm_per_px
+    )
+    return Plan(experiment, frame_range, trackers, specimen, axis, (*said, *without, *warnings))
 
 
 def _build_trackers(

@@ -5,6 +5,6 @@ from __future__ import annotations
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Movie
 from tem_track.frames.opening import open_movie
-from tem_track.frames.report import MovieReport, inspect, sha256
+from tem_track.frames.report import MovieReport, doubts, inspect, sha256
 
-__all__ = ["Movie", "MovieInfo", "MovieReport", "inspect", "open_movie", "sha256"]
+__all__ = ["Movie", "MovieInfo", "MovieReport", "doubts", "inspect", "open_movie", "sha256"]

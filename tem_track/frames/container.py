@@ -29,6 +29,9 @@ _OPTIONS = {
 }
 _STRICT = "crccheck+bitstream+buffer+explode"
 _ATTACHED_PICTURE = 0x400
+_ISO_BEGINNINGS = {b"ftyp", b"mdat", b"wide", b"free", b"skip"}
+_ASF = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
+_MOST_BOXES = 100
 _PADDING = bytes(64)
 """Decoders look a little past the end of a packet; what stands there must always be the same."""
 
@@ -37,6 +40,9 @@ _INTRA_ONLY, _REORDERS = 1, 8
 
 _QUIBBLING = {"mjpeg"}
 """Decoders that complain about harmless oddities of cameras; what is wrong they refuse."""
+
+_PICTURES_ALONE = {"png"}
+"""Decoders that add a picture to the one before unless its packet is called a key frame."""
 
 _CLEAN_WHEN_FLUSHED = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp8", "vp9", "av1"}
 
@@ -89,9 +95,12 @@ class Video:
         context = self._context = self._strict_context()
         self.codec: str = context.name
         self.has_tag = _has_tag(context)
+        self.extradata = bytes(context.extradata or b"")
         self.pixel_format: str = context.pix_fmt or ""
         self.width_px, self.height_px = int(context.width), int(context.height)
-        self.intra_only = bool(context.codec.properties & _INTRA_ONLY)
+        self.intra_only = self.codec in _PICTURES_ALONE or bool(
+            context.codec.properties & _INTRA_ONLY
+        )
         self.reorders = bool(context.codec.properties & _REORDERS)
         self.format: str = self._container.format.name
         self._demuxed = (p for p in self._container.demux(self.stream) if p.size > 0)
@@ -131,9 +140,18 @@ class Video:
             return None
         return PacketSideData.from_packet(first, "palette")
 
+    @property
+    def lacks_palette(self) -> bool:
+        """Whether the pixels are indices into a palette that the file does not hold."""
+        return self.codec == "rawvideo" and self.pixel_format == "pal8" and self._palette is None
+
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes of the file; while its share is away, wait."""
         return self._file.read(offset, size)
+
+    def mapped(self) -> mmap.mmap:
+        """Return the whole file as mapped memory."""
+        return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def map(self, start: int, length: int) -> mmap.mmap:
         """Return bytes of the file as mapped memory; `start` is a whole number of pages."""
@@ -153,6 +171,7 @@ class Video:
         # PyAV keeps the tag by its identity, so it must be an object of its own: equal small
         # integers are one object, and two packets would share it.
         packet.opaque = [ordinal]
+        packet.is_keyframe = self.codec in _PICTURES_ALONE
         if self._palette is not None:
             self._palette.to_packet(packet, move=False)
         with _complaints() as complaints:
@@ -221,8 +240,42 @@ def _opened(path: Path, options: dict[str, str]) -> Any:
     try:
         return av.open(str(path), options=options, metadata_errors="replace")
     except READ_ERRORS as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise MovieError(
-            f"{path.name}: cannot be read as a movie ({reason}); "
-            "check that it plays, or export it again as AVI or a TIFF stack"
-        ) from error
+        raise MovieError(f"{path.name}: {_why_unreadable(path, error)}") from error
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    """Return what is wrong with a file that FFmpeg does not open, and how to mend it."""
+    with path.open("rb") as file:
+        head = file.read(16)
+        if head[4:8] in _ISO_BEGINNINGS and b"moov" not in _top_level_boxes(file):
+            return (
+                "the table of its frames (moov) is missing, because the recording was cut or "
+                "never finished; copy it again, or let a repair program rebuild the table"
+            )
+    if head.startswith(_ASF) or head[:4] == b"\0\0\1\xba":
+        return "is no AVI, MP4, MOV or MKV file; convert it to one of them or to a TIFF stack"
+    if head and not any(byte < 9 or 13 < byte < 32 for byte in head):
+        return "is text, not a movie; name the movie's file"
+    reason = getattr(error, "strerror", None) or str(error)
+    return (
+        f"cannot be read as a movie ({reason}); "
+        "check that it plays, or export it again as AVI or a TIFF stack"
+    )
+
+
+def _top_level_boxes(file: Any) -> set[bytes]:
+    """Return the names of the outermost boxes of an MP4 or MOV file."""
+    names: set[bytes] = set()
+    place = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(place)
+        head = file.read(16)
+        if len(head) < 8:
+            break
+        names.add(head[4:8])
+        size = int.from_bytes(head[:4], "big")
+        size = int.from_bytes(head[8:], "big") if size == 1 else size
+        if size < 8:
+            break
+        place += size
+    return names

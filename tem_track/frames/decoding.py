@@ -47,17 +47,18 @@ class Decoder:
         self._keys = _trusted_keys(table)
         self._key_set = frozenset(self._keys.tolist())
         self._spoilt = False
+        self._unclean: set[int] = set()
         self._begin(0)
 
     def picture(self, index: int) -> Picture:
         """Return the picture of one frame, decoding on from here or from a key frame."""
         start = self._start_for(index)
         if index < self._next or start > self._fed:
-            self._go_to(start)
+            self._go_to(index)
         output = self._decode_up_to(index)
         if (output is None or output.note) and self._began_at < start:
             # What an earlier damage has spoilt may be sound when decoding begins at its key frame.
-            self._go_to(start)
+            self._go_to(index)
             output = self._decode_up_to(index)
         if output is None:
             return None, "no picture can be decoded here"
@@ -82,8 +83,8 @@ class Decoder:
         if self._video.intra_only:
             return packet
         place = int(np.searchsorted(self._keys, packet, side="right"))
-        for key in self._keys[:place][::-1]:
-            if self._table.rank[key] <= index:
+        for key in self._keys[:place][::-1].tolist():
+            if self._table.rank[key] <= index and key not in self._unclean:
                 return int(key)
         return 0
 
@@ -105,14 +106,23 @@ class Decoder:
         self._unsure_before = -1
         self._outputs = self._run()
 
-    def _go_to(self, packet: int) -> None:
-        if self._video.intra_only and packet >= self._fed:
-            self._fed = packet
+    def _go_to(self, index: int) -> None:
+        """Begin at the nearest packet from which decoding to a frame is clean.
+
+        What turns out not to be a beginning is remembered for the next search alone: where an
+        iteration goes on after damage must not depend on what has been asked for before.
+        """
+        start = self._start_for(index)
+        if self._video.intra_only:
+            if start < self._fed:
+                self._begin(start)
+            self._fed = start
             return
-        self._begin(packet)
-        if packet and not self._video.intra_only and not self._starts_clean(packet):
-            self._by_keys = False
-            self._begin(0)
+        self._begin(start)
+        while start and not self._starts_clean(start):
+            self._unclean.add(start)
+            start = self._start_for(index)
+            self._begin(start)
 
     def _starts_clean(self, packet: int) -> bool:
         """Return whether decoding from here begins with this packet's own, complete picture."""

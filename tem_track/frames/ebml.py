@@ -34,6 +34,7 @@ _KNOWN = _ENTERED | _TOP | _IN_GROUP | _IN_CLUSTER
 _CLUSTER_BYTES = _CLUSTER.to_bytes(4, "big")
 _LACED = 0x06
 _KEY = 0x80
+_BLOCK_HEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,16 @@ class _Walk:
             state.tracks[state.number] = self._number(body, size)
             if state.tracks[state.number] == 1 and state.video is None:
                 state.video = state.number
+        elif state.cluster is not None and self._looks_like_a_block(body, size):
+            self._map.gaps.append(self._count())
+
+    def _looks_like_a_block(self, body: int, size: int) -> bool:
+        """Return whether an element that holds no frame begins as a block of the video does.
+
+        Then its name is damaged; what is put in to fill space is empty.
+        """
+        video = self._state.video
+        return size > _BLOCK_HEAD and video is not None and self._data[body] == 0x80 | video
 
     def _number(self, body: int, size: int) -> int:
         return int.from_bytes(self._data[body : body + min(size, 8)], "big")

@@ -16,6 +16,7 @@ __all__ = ["TableCheck"]
 Tables = Counter[tuple[int, int]]
 
 _QUANTISATION, _HUFFMAN, _SCAN = 0xDB, 0xC4, 0xDA
+_BEGINNING = b"\xff\xd8"
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 
 
@@ -51,12 +52,19 @@ class TableCheck:
     """Whether pictures bring along the tables that most of some pictures do."""
 
     def __init__(self, some: Iterable[bytes]) -> None:
-        kinds = Counter(frozenset(_tables(packet)[0].items()) for packet in some)
+        whole = [packet for packet in some if packet.startswith(_BEGINNING)]
+        self._has_beginning = bool(whole)
+        kinds = Counter(frozenset(_tables(packet)[0].items()) for packet in whole)
         self._usual: Tables = Counter(dict(kinds.most_common(1)[0][0])) if kinds else Counter()
         self._sound_head = b""
 
     def lacks_one(self, packet: bytes) -> bool:
-        """Return whether a picture lacks a table that the others have."""
+        """Return whether a picture lacks its beginning, or a table that the others have.
+
+        A decoder looks for the beginning anywhere, and so would show the next picture.
+        """
+        if self._has_beginning and not packet.startswith(_BEGINNING):
+            return True
         if self._sound_head and packet.startswith(self._sound_head):
             return False  # a camera writes the same head before every picture
         found, end = _tables(packet)

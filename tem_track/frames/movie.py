@@ -95,9 +95,9 @@ class Movie:
         return (note,) if note else ()
 
     @property
-    def has_given_clock(self) -> bool:
-        """Whether the times come from a given frame interval instead of the file."""
-        return self._frame_interval_s is not None
+    def given_interval_s(self) -> float | None:
+        """The frame interval that replaces the file's own clock; None where it does not."""
+        return self._frame_interval_s
 
     def with_frame_interval(self, frame_interval_s: float | None) -> Movie:
         """Return the same movie on a given clock; itself where none is given.

@@ -9,6 +9,7 @@ container has none, it is the place in which the decoder puts the frame out.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,13 +19,21 @@ from tem_track.errors import MovieError
 from tem_track.frames.clock import fit_grid
 from tem_track.frames.container import READ_ERRORS, Video
 from tem_track.frames.ebml import Block, EbmlMap, map_matroska
+from tem_track.frames.mapped import PAGES_HELD, let_go
 from tem_track.frames.riff import map_avi
-from tem_track.frames.vop import display_order, vop_type
+from tem_track.frames.vop import (
+    B_VOP,
+    Vop,
+    contradicting,
+    display_order,
+    increment_bits,
+    read_vop,
+)
 from tem_track.records import FloatArray
 
 __all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table"]
 
-_P_FRAME, _B_FRAME = 1, 2
+_P_FRAME = 1
 _STRAY_FRAMES = 4
 DEEPEST_REORDERING = 16
 """As many frames as any codec holds back (H.264)."""
@@ -119,38 +128,73 @@ def _with_stated_order(video: Video, table: PacketTable) -> PacketTable:
     MovieError
         If so many do that the order of the others is not known either.
     """
-    types = [_P_FRAME if kind is None else kind for kind in _types(video, table)]
-    stated = [packet for packet in display_order(types) or [] if table.rank[packet] >= 0]
+    vops = _vops(video, table)
+    types = [_P_FRAME if vop is None else vop.kind for vop in vops]
+    whole = display_order(types) or []
+    stated = [packet for packet in whole if table.rank[packet] >= 0]
     other = np.flatnonzero(np.array(stated) != table.order)
     if len(other) > _STRAY_FRAMES:
         raise MovieError(
             f"{video.path.name}: its time stamps contradict the order of its frames; remux the file"
         )
-    return replace(table, doubtful=frozenset(table.order[other].tolist()))
+    table = _without(table, contradicting(vops, whole, _STRAY_FRAMES), types)
+    return replace(table, doubtful=table.doubtful | frozenset(table.order[other].tolist()))
 
 
-def _types(video: Video, table: PacketTable) -> list[int | None]:
-    places = zip(table.offset.tolist(), table.size.tolist(), strict=True)
-    return [
-        vop_type(table.prefix + video.read(at, size)) if at >= 0 else None for at, size in places
-    ]
+def _without(
+    table: PacketTable, packets: frozenset[int], types: Sequence[int | None]
+) -> PacketTable:
+    """Return the table with some packets counted as lost, in their places.
+
+    The frame that waits to be shown when one is decoded whose type may be wrong has no certain
+    place either.
+    """
+    if not packets:
+        return table
+    offset = table.offset.copy()
+    offset[list(packets)] = -1
+    waiting = {
+        max((n for n in range(packet) if types[n] != B_VOP), default=packet) for packet in packets
+    }
+    return replace(table, offset=offset, doubtful=table.doubtful | waiting)
+
+
+def _vops(video: Video, table: PacketTable) -> list[Vop | None]:
+    """Return what every packet of an MPEG-4 movie states of its frame."""
+    places = list(zip(table.offset.tolist(), table.size.tolist(), strict=True))
+    bits = increment_bits(video.extradata)
+    if bits is None and places and places[0][0] >= 0:
+        bits = increment_bits(table.prefix + video.read(*places[0]))
+    vops: list[Vop | None] = []
+    with video.mapped() as data:
+        for step, (at, size) in enumerate(places):
+            if step % PAGES_HELD == 0:
+                let_go(data)
+            packet = table.prefix + data[at : at + size] if at >= 0 else b""
+            vops.append(read_vop(packet, bits))
+    return vops
 
 
 def _from_avi(video: Video) -> PacketTable:
     chart = map_avi(video.path, int(video.stream.index))
     rows = [_Row(c.offset, c.size, c.key, c.tick) for c in chart.chunks]
-    return _table(video, rows, float(video.stream.time_base), False, chart.end_note)
+    note, promised = chart.end_note, int(video.stream.frames)
+    if not note and not chart.has_index and promised > len(rows):
+        note = f"the file is cut: {len(rows)} of {promised} frames are there"
+    return _table(video, rows, float(video.stream.time_base), False, note)
 
 
 def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
     """Return the table in the order that MPEG-4's own frame types give, where all tell theirs."""
-    types = _types(video, table)
+    vops = _vops(video, table)
+    types = [None if vop is None else vop.kind for vop in vops]
     order = display_order(types)
     if order is None:
         return table
-    if table.end_note and (_B_FRAME in types or len(types) < DEEPEST_REORDERING):
+    table = _without(table, contradicting(vops, order, _STRAY_FRAMES), types)
+    if table.end_note and (B_VOP in types or len(types) < DEEPEST_REORDERING):
         # The B-frames before the last other frame may lie beyond the cut.
-        last = [n for n, kind in enumerate(types) if kind != _B_FRAME][-1:]
+        last = [n for n, kind in enumerate(types) if kind != B_VOP][-1:]
         order = [packet for packet in order if packet not in last]
     order = [packet for packet in order if table.rank[packet] >= 0]
     return _in_order(table, np.array(order, np.int64), types)

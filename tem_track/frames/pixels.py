@@ -1,6 +1,7 @@
 """A decoded picture to its grey values, without changing any of them.
 
-YUV gives its luma plane as it is stored, whatever the range tag says; a palette gives its grey;
+YUV gives its luma plane as it is stored, whatever the range tag says; a palette gives its grey,
+and where a file has pixels for a palette but none in it, they are the grey values themselves;
 colour gives ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601), which leaves a grey pixel as it is.
 """
 
@@ -102,8 +103,8 @@ def _palette(frame: av.VideoFrame) -> Image:
     memory = np.frombuffer(memoryview(frame.planes[1]), np.uint8).reshape(-1, 4)[:256]
     lookup = grey_of_rgb(memory[np.newaxis, :, 2::-1])[0]
     indices = _view(frame, 0, "u1")
-    if np.array_equal(lookup, np.arange(256)):
-        return indices
+    if np.array_equal(lookup, np.arange(256)) or lookup.min() == lookup.max():
+        return indices  # where a file holds no palette, the decoder's is black all over
     return np.asarray(lookup[indices])
 
 

@@ -14,13 +14,16 @@ from tem_track.frames.movie import Movie
 from tem_track.frames.overlay import Extremes, find_overlay
 from tem_track.records import Box, FloatArray, Frame, Image
 
-__all__ = ["MovieReport", "inspect", "sha256"]
+__all__ = ["MovieReport", "doubts", "inspect", "sha256"]
 
 _BLOCK_BYTES = 1 << 20
 _REGULAR = 0.02
 """Frame intervals that differ by less than this fraction, or by one tick, are regular."""
 _PLAYER_RATES = (7.0, 10.0, 15.0, 24.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 50.0, 60.0)
 _FASTEST_PER_S = 1000.0
+_SAME_SCALE = 0.01
+_SAME_INTERVAL = 0.01
+"""Tags and experiment agree where they differ by less than this fraction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,7 @@ def inspect(movie: Movie) -> MovieReport:
         duration_s=float(times_s[-1] - times_s[0]),
         overlay_box=find_overlay(survey.extremes),
         scale_nm_per_px=info.scale_nm_per_px,
-        warnings=_warnings(movie, survey, interval_s, regular),
+        warnings=_warnings(movie, survey),
     )
 
 
@@ -203,31 +206,74 @@ def _clock(times_s: FloatArray) -> tuple[float, bool | None]:
     return median, bool(np.all(np.abs(steps - median) <= tolerance_s))
 
 
-def _warnings(
-    movie: Movie, survey: _Survey, interval_s: float, regular: bool | None
+def _warnings(movie: Movie, survey: _Survey) -> tuple[str, ...]:
+    bad = [f"{len(survey.bad)} frames cannot be decoded"] if survey.bad else []
+    return (*bad, *doubts(movie))
+
+
+def doubts(
+    movie: Movie,
+    *,
+    scale_nm_per_px: float | None = None,
+    u_scale_nm_per_px: float | None = None,
 ) -> tuple[str, ...]:
-    found = list(movie.info.warnings) + list(movie.notes)
+    """Return what a person should know before trusting what is measured on a movie.
+
+    Decodes nothing. The scale and the frame interval that the experiment states are held against
+    those in the file's tags, where it has any.
+
+    Parameters
+    ----------
+    movie : Movie
+    scale_nm_per_px, u_scale_nm_per_px : float, optional
+        The experiment's scale and its standard uncertainty, in nm per pixel.
+    """
+    found = [*movie.info.warnings, *movie.notes]
     promised = movie.info.header_frames
-    if promised is not None and promised != len(movie):
+    if promised is not None and promised != len(movie) and not _says_where_it_ends(found):
         found.append(f"the header promises {promised} frames, {len(movie)} are there")
-    if survey.bad:
-        found.append(f"{len(survey.bad)} frames cannot be decoded")
-    found += _clock_warnings(interval_s, regular, movie.has_given_clock)
+    found += _scale_doubts(movie.info.scale_nm_per_px, scale_nm_per_px, u_scale_nm_per_px)
+    found += _clock_doubts(movie)
     return tuple(dict.fromkeys(found))
 
 
-def _clock_warnings(interval_s: float, regular: bool | None, given: bool) -> list[str]:
+def _says_where_it_ends(words: list[str]) -> bool:
+    return any("frames are there" in text for text in words)
+
+
+def _scale_doubts(tags: float | None, given: float | None, u_given: float | None) -> list[str]:
+    if tags is None or given is None:
+        return []
+    agreed = max(_SAME_SCALE, 2 * (u_given or 0.0) / given)
+    if abs(given / tags - 1) <= agreed:
+        return []
+    return [
+        f"the file's tags say {tags:.4g} nm/px, the experiment {given:.4g} "
+        f"({100 * (given / tags - 1):+.3g} %); the experiment's scale is used: check it"
+    ]
+
+
+def _clock_doubts(movie: Movie) -> list[str]:
     mend = "give calibration.frame_interval_s"
+    given, tags = movie.given_interval_s, movie.info.frame_interval_s
+    if given is not None:
+        if tags is None or abs(given / tags - 1) <= _SAME_INTERVAL:
+            return []
+        return [
+            f"the file's tags say a frame every {tags:.4g} s, the experiment every {given:.4g} s; "
+            "the experiment's interval is used: check it"
+        ]
+    if len(movie) < 2:
+        return []
+    interval_s, regular = _clock(movie.times_s)
     if regular is None:
         return [f"the file has no clock; {mend}"]
-    if given:
-        return []
     if interval_s <= 0 or 1 / interval_s > _FASTEST_PER_S:
         return [f"{interval_s:g} s from frame to frame is implausible; {mend}"]
     if not regular:
         return ["the frames' times are irregular"]
     rate = 1 / interval_s
-    if any(abs(rate / usual - 1) < 1e-3 for usual in _PLAYER_RATES):
+    if tags is None and any(abs(rate / usual - 1) < 1e-3 for usual in _PLAYER_RATES):
         usual = f"{rate:.4g} frames/s is what programs write by default"
         return [f"{usual}; if it is not the rate of the recording, {mend}"]
     return []

@@ -14,6 +14,7 @@ from __future__ import annotations
 import mmap
 import re
 import struct
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count, takewhile
 from pathlib import Path
@@ -21,7 +22,7 @@ from pathlib import Path
 from tem_track.errors import MovieError
 from tem_track.frames.mapped import PAGES_HELD, let_go
 
-__all__ = ["Chunk", "RiffMap", "map_avi"]
+__all__ = ["Chunk", "RiffMap", "map_avi", "stated_size"]
 
 _NAME = re.compile(rb"[A-Za-z0-9 _]{4}")
 _FRAME_NAME = re.compile(rb"[0-9]{2}[a-z][a-z0-9]")
@@ -30,6 +31,7 @@ _LISTS = {b"RIFF", b"LIST"}
 _OTHER = {b"JUNK", b"JUNQ", b"junk", b"idx1", b"INFO", b"IDIT", b"Idit"}
 _NOT_VIDEO = {b"wb", b"tx", b"pc", b"ix", b"sb"}
 _KEY_FRAME = 0x10
+_HEADER_BYTES = 4096
 _NOT_KEY = 0x8000_0000
 _LARGEST_PALETTE_CHANGE = 4 + 256 * 4
 
@@ -55,10 +57,13 @@ class RiffMap:
         but are no frames.
     end_note : str
         Why the movie ends early; empty where it does not.
+    has_index : bool
+        Whether the file has reached its index, which is written last.
     """
 
     chunks: list[Chunk] = field(default_factory=list)
     end_note: str = ""
+    has_index: bool = False
 
 
 @dataclass(slots=True)
@@ -84,7 +89,62 @@ def map_avi(path: Path, stream: int) -> RiffMap:
                 f"{path.name}: changes its palette on the way; save it as a TIFF stack"
             )
         index = _index(data, found)
-        return _assemble(found, index)
+        found.pieces = _with_swallowed(data, found, index)
+        chart = _assemble(found, index)
+        chart.has_index = bool(found.indices)
+        return chart
+
+
+def _with_swallowed(
+    data: mmap.mmap, found: _Found, index: dict[int, tuple[int, bool]]
+) -> list[tuple[int, int]]:
+    """Return the pieces, those taken apart whose wrong size made one chunk of several.
+
+    Only where the index does not confirm a size is a chunk searched for chunks of the stream
+    that end where it ends.
+    """
+    usual = Counter(size for _, size in found.pieces).most_common(1)[:1]
+    equal = {size for size, times in usual if 2 * times > len(found.pieces)}
+    pieces: list[tuple[int, int]] = []
+    for at, size in found.pieces:
+        sound = size in equal or index.get(at, (-1, False))[0] == size
+        inner = [] if sound else _inner(data, found.stream, at, size)
+        pieces.append((at, inner[0][0] - 8 - at if inner else size))
+        pieces += inner
+    return pieces
+
+
+def _inner(data: mmap.mmap, stream: bytes, at: int, size: int) -> list[tuple[int, int]]:
+    """Return the chunks inside a chunk that follow one another up to its end."""
+    end = at + size
+    place = data.find(stream, at, end)
+    while place >= 0:
+        chain: list[tuple[int, int]] = []
+        here = place
+        while here + 8 <= end and data[here : here + 2] == stream and _is_frame(data, here):
+            length = _u32(data, here + 4)
+            chain.append((here + 8, length))
+            here += 8 + length + (length & 1)
+        if chain and here in (end, end + (size & 1)):
+            return chain
+        place = data.find(stream, place + 1, end)
+    return []
+
+
+def _is_frame(data: mmap.mmap, place: int) -> bool:
+    name = data[place : place + 4]
+    return _FRAME_NAME.fullmatch(name) is not None and name[2:] not in _NOT_VIDEO
+
+
+def stated_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height by the main header of an AVI file; None where it states none."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER_BYTES)
+    at = head.find(b"avih")
+    if at < 0 or at + 8 + 40 > len(head):
+        return None
+    width, height = struct.unpack_from("<2I", head, at + 8 + 32)
+    return (width, height) if width and height else None
 
 
 def _u32(data: mmap.mmap, position: int) -> int:

@@ -10,6 +10,7 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from tem_track.errors import MovieError
 from tem_track.frames.arrays import as_image, depth_of
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Picture
-from tem_track.frames.tiff import read_tiff_image
+from tem_track.frames.tiff import TiffSource, read_tiff_image
 from tem_track.records import FloatArray, Image
 
 __all__ = ["STILL_SUFFIXES", "AnimationSource", "FolderSource", "natural_key"]
 
 STILL_SUFFIXES = {".png", ".apng", ".gif", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm"}
 _TIFF_SUFFIXES = {".tif", ".tiff"}
+_GREY_MODES = {"1", "L", "LA", "I;16", "I;16L", "I;16B", "I", "F"}
 _SAME_KIND = {".tiff": ".tif", ".jpeg": ".jpg"}
 _DAMAGE = (
     OSError,
@@ -82,6 +84,41 @@ def _read_still(path: Path) -> Image:
         return _grey(picture)
 
 
+def _grey_of_still(path: Path) -> str:
+    if path.suffix.lower() in _TIFF_SUFFIXES:
+        return TiffSource(path).info.grey
+    with _opened(path) as picture:
+        return _grey_of(picture)
+
+
+def _grey_of(picture: Any) -> str:
+    """Return in words where the grey values of Pillow's present picture come from."""
+    if picture.mode in _GREY_MODES:
+        return "grey as stored"
+    if picture.mode == "P":
+        return "palette"
+    return "luma as stored" if picture.format == "JPEG" else "0.299 R + 0.587 G + 0.114 B"
+
+
+def _left_out(files: Sequence[Path]) -> tuple[str, ...]:
+    """Warn where the numbers in the files' names leave some out: then times are not regular."""
+    split = [re.split(r"(\d+)", file.stem) for file in files]
+    columns = {len(parts) for parts in split}
+    if len(columns) != 1 or len(files) < 2:
+        return ()
+    varying = [n for n in range(columns.pop()) if len({parts[n] for parts in split}) > 1]
+    if len(varying) != 1 or varying[0] % 2 == 0:
+        return ()
+    numbers = [int(parts[varying[0]]) for parts in split]
+    steps = Counter(b - a for a, b in pairwise(numbers))
+    if len(steps) == 1:
+        return ()
+    return (
+        f"the numbers in the names, {numbers[0]} to {numbers[-1]}, are not evenly spaced: images"
+        " may be missing; frames are counted from 0 without gaps",
+    )
+
+
 def _reason(error: BaseException) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
@@ -94,7 +131,7 @@ class FolderSource:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._files = _images(path)
-        first = self._first_image()
+        first, grey = self._first_image()
         height, width = first.shape
         self.info = MovieInfo(
             format="folder",
@@ -102,19 +139,25 @@ class FolderSource:
             width_px=width,
             height_px=height,
             bit_depth=depth_of(first.dtype),
-            grey="grey as stored, or 0.299 R + 0.587 G + 0.114 B",
+            grey=grey,
+            warnings=_left_out(self._files),
         )
         self._check_sizes()
 
-    def _first_image(self) -> Image:
+    def _first_image(self) -> tuple[Image, str]:
+        """Return the first image that can be read, and where its grey values come from."""
         error: Exception | None = None
         for file in self._files:
             try:
-                return _read_still(file)
+                return _read_still(file), _grey_of_still(file)
             except (*_DAMAGE, MovieError) as caught:
                 error = caught
         assert self.path is not None
-        raise MovieError(f"{self.path}: none of its images can be read ({error})")
+        if len(self._files) == 1:
+            raise MovieError(f"{self.path}: is a folder; name the movie in it, {self._files[0]}")
+        raise MovieError(
+            f"{self.path}: none of its images can be read ({error}); name a folder of single images"
+        )
 
     def _check_sizes(self) -> None:
         size = (self.info.width_px, self.info.height_px)
@@ -171,7 +214,7 @@ class AnimationSource:
             with _opened(path) as picture:
                 promised = int(getattr(picture, "n_frames", 1))
                 first = _grey(picture)
-                kind = str(picture.format or "").lower()
+                kind, grey = str(picture.format or "").lower(), _grey_of(picture)
                 self._ends_s = _ends_s(picture)
         except _DAMAGE as error:
             raise MovieError(
@@ -184,7 +227,7 @@ class AnimationSource:
             width_px=first.shape[1],
             height_px=first.shape[0],
             bit_depth=depth_of(first.dtype),
-            grey="grey as stored, or 0.299 R + 0.587 G + 0.114 B",
+            grey=grey,
             header_frames=promised,
             warnings=(f"the file is cut: {held} of {promised} frames are there",)
             if held < promised

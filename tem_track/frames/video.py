@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from av import VideoFormat
+
 from tem_track.errors import MovieError
 from tem_track.frames.container import Video
 from tem_track.frames.decoding import Decoder, in_order_of_output
@@ -16,9 +18,13 @@ from tem_track.frames.packets import PacketTable, read_table
 from tem_track.frames.patience import wait_until_there
 from tem_track.frames.pixels import bit_depth, grey_kind
 from tem_track.frames.raw import RawFrames, is_lendable
+from tem_track.frames.riff import stated_size
 from tem_track.records import FloatArray
 
 __all__ = ["VideoSource"]
+
+_STATE_THEIR_SIZE = {"mjpeg", "mpeg4", "h264", "hevc", "png", "jpeg2000", "cinepak"}
+"""Codecs whose frames say how large they are; others take the word of a header."""
 
 
 class VideoSource:
@@ -98,6 +104,16 @@ class VideoSource:
             self._idle = decoder
 
 
+def _fits_packets(video: Video) -> bool:
+    """Return whether uncompressed pictures of the decoder's size are as long as the packets."""
+    packet = video.first_packet()
+    if video.codec != "rawvideo" or packet is None:
+        return False
+    bits = VideoFormat(video.pixel_format).padded_bits_per_pixel
+    row = (video.width_px * bits + 7) // 8
+    return int(packet.size) in {row * video.height_px, (row + 3) // 4 * 4 * video.height_px}
+
+
 def _info(video: Video) -> MovieInfo:
     name, pixel_format = video.path.name, video.pixel_format
     if not pixel_format or video.width_px < 1 or video.height_px < 1:
@@ -109,6 +125,14 @@ def _info(video: Video) -> MovieInfo:
             f"{name}: raw 16-bit pixels may be 16-bit grey or 15-bit colour, and the file does "
             "not say which; save it as a 16-bit TIFF stack"
         )
+    if video.format == "avi" and video.codec not in _STATE_THEIR_SIZE:
+        size = stated_size(video.path)
+        own = (video.width_px, video.height_px)
+        if size is not None and size != own and not _fits_packets(video):
+            raise MovieError(
+                f"{name}: its headers contradict each other ({size[0]}x{size[1]} px and "
+                f"{video.width_px}x{video.height_px}); copy it again or remux it"
+            )
     rate = video.stream.average_rate or video.stream.base_rate
     return MovieInfo(
         format=video.format,
@@ -116,7 +140,10 @@ def _info(video: Video) -> MovieInfo:
         width_px=video.width_px,
         height_px=video.height_px,
         bit_depth=bit_depth(pixel_format),
-        grey=grey_kind(pixel_format),
+        grey="grey as stored" if video.lacks_palette else grey_kind(pixel_format),
         header_frames=video.stream.frames or None,
         header_interval_s=float(1 / rate) if rate else None,
+        warnings=("holds no palette; the pixels are taken as grey values",)
+        if video.lacks_palette
+        else (),
     )
