@@ -23,6 +23,7 @@ from tem_track.frames.mapped import PAGES_HELD, let_go
 from tem_track.frames.riff import map_avi
 from tem_track.frames.vop import (
     B_VOP,
+    EMPTY_BYTES,
     Vop,
     contradicting,
     display_order,
@@ -35,6 +36,8 @@ __all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table"]
 
 _P_FRAME = 1
 _STRAY_FRAMES = 4
+_HEAD_BYTES = 256
+"""In the beginning of a packet, of about this length, stand the headers of an MPEG-4 frame."""
 DEEPEST_REORDERING = 16
 """As many frames as any codec holds back (H.264)."""
 
@@ -165,13 +168,18 @@ def _vops(video: Video, table: PacketTable) -> list[Vop | None]:
     bits = increment_bits(video.extradata)
     if bits is None and places and places[0][0] >= 0:
         bits = increment_bits(table.prefix + video.read(*places[0]))
+    # Several frames share a packet only where another is an empty one that makes up the count.
+    packed = bool(places) and min(size for _, size in places) <= EMPTY_BYTES
     vops: list[Vop | None] = []
     with video.mapped() as data:
         for step, (at, size) in enumerate(places):
             if step % PAGES_HELD == 0:
                 let_go(data)
-            packet = table.prefix + data[at : at + size] if at >= 0 else b""
-            vops.append(read_vop(packet, bits))
+            head = size if packed else min(size, _HEAD_BYTES)
+            vop = read_vop(table.prefix + data[at : at + head], size, bits) if at >= 0 else None
+            if vop is None and at >= 0 and head < size:
+                vop = read_vop(table.prefix + data[at : at + size], size, bits)
+            vops.append(vop)
     return vops
 
 

@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["B_VOP", "Vop", "contradicting", "display_order", "increment_bits", "read_vop"]
+__all__ = [
+    "B_VOP",
+    "EMPTY_BYTES",
+    "Vop",
+    "contradicting",
+    "display_order",
+    "increment_bits",
+    "read_vop",
+]
 
 _START = b"\x00\x00\x01\xb6"
 _GROUP = b"\x00\x00\x01\xb3"
@@ -20,7 +28,7 @@ _LAYER = range(0x20, 0x30)
 _HEAD_BYTES = 64
 _I, _P, B_VOP, _S = range(4)
 _LONGEST_PAUSE_S = 256
-_EMPTY_BYTES = 32
+EMPTY_BYTES = 32
 """A VOP that says it holds no picture is not longer than this."""
 _EXTENDED_ASPECT, _SHAPE_GREY = 15, 3
 
@@ -93,15 +101,24 @@ def _resolution(layer: bytes) -> int:
     return bits.take(16)
 
 
-def read_vop(packet: bytes, ticks_bits: int | None) -> Vop | None:
+def read_vop(packet: bytes, whole: int, ticks_bits: int | None) -> Vop | None:
     """Return what a packet's only frame states.
 
-    None where the packet holds no frame or several, as packed streams do.
+    None where there is no frame in what is given of the packet, or several, as in packed streams.
+
+    Parameters
+    ----------
+    packet : bytes
+        The packet, or its beginning.
+    whole : int
+        Length of the whole packet.
+    ticks_bits : int or None
+        Length of the time in a frame's header, as `increment_bits` gives it.
     """
     at = packet.find(_START)
     if at < 0 or at + 4 >= len(packet) or packet.find(_START, at + 4) >= 0:
         return None
-    kind, size = packet[at + 4] >> 6, len(packet) - at
+    kind, size = packet[at + 4] >> 6, whole - at
     if ticks_bits is None:
         return Vop(kind, size=size)
     bits = _Bits(packet[at + 4 : at + 4 + _HEAD_BYTES])
@@ -148,7 +165,7 @@ def contradicting(vops: Sequence[Vop | None], order: Sequence[int], most: int) -
     the times of the frames that they are shown between. Where more than `most` places run
     backwards, the program that wrote the file did not keep the time, and it says nothing.
     """
-    empty = {n for n, v in enumerate(vops) if v and not v.coded and v.size > _EMPTY_BYTES}
+    empty = {n for n, v in enumerate(vops) if v and not v.coded and v.size > EMPTY_BYTES}
     times = _times(vops)
     order = [packet for packet in order if packet in times]
     stated = [times[packet] for packet in order]

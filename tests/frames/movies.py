@@ -195,6 +195,49 @@ def _animation(path: Path) -> None:
     first.save(path, save_all=True, append_images=rest, duration=40, default_image=False)
 
 
+def _packed_xvid(path: Path) -> None:
+    """Write what old DivX and XviD made: a B-frame in the packet before, an empty one for it."""
+    plain = path.with_stem("plain")
+    encode(plain, "mpeg4", "yuv420p", bf="1", g="9", tag="XVID")
+    with av.open(str(plain)) as container:
+        stored = [(bytes(p), p.is_keyframe) for p in container.demux(video=0) if p.size]
+    plain.unlink()
+    start, b_frame = b"\0\0\1\xb6", 2
+    kinds = [data[data.find(start) + 4] >> 6 for data, _ in stored]
+    said, packed = b"\0\0\1\xb2DivX503b1393p", []
+    for (data, key), kind in zip(stored, kinds, strict=True):
+        if kind == b_frame:
+            packed[-1] = (packed[-1][0] + data, packed[-1][1])
+            packed.append((start + b"\x51\x03\x0f", False))
+            continue
+        own, of_layer = data.find(start), data.find(said[:4])
+        if key and 0 <= of_layer < own:
+            data = data[:of_layer] + said + data[data.find(b"\0\0\1", of_layer + 4) :]
+        packed.append((data, key))
+    _write_avi(path, packed, b"XVID")
+
+
+def _write_avi(path: Path, packets: list[tuple[bytes, bool]], code: bytes) -> None:
+    """Write packets as they are into an AVI file of 25 frames/s."""
+    n = len(packets)
+    info = struct.pack(
+        "<IiiHH4sIiiII", 40, WIDTH, HEIGHT, 1, 24, code, WIDTH * HEIGHT * 3, 0, 0, 0, 0
+    )
+    numbers = (0, 0, 0, 0, 1, 25, 0, n, 0, 0, 0, 0, 0, WIDTH, HEIGHT)
+    stream = struct.pack("<4s4sIHHIIIIIIII4H", b"vids", code, *numbers)
+    main = struct.pack("<14I", 40_000, 0, 0, 0x10, n, 0, 1, 0, WIDTH, HEIGHT, 0, 0, 0, 0)
+    streams = _list(b"strl", _chunk(b"strh", stream) + _chunk(b"strf", info))
+    frames, index, place = b"", b"", 4
+    for data, key in packets:
+        chunk = _chunk(b"00dc", data)
+        index += struct.pack("<4sIII", b"00dc", 0x10 if key else 0, place, len(data))
+        frames += chunk
+        place += len(chunk)
+    head = _list(b"hdrl", _chunk(b"avih", main) + streams)
+    body = head + _list(b"movi", frames) + _chunk(b"idx1", index)
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(body) + 4) + b"AVI " + body)
+
+
 def _video(codec: str, pixels: str, **options: Any) -> Callable[[Path], None]:
     return lambda path: encode(path, codec, pixels, **options)
 
@@ -227,6 +270,11 @@ FORMATS: dict[str, tuple[str, Callable[[Path], None], float | None]] = {
     "utvideo avi": ("u.avi", _video("utvideo", "yuv422p"), None),
     "cinepak avi": ("c.avi", _video("cinepak", "rgb24"), None),
     "cinepak mov": ("c.mov", _video("cinepak", "rgb24"), None),
+    "packed xvid avi": ("px.avi", _packed_xvid, None),
+    "png avi": ("png.avi", _video("png", "rgb24"), 1),
+    "png mov": ("png.mov", _video("png", "gray"), 1),
+    "h264 10 bit mkv": ("h10.mkv", _video("libx264", "yuv420p10le", bf="3", g="9"), None),
+    "vp9 mkv": ("vp9.mkv", _video("libvpx-vp9", "yuv420p", **{"cpu-used": "8"}), None),
     "ms video 1 avi": ("s.avi", _video("msvideo1", "rgb555le"), None),
     "tiff 8": ("t8.tif", lambda p: tifffile.imwrite(p, _stack(np.uint8, 1)), 1),
     "tiff 16": ("t16.tif", lambda p: tifffile.imwrite(p, _stack(np.uint16, 257)), 257),

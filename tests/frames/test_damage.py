@@ -210,6 +210,18 @@ FOUND = [
     ("mpeg4 avi", 7016033),
     ("mpeg4 avi", 7017994),
     ("h264 mkv", 7019850),
+    ("ffv1 avi", 7000459),
+    ("ffv1 avi", 7012087),
+    ("ffv1 avi", 7014975),
+    ("mjpeg mov", 7003194),
+    ("mpeg4 avi", 7001608),
+    ("mpeg4 avi", 7013540),
+    ("mpeg4 avi", 7018936),
+    ("mpeg4 avi", 7019012),
+    ("mpeg4 mkv", 7019281),
+    ("xvid avi", 7003661),
+    ("xvid avi", 7019773),
+    ("xvid avi", 7020951),
 ]
 
 
