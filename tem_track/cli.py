@@ -20,7 +20,7 @@ from tem_track import __version__
 from tem_track.errors import TemTrackError
 
 if TYPE_CHECKING:
-    from tem_track.analysis import Progress
+    from tem_track.analysis import Progress, Result
 
 __all__ = ["app", "main"]
 
@@ -225,6 +225,16 @@ def _print_rows(rows: list[tuple[str, str]], title: str = "") -> None:
     Console().print(table)
 
 
+def _print_result(result: Result, folder: Path) -> None:
+    """Print the summary in words, and what its uncertainties are made of."""
+    from tem_track.outputs import budget_rows, summary_rows
+
+    _print_rows(summary_rows(result), title=str(folder))
+    budget = budget_rows(result)
+    if budget:
+        _print_rows(budget, title="Relative standard uncertainties")
+
+
 def _warn(messages: list[str]) -> None:
     for message in messages:
         print(f"tem-track: warning: {message}", file=sys.stderr)
@@ -278,7 +288,6 @@ def demo(
 
 
 def _run(experiment: Path, output: Path | None, draw: bool, as_json: bool) -> int:
-    from tem_track.outputs import summary_rows
     from tem_track.run import run as run_one
 
     with _progress(as_json) as progress:
@@ -286,7 +295,7 @@ def _run(experiment: Path, output: Path | None, draw: bool, as_json: bool) -> in
     if as_json:
         _print_json({"results": str(outcome.folder), **outcome.result.summary})
     else:
-        _print_rows(summary_rows(outcome.result), title=str(outcome.folder))
+        _print_result(outcome.result, outcome.folder)
     _warn(outcome.result.summary["warnings"])
     if outcome.passed:
         return 0
@@ -326,14 +335,13 @@ def recalculate(
     as_json: Json = False,
 ) -> None:
     """Calculate the mechanics again from the stored pixels, without the movie."""
-    from tem_track.outputs import summary_rows
     from tem_track.run import recalculate as again
 
     result = again(results, config, command=_command_line())
     if as_json:
         _print_json({"results": str(results), **result.summary})
     else:
-        _print_rows(summary_rows(result), title=str(results))
+        _print_result(result, results)
     _warn(result.summary["warnings"])
 
 

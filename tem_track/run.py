@@ -279,6 +279,7 @@ def _with_mechanics_of(measured: Experiment, given: Experiment) -> Experiment:
     changed = {
         "calibration": given.calibration,
         "cantilever": given.cantilever,
+        "corrections": given.corrections,
         "quality": given.quality,
         "specimen": specimen,
         "frames": frames,

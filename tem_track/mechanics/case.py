@@ -130,12 +130,18 @@ class Case:
 
     def modulus_area_nm2(self) -> float:
         """Area for elastic strain: the initial circle, of a pillar the cone's d_tip d_base."""
-        before = math.pi / 4 * self.sizes.diameter.value_nm**2
-        if self.settings.shape == "pillar":
-            tip, base = self.sizes.ends_nm
-            if math.isfinite(tip * base) and tip * base > 0:
-                before = math.pi / 4 * tip * base
-        return before * self.settings.section_area_ratio
+        return self._elastic_area(self.sizes.diameter.value_nm, *self.sizes.ends_nm)
+
+    def area_at_nm2(self, row: int) -> float:
+        """Area for elastic strain in one frame, as `modulus_area_nm2` has it before loading."""
+        names = ("diameter_mid_nm", "diameter_tip_nm", "diameter_base_nm")
+        return self._elastic_area(*(float(self.points[name][row]) for name in names))
+
+    def _elastic_area(self, mid_nm: float, tip_nm: float, base_nm: float) -> float:
+        square = mid_nm**2
+        if self.settings.shape == "pillar" and tip_nm * base_nm > 0:
+            square = tip_nm * base_nm
+        return math.pi / 4 * square * self.settings.section_area_ratio
 
 
 def number(value: float) -> float | None:

@@ -7,21 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from tem_track.mechanics.bending import euler_load_nN
-from tem_track.mechanics.case import Case, number
+from tem_track.mechanics.bending import bow_radius_nm, euler_load_nN
+from tem_track.mechanics.case import Case, number, value_at
 from tem_track.mechanics.hertz import Hertz, fit_hertz
 from tem_track.mechanics.known import known_median
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.mechanics.modulus import Modulus, find_modulus
-from tem_track.mechanics.strength import drift_share, relative
+from tem_track.mechanics.phases import unloading_after
+from tem_track.mechanics.strength import drift_share, interval, relative
 from tem_track.mechanics.uncertainty import Budget
-from tem_track.mechanics.unloading import column_modulus_GPa, fit_unloading
+from tem_track.mechanics.unloading import (
+    PowerLaw,
+    column_modulus_GPa,
+    fit_unloading,
+    plate_reduced_modulus_GPa,
+)
 from tem_track.mechanics.yielding import offset_yield, proportional_limit
 from tem_track.records import FloatArray
 
 __all__ = ["elasticity"]
 
 MPA_PER_GPA = 1000.0
+_MOOK = ("mook1", "mook2")
 _OFFSETS = {"": 0.002, "_0_5": 0.005, "_1_0": 0.010}
 
 
@@ -63,14 +70,14 @@ def _column(case: Case) -> dict[str, Any]:
     rows = case.elastic_rows() & np.isfinite(strain) & np.isfinite(stress)
     found = find_modulus(strain[rows], stress[rows], u_strain[rows], u_stress[rows])
     if not math.isfinite(found.value):
-        return _nothing(found.reason) | {"modulus_quality": found.quality}
+        return {**_nothing(found.reason), "modulus_quality": found.quality, **_unloading(case)}
     budget = _budget(case, found.u / found.value)
     value = found.value / MPA_PER_GPA
     u = value * budget.relative
     return {
         "youngs_modulus_GPa": value,
         "u_youngs_modulus_GPa": u,
-        "youngs_modulus_95_GPa": [value - 1.96 * u, value + 1.96 * u],
+        "youngs_modulus_95_GPa": interval(value, budget),
         "modulus_method": found.method,
         "modulus_reason": None,
         "modulus_u_record": found.u / found.value,
@@ -121,6 +128,7 @@ def _yields(case: Case, found: Modulus) -> dict[str, Any]:
     rows &= np.isfinite(points["strain_eng"]) & np.isfinite(stress)
     strain, stress, u_stress = points["strain_eng"][rows], stress[rows], u_stress[rows]
     u_strain = points["u_strain_eng"][rows]
+    common = _budget(case, 0.0).relative
     keys: dict[str, Any] = {}
     for name, offset in _OFFSETS.items():
         result = offset_yield(
@@ -132,7 +140,8 @@ def _yields(case: Case, found: Modulus) -> dict[str, Any]:
             float(np.nan_to_num(known_median(u_stress))),
         )
         keys[f"offset_yield{name}_MPa"] = number(result.stress_MPa)
-        keys[f"u_offset_yield{name}_MPa"] = number(result.u_stress_MPa)
+        u = math.hypot(result.u_stress_MPa, common * result.stress_MPa)
+        keys[f"u_offset_yield{name}_MPa"] = number(u)
     step_px = 0.002 * case.sizes.length.value_nm / case.settings.scale_nm_per_px
     keys["offset_yield_below_resolution"] = step_px < 1
     keys["proportional_limit_MPa"] = number(proportional_limit(strain, stress, found).stress_MPa)
@@ -140,33 +149,58 @@ def _yields(case: Case, found: Modulus) -> dict[str, Any]:
 
 
 def _buckling(case: Case, modulus_GPa: float) -> dict[str, Any]:
+    """Give the loads at which a straight elastic column buckles beside that at which it bends."""
     d, length = case.sizes.diameter.value_nm, case.sizes.length.value_nm
     if case.settings.mode != "compression" or not math.isfinite(d):
         return {}
     ends = {"one_end_free": 2.0, "hinged": 1.0, "held": 0.5}
-    return {"euler_load_nN": {k: euler_load_nN(modulus_GPa, d, length, f) for k, f in ends.items()}}
+    top, points = case.events.top, case.points
+    assert top is not None
+    radius = bow_radius_nm(float(points["length_nm"][top]), float(points["bow_nm"][top]))
+    return {
+        "euler_load_nN": {k: euler_load_nN(modulus_GPa, d, length, f) for k, f in ends.items()},
+        "bending_force_nN": value_at(case.loading.force_nN, case.events.bent),
+        "bow_nm": value_at(points["bow_nm"], top),
+        "bow_radius_nm": number(radius),
+        "bow_outer_strain": number(float(points["diameter_mid_nm"][top]) / (2 * radius)),
+    }
+
+
+def _unloading_law(case: Case) -> tuple[PowerLaw, int] | None:
+    """Power law of the unloading from the largest force, and the row where it begins."""
+    if case.events.top is None or case.settings.mode != "compression":
+        return None
+    first, last = unloading_after(case.events.phases, case.events.top)
+    rows = np.arange(first, last + 1)
+    rows = rows[case.trusted[first : last + 1]]
+    if rows.size < 6 or rows[0] != first:
+        return None
+    law = fit_unloading(case.points["deformation_nm"][rows], case.loading.force_nN[rows])
+    return None if law is None else (law, first)
 
 
 def _unloading(case: Case) -> dict[str, Any]:
-    top = case.events.top
-    phase = np.array(case.events.phases)
-    back = np.flatnonzero((phase == "unload") & case.trusted)
-    if top is None or back.size < 5 or case.settings.mode != "compression":
+    """Modulus of a column from the start of unloading, by the length and area that it has then."""
+    found = _unloading_law(case)
+    if found is None:
         return {}
-    last_held = max((h[1] for h in case.events.holds if h[0] >= top - 1), default=top)
-    rows = np.concatenate([[last_held], back[back > last_held]])
-    law = fit_unloading(case.points["deformation_nm"][rows], case.loading.force_nN[rows])
-    if law is None:
-        return {}
-    slope = law.stiffness_nN_per_nm(float(case.points["deformation_nm"][last_held]))
-    value = column_modulus_GPa(slope, case.sizes.length.value_nm, case.modulus_area_nm2())
-    return {"unloading_modulus_GPa": number(value), "unloading_power": law.power}
+    law, row = found
+    slope = law.stiffness_nN_per_nm(float(case.points["deformation_nm"][row]))
+    value = column_modulus_GPa(slope, float(case.points["length_nm"][row]), case.area_at_nm2(row))
+    budget = _budget(case, law.u_stiffness)
+    return {
+        "unloading_modulus_GPa": number(value),
+        "u_unloading_modulus_GPa": number(value * budget.relative),
+        "unloading_power": law.power,
+    }
 
 
 def _sphere(case: Case) -> dict[str, Any]:
     """Hertz between two plates, before yield; not where the plates meet flat faces."""
+    unloading = _plates(case)
     if case.flat_faces:
-        return _nothing("the particle's faces are flat before loading: Hertz' law does not hold")
+        reason = "the particle's faces are flat before loading: Hertz' law does not hold"
+        return _nothing(reason) | unloading
     rows = case.loading_rows()
     points, radius = case.points, case.sizes.length.value_nm / 2
     fit = fit_hertz(
@@ -176,8 +210,26 @@ def _sphere(case: Case) -> dict[str, Any]:
         radius,
     )
     if fit is None:
-        return _nothing("fewer than four points within 2 % of the diameter")
-    return _hertz_keys(case, fit)
+        return _nothing("fewer than four points within 2 % of the diameter") | unloading
+    if fit.flows:
+        reason = "the force rises as the deformation, not as its power 1.5: it flows from the first"
+        return _nothing(reason) | unloading
+    return _hertz_keys(case, fit) | unloading
+
+
+def _plates(case: Case) -> dict[str, Any]:
+    """Reduced modulus of a flattened sphere from the start of unloading, E* = S / a."""
+    found = _unloading_law(case)
+    if found is None:
+        return {}
+    law, row = found
+    slope = law.stiffness_nN_per_nm(float(case.points["deformation_nm"][row]))
+    radii = {name: math.sqrt(float(case.stresses[name].area_nm2[row]) / math.pi) for name in _MOOK}
+    reduced = {k: number(plate_reduced_modulus_GPa(slope, radius)) for k, radius in radii.items()}
+    return {
+        "unloading_reduced_modulus_by_area_model_GPa": reduced,
+        "unloading_power": law.power,
+    }
 
 
 def _hertz_keys(case: Case, fit: Hertz) -> dict[str, Any]:

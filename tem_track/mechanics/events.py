@@ -34,11 +34,12 @@ class Drop:
     ----------
     row : int
         First row after the drop.
-    size_nN : float
+    size_nN, u_size_nN : float
     """
 
     row: int
     size_nN: float
+    u_size_nN: float
 
 
 def first_lasting(mask: BoolArray) -> int | None:
@@ -120,4 +121,4 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     # Unloading is a run of like steps; a drop stands alone.
     beside = np.maximum(np.append(-steps[1:], 0.0), np.append(0.0, -steps[:-1]))
     found = np.flatnonzero((-steps > limit) & (beside < -0.5 * steps))
-    return [Drop(int(rows[i + 1]), float(-steps[i])) for i in found]
+    return [Drop(int(rows[i + 1]), float(-steps[i]), float(u[i])) for i in found]

@@ -27,12 +27,16 @@ class Hertz:
     zero_nm : float
         Deformation at first contact.
     n_points : int
+    flows : bool
+        The force rises as the deformation itself rather than as its power 1.5: the sphere flows
+        from first contact on, and its modulus cannot be seen.
     """
 
     reduced_GPa: float
     u_reduced_GPa: float
     zero_nm: float
     n_points: int
+    flows: bool = False
 
     def modulus_GPa(self, poisson: float) -> float:
         """Return Young's modulus of the sphere for a Poisson's ratio."""
@@ -85,4 +89,12 @@ def fit_hertz(
     u_slope = math.sqrt(scatter / float(dx @ dx))
     reduced = 0.75 / math.sqrt(radius_nm) * (2 / slope) ** 1.5
     zero = float(y.mean() - slope * x.mean())
-    return Hertz(reduced, 1.5 * reduced * u_slope / slope, zero, n)
+    flows = _left(force_nN[use], y) < float(left @ left)
+    return Hertz(reduced, 1.5 * reduced * u_slope / slope, zero, n, flows)
+
+
+def _left(x: FloatArray, y: FloatArray) -> float:
+    """Sum of squares that a straight line of y over x leaves."""
+    dx, dy = x - x.mean(), y - y.mean()
+    rest = dy - dx * float(dx @ dy) / float(dx @ dx)
+    return float(rest @ rest)

@@ -11,6 +11,7 @@ from tem_track.mechanics.case import Case, frame_at, number, value_at
 from tem_track.mechanics.corrections import core_diameter_nm
 from tem_track.mechanics.creep import creep_rate, strain_rate, stress_exponent
 from tem_track.mechanics.hardening import fit_hollomon, true_stress
+from tem_track.mechanics.phases import unloading_after
 from tem_track.mechanics.work import loop_work
 
 __all__ = ["plasticity"]
@@ -50,7 +51,7 @@ def _work(case: Case) -> dict[str, Any]:
     contact, top = case.events.contact, case.events.top
     assert contact is not None
     assert top is not None
-    turn, end = _unloading_after(case.events.phases, top)
+    turn, end = unloading_after(case.events.phases, top)
     rows = slice(contact, end + 1)
     work = loop_work(
         case.points["deformation_nm"][rows],
@@ -66,20 +67,6 @@ def _work(case: Case) -> dict[str, Any]:
         "work_plastic_J": number(work.plastic_J),
         "residual_strain": number(residual),
     }
-
-
-def _unloading_after(phases: list[str], top: int) -> tuple[int, int]:
-    """Last row before the unloading from the largest force, and that unloading's last row.
-
-    A hold at the largest force comes before it. Both are the same row where none follows.
-    """
-    row = top
-    while row + 1 < len(phases) and phases[row + 1] in ("load", "hold"):
-        row += 1
-    end = row
-    while end + 1 < len(phases) and phases[end + 1] == "unload":
-        end += 1
-    return (row, end) if end > row else (top, top)
 
 
 def _true(case: Case, modulus_GPa: float | None) -> dict[str, Any]:

@@ -12,10 +12,19 @@ from tem_track.mechanics.events import largest
 from tem_track.mechanics.stresses import u_common
 from tem_track.mechanics.uncertainty import Budget, monte_carlo, shortest_interval
 
-__all__ = ["critical_stress", "drift_share", "relative", "stress_budget"]
+__all__ = ["critical_stress", "drift_share", "interval", "relative", "stress_budget"]
 
 _WIDE = 0.10
 _DRAWS = 100_000
+
+
+_READINGS = (
+    "largest_stress_MPa",
+    "u_largest_stress_MPa",
+    "largest_stress_frame",
+    "fracture_stress_MPa",
+    "u_fracture_stress_MPa",
+)
 
 
 def relative(u: float | None, value: float) -> float:
@@ -49,13 +58,13 @@ def critical_stress(case: Case) -> dict[str, Any]:
             "critical_stress_by_area_model_MPa": by_model,
             "critical_stress_unbent_MPa": None,
             "uncertainty_budget": {},
-            **dict.fromkeys(("largest_stress_MPa", "largest_stress_frame", "fracture_stress_MPa")),
+            **dict.fromkeys(_READINGS),
         }
     budget = stress_budget(case, chosen, top)
     return {
         "critical_stress_MPa": value,
         "u_critical_stress_MPa": abs(value) * budget.relative,
-        "critical_stress_95_MPa": _interval(value, budget),
+        "critical_stress_95_MPa": interval(value, budget),
         "area_model": chosen,
         "critical_stress_by_area_model_MPa": by_model,
         "critical_stress_unbent_MPa": _unbent(case, chosen),
@@ -112,20 +121,23 @@ def _outline_nm2(case: Case, model: str, row: int) -> float:
     return float(stress.u_area_nm2[row])
 
 
-def _interval(value: float, budget: Budget) -> list[float] | None:
-    """95 % interval: two u, or the shortest of a Monte Carlo where an input exceeds 10 %."""
+def interval(value: float, budget: Budget) -> list[float] | None:
+    """Return the 95 % interval: 1.96 u, or the shortest of a Monte Carlo above an input of 10 %.
+
+    Sources that divide the result, areas and scale, then make it lopsided.
+    """
     u = abs(value) * budget.relative
     known = {name: part for name, part in budget.parts.items() if math.isfinite(part)}
     if not math.isfinite(u):
         return None
     if max(known.values(), default=0.0) <= _WIDE:
         return [value - 1.96 * u, value + 1.96 * u]
-    area = {"edges", "outline", "section"}
+    below = {"edges", "outline", "section", "scale"}
 
     def stress(**factors: float) -> Any:
         product: Any = value
         for name, factor in factors.items():
-            product = product / factor if name in area or name == "scale" else product * factor
+            product = product / factor if name in below else product * factor
         return product
 
     draws = monte_carlo(stress, dict.fromkeys(known, 1.0), known, _DRAWS)
@@ -155,6 +167,16 @@ def _other_readings(case: Case, model: str) -> dict[str, Any]:
         last = int(before[-1]) if before.size else None
     return {
         "largest_stress_MPa": value_at(stress, peak),
+        "u_largest_stress_MPa": _u_at(case, model, peak),
         "largest_stress_frame": frame_at(case.table, peak),
         "fracture_stress_MPa": value_at(stress, last),
+        "u_fracture_stress_MPa": _u_at(case, model, last),
     }
+
+
+def _u_at(case: Case, model: str, row: int | None) -> float | None:
+    """Everything included, as of the critical stress."""
+    if row is None:
+        return None
+    stress = float(case.stresses[model].stress_MPa[row])
+    return number(abs(stress) * stress_budget(case, model, row).relative)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from tem_track.mechanics.areas import AreaModel, Geometry
+from tem_track.mechanics.areas import AreaModel, Geometry, Mook
 from tem_track.mechanics.uncertainty import propagate
 from tem_track.records import FloatArray
 
@@ -53,8 +53,9 @@ def stress(
         Shape (n,).
     """
     area = model.area_nm2(geometry)
+    varied = _settled(model, geometry)
     u_area = propagate(
-        lambda **values: model.area_nm2(replace(geometry, **values)),
+        lambda **values: varied.area_nm2(replace(geometry, **values)),
         {name: getattr(geometry, name) for name in u_geometry},
         {name: np.nan_to_num(u) for name, u in u_geometry.items()},
     )
@@ -76,5 +77,10 @@ def u_common(model: AreaModel, geometry: Geometry, row: int, u_edge_nm: float) -
         for field in fields(geometry)
         if field.name.startswith(("diameter", "initial"))
     }
-    area = model.area_nm2(geometry)[row]
-    return float(abs(model.area_nm2(replace(geometry, **moved))[row] - area) / area)
+    varied = _settled(model, geometry)
+    area = varied.area_nm2(geometry)[row]
+    return float(abs(varied.area_nm2(replace(geometry, **moved))[row] - area) / area)
+
+
+def _settled(model: AreaModel, geometry: Geometry) -> AreaModel:
+    return model.settled(geometry) if isinstance(model, Mook) else model

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tem_track.mechanics.case import Case, frame_at, number, value_at
+from tem_track.mechanics.chronicle import chronicle
 from tem_track.mechanics.corrections import (
     apex_ratio,
     axial_ratio,
@@ -34,6 +35,7 @@ def summarise(case: Case) -> dict[str, Any]:
         **critical_stress(case),
         **elastic,
         **_events(case),
+        "events": chronicle(case),
         **_initial(case),
         **plasticity(case, elastic["youngs_modulus_GPa"]),
         **_counts(case),
@@ -86,7 +88,12 @@ def _events(case: Case) -> dict[str, Any]:
         "bending_frame": frame_at(table, events.bent),
         "neck_frame": frame_at(table, events.neck),
         "load_drops": [
-            {"frame": frame_at(table, drop.row), "size_nN": drop.size_nN} for drop in events.drops
+            {
+                "frame": frame_at(table, drop.row),
+                "size_nN": drop.size_nN,
+                "u_size_nN": number(drop.u_size_nN),
+            }
+            for drop in events.drops
         ],
     }
 

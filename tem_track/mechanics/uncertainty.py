@@ -34,13 +34,15 @@ def propagate(
     -------
     FloatArray
         Shape (n,). Derivatives are central differences over plus and minus one u, which is exact
-        for lines and parabolas and needs no formula.
+        for lines and parabolas and needs no formula; one-sided where the function ends between.
     """
     total: FloatArray | float = 0.0
+    middle = function(**values)
     for name, spread in u.items():
         high = function(**{**values, name: values[name] + spread})
         low = function(**{**values, name: values[name] - spread})
-        total = total + ((high - low) / 2) ** 2
+        half = np.where(np.isnan(low), high - middle, (high - low) / 2)
+        total = total + np.where(np.isnan(high), middle - low, half) ** 2
     return np.sqrt(np.asarray(total, dtype=np.float64))
 
 
@@ -101,7 +103,7 @@ def two_digits(value: float, u: float) -> str:
     Examples
     --------
     >>> two_digits(36.371, 3.782)
-    '36.4 +- 3.8'
+    '36.4 ± 3.8'
     """
     if not (math.isfinite(value) and math.isfinite(u)):
         return f"{value:.4g}"
@@ -109,6 +111,6 @@ def two_digits(value: float, u: float) -> str:
         return f"{value:.6g}"
     places = 1 - math.floor(math.log10(float(f"{u:.1e}")))
     if places >= 0:
-        return f"{value:.{places}f} +- {u:.{places}f}"
+        return f"{value:.{places}f} ± {u:.{places}f}"
     unit = 10**-places
-    return f"{round(value / unit) * unit:.0f} +- {round(u / unit) * unit:.0f}"
+    return f"{round(value / unit) * unit:.0f} ± {round(u / unit) * unit:.0f}"

@@ -26,12 +26,16 @@ class PowerLaw:
     factor, power, residual_nm : float
         Force in nN, deformation in nm.
     n_points : int
+    u_stiffness : float
+        Relative standard uncertainty of the slope at its beginning, from scatter and from what
+        other powers would say; NaN where it is not known.
     """
 
     factor: float
     power: float
     residual_nm: float
     n_points: int = 0
+    u_stiffness: float = math.nan
 
     def stiffness_nN_per_nm(self, deformation_nm: float) -> float:
         """Return the slope at a deformation; NaN where the law has no force left."""
@@ -66,12 +70,28 @@ def fit_unloading(deformation_nm: FloatArray, force_nN: FloatArray) -> PowerLaw 
     fits = [_line_for(x, y, power) for power in powers]
     left = np.array([fit[2] for fit in fits])
     # The straightest law that the data do not contradict: a high power needs evidence.
-    best = int(np.argmax(left <= left.min() * (1 + 4 / x.size)))
+    as_good = left <= left.min() * (1 + 4 / x.size)
+    best = int(np.argmax(as_good))
     slope, residual, _ = fits[best]
     if not slope > 0:
         return None
     power = float(powers[best])
-    return PowerLaw(float(slope**-power), power, residual, int(x.size))
+    start = float(deformation_nm[known][0])
+    laws = [_law(fit, p) for fit, p in zip(fits, powers, strict=True)]
+    stiffness = np.array([law.stiffness_nN_per_nm(start) for law in laws])
+    chosen = stiffness[as_good & np.isfinite(stiffness)]
+    spread = float(np.ptp(chosen)) / math.sqrt(12) / stiffness[best] if chosen.size else math.nan
+    root = y ** (1 / power)
+    scatter = math.sqrt(float(left[best]) / max(x.size - 3, 1))
+    u_line = power * scatter / (slope * float(np.std(root)) * math.sqrt(x.size))
+    return PowerLaw(
+        float(slope**-power), power, residual, int(x.size), float(math.hypot(spread, u_line))
+    )
+
+
+def _law(fit: tuple[float, float, float], power: float) -> PowerLaw:
+    slope, residual, _ = fit
+    return PowerLaw(float(slope**-power) if slope > 0 else math.nan, float(power), residual)
 
 
 def _line_for(x: FloatArray, y: FloatArray, power: float) -> tuple[float, float, float]:

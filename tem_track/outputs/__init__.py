@@ -14,12 +14,13 @@ from tem_track.outputs.montage import write_montage
 from tem_track.outputs.overlay import write_overlay
 from tem_track.outputs.provenance import note_recalculation, write_provenance
 from tem_track.outputs.tables import read_results, write_tables
-from tem_track.outputs.words import summary_rows
+from tem_track.outputs.words import budget_rows, summary_rows
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
 __all__ = [
+    "budget_rows",
     "export",
     "note_recalculation",
     "read_results",

@@ -8,9 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 from tem_track.analysis import Result
+from tem_track.mechanics import two_digits
 from tem_track.outputs.style import prefixed
 
 __all__ = [
+    "budget_rows",
     "clock_words",
     "initial_words",
     "measured_columns",
@@ -31,10 +33,7 @@ def value_words(value: float | None, u: float | None = None, unit: str = "") -> 
     tail = f" {unit}" if unit else ""
     if u is None or not math.isfinite(u) or u <= 0:
         return f"{value:.4g}{tail}" if abs(value) < 1e4 else f"{value:.0f}{tail}"
-    digits = 1 - math.floor(math.log10(u))
-    if digits <= 0:
-        return f"{round(value, digits):.0f} ± {round(u, digits):.0f}{tail}"
-    return f"{value:.{digits}f} ± {u:.{digits}f}{tail}"
+    return two_digits(value, u) + tail
 
 
 def clock_words(result: Result) -> list[str]:
@@ -98,7 +97,12 @@ def summary_rows(result: Result) -> list[tuple[str, str]]:
             ("largest force", _with_frame(s, "max_force_nN", "nN", "max_force_frame")),
             ("critical stress", _with_u(s, "critical_stress_MPa", "MPa")),
             ("  before bending", _plain(s, "critical_stress_unbent_MPa", "MPa")),
+            ("  largest stress", _largest_stress(s)),
+            ("  0.2 % offset yield", _with_u(s, "offset_yield_MPa", "MPa")),
+            ("  at fracture", _with_u(s, "fracture_stress_MPa", "MPa")),
             ("Young's modulus", _with_u(s, "youngs_modulus_GPa", "GPa")),
+            ("  method", str(s.get("modulus_method") or "")),
+            ("  of unloading", _with_u(s, "unloading_modulus_GPa", "GPa")),
             ("initial length", initial_words(result, "length")),
             ("initial diameter", initial_words(result, "diameter")),
             ("aspect ratio", _plain(s, "aspect_ratio", "")),
@@ -113,13 +117,54 @@ def summary_rows(result: Result) -> list[tuple[str, str]]:
             ("nanotube at first", _plain(s, "nanotube_start_nm", "nm")),
             ("nanotube before nucleation", _plain(s, "nanotube_end_nm", "nm")),
             ("contact", _frame(s, "contact_frame")),
+            ("holds", _holds(s)),
+            ("load drops", _drops(s)),
+            ("loss of contact", _frame(s, "release_frame")),
+            ("neck", _frame(s, "neck_frame")),
             ("first bend", _frame(s, "bending_frame")),
             ("fracture", _frame(s, "fracture_frame")),
             ("nucleation", _frame(s, "nucleation_frame")),
         )
         if text
     ]
-    return rows + _bracket(s)
+    return rows + _corrections(s) + _bracket(s)
+
+
+_CORRECTIONS = {
+    "cantilever_tilt_on_force": ("cantilever's tilt and tip height", "on the force"),
+    "behind_apex_on_deflection": ("tracked point behind the apex", "on the deflection"),
+    "out_of_plane_on_lengths": ("axis out of the image plane", "on lengths along it"),
+    "off_axis_on_force": ("load off the specimen's axis", "on the force"),
+    "section_on_area": ("section of a tilt series", "on the area"),
+}
+
+
+def _corrections(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return every correction that is on, none where none is."""
+    rows = []
+    for name, value in (summary.get("corrections") or {}).items():
+        if name in _CORRECTIONS:
+            what, where = _CORRECTIONS[name]
+            rows.append((f"corrected: {what}", f"x {value:.5g} {where}"))
+        elif name == "base_modulus_GPa":
+            rows.append(("corrected: sink-in of the base", f"E of the base {value:.4g} GPa"))
+    return rows
+
+
+def budget_rows(result: Result) -> list[tuple[str, str]]:
+    """Return the uncertainty budgets of stress and modulus as (source, share in per cent)."""
+    rows = []
+    for title, key in (
+        ("critical stress", "uncertainty_budget"),
+        ("Young's modulus", "modulus_budget"),
+    ):
+        budget = result.summary.get(key) or {}
+        parts = {k: 100 * float(v) for k, v in budget.items() if isinstance(v, int | float) and v}
+        if result.experiment.mode == "growth" or not parts:
+            continue
+        rows += [(f"{title}: {name}", f"{part:.2g} %") for name, part in parts.items()]
+        rows.append((f"{title}: all together", f"{math.hypot(*parts.values()):.2g} %"))
+    return rows
 
 
 def initial_words(result: Result, which: Literal["length", "diameter"]) -> str:
@@ -173,6 +218,29 @@ def _with_frame(summary: dict[str, Any], key: str, unit: str, frame: str) -> str
     value = _with_u(summary, key, unit)
     at = summary.get(frame)
     return f"{value} at frame {at}" if value and at is not None else value
+
+
+def _largest_stress(summary: dict[str, Any]) -> str:
+    """Return the largest stress where it is not the critical one."""
+    if summary.get("largest_stress_frame") in (None, summary.get("max_force_frame")):
+        return ""
+    return _with_frame(summary, "largest_stress_MPa", "MPa", "largest_stress_frame")
+
+
+def _holds(summary: dict[str, Any]) -> str:
+    return ", ".join(
+        f"frames {hold['first_frame']}-{hold['last_frame']}, strain rate"
+        f" {value_words(hold['rate_per_s'], hold['u_rate_per_s'], '1/s')}"
+        for hold in summary.get("holds") or ()
+    )
+
+
+def _drops(summary: dict[str, Any]) -> str:
+    drops = summary.get("load_drops") or ()
+    return ", ".join(
+        f"frame {drop['frame']} ({value_words(drop['size_nN'], drop['u_size_nN'], 'nN')})"
+        for drop in drops
+    )
 
 
 def _frame(summary: dict[str, Any], key: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tem_track.mechanics import AREA_MODELS, Geometry, Settings, evaluate
-from tem_track.mechanics.areas import Circle
+from tem_track.mechanics.areas import Circle, Mook
 from tem_track.mechanics.stresses import stress
 from tests.mechanics.tables import make
 
@@ -72,3 +72,19 @@ def test_the_section_of_a_tilt_series_scales_the_area() -> None:
     ratio = results[1]["critical_stress_MPa"] / results[0]["critical_stress_MPa"]
     assert ratio == pytest.approx(1 / 0.8)
     assert results[1]["uncertainty_budget"]["section"] == pytest.approx(0.05)
+
+
+def test_the_switch_of_equations_is_in_no_uncertainty() -> None:
+    """At the switch eq. 2 would be a quarter of the stress; which one holds is no noise."""
+    deformation = np.array([98.0, 99.9, 100.1, 102.0])
+    geometry = Geometry(1000.0, 1000.0, deformation, *([np.full(4, 1000.0)] * 4))
+    u = {"deformation_nm": np.full(4, 2.0)}
+    found = stress(Mook(), geometry, u, np.full(4, 1e4), np.zeros(4))
+    assert (found.u_stress_MPa < 0.03 * found.stress_MPa).all()
+    assert found.stress_MPa[1] > 3 * found.stress_MPa[2]
+
+
+def test_a_deformation_within_its_noise_has_an_uncertainty() -> None:
+    geometry = Geometry(1000.0, 1000.0, np.array([1.0]), *([np.full(1, 1000.0)] * 4))
+    found = stress(Mook(), geometry, {"deformation_nm": np.array([2.0])}, np.ones(1), np.zeros(1))
+    assert found.u_stress_MPa[0] > found.stress_MPa[0] > 0

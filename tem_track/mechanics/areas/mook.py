@@ -11,7 +11,7 @@ al. (docs/paper.md).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -51,7 +51,7 @@ def cylinder_radius_nm(radius_nm: float, deformation_nm: FloatArray) -> FloatArr
     return np.sqrt(4 * radius_nm**3 / (3 * height))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Mook:
     """pi a^2 with the contact radius of equation 1, of equation 2, or of both with the switch.
 
@@ -60,10 +60,13 @@ class Mook:
     name : str
     equation : {0, 1, 2}
         0: equation 1 up to and including a deformation of 10 % of the diameter, 2 above.
+    chosen : FloatArray or None
+        Equation of every frame, where it is settled already.
     """
 
     name: str = "mook"
     equation: Literal[0, 1, 2] = 0
+    chosen: FloatArray | None = None
 
     def area_nm2(self, geometry: Geometry) -> FloatArray:
         """Return pi a^2 in every frame, shape (n,)."""
@@ -78,9 +81,18 @@ class Mook:
 
     def equations(self, geometry: Geometry) -> FloatArray:
         """Return which equation is used in every frame, 1 or 2; NaN without a deformation."""
+        if self.chosen is not None:
+            return self.chosen
         ratio = geometry.deformation_nm / geometry.initial_length_nm
         # Rounding must not push a deformation of exactly 10 % over the switch.
         chosen = np.where(ratio > MOOK_SWITCH * (1 + 1e-12), 2.0, 1.0)
         if self.equation:
             chosen = np.full_like(ratio, float(self.equation))
         return np.where(np.isfinite(ratio), chosen, np.nan)
+
+    def settled(self, geometry: Geometry) -> Mook:
+        """Return the same model with each frame's equation kept, whatever is varied afterwards.
+
+        Which equation holds is a choice of model, so its jump must not enter an uncertainty.
+        """
+        return replace(self, chosen=self.equations(geometry))
