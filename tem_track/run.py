@@ -25,7 +25,7 @@ from tem_track.analysis import (
     prepare,
 )
 from tem_track.config import Experiment, load_experiment
-from tem_track.errors import ResultsBusyError, ResultsError
+from tem_track.errors import ConfigError, ResultsBusyError, ResultsError
 from tem_track.frames import Movie, open_movie
 from tem_track.journal import Journal
 
@@ -236,19 +236,21 @@ def recalculate(folder: Path, config: Path | None = None, *, command: str = "") 
     folder : Path
         A results folder.
     config : Path, optional
-        An experiment file with another calibration, cantilever, area model, material, zero or
-        quality gate. Its boxes are not looked at: what was measured stays.
+        An experiment file with another calibration, cantilever, correction, area model, material,
+        zero or quality gate. Its boxes are not looked at: what was measured stays.
     command : str
         How it was asked for, kept in the provenance.
 
     Raises
     ------
     ResultsError, ConfigError, ResultsBusyError
+        Another mode or shape would need another measurement.
     """
     from tem_track import outputs
 
     stored = outputs.read_results(folder)
     given = stored.experiment if config is None else load_experiment(config)
+    _same_test(stored.experiment, given)
     experiment = _with_mechanics_of(stored.experiment, given)
     table = {str(name): stored.measurement[name].to_numpy() for name in stored.measurement}
     interval = experiment.calibration.frame_interval_s
@@ -267,6 +269,17 @@ def recalculate(folder: Path, config: Path | None = None, *, command: str = "") 
         outputs.write_tables(result, folder)
         outputs.note_recalculation(folder / PROVENANCE, command=command)
     return result
+
+
+def _same_test(measured: Experiment, given: Experiment) -> None:
+    """Refuse what the stored pixels cannot answer, rather than leave it unheard."""
+    shapes = [e.specimen.shape if e.specimen else None for e in (measured, given)]
+    for key, (old, new) in (("mode", (measured.mode, given.mode)), ("specimen.shape", shapes)):
+        if old != new:
+            raise ConfigError(
+                f"{given.source}: {key} = {new!r} is not what was measured ({old!r}): it needs a"
+                " new measurement; use tem-track run"
+            )
 
 
 def _with_mechanics_of(measured: Experiment, given: Experiment) -> Experiment:

@@ -16,7 +16,7 @@ import pytest
 
 from tem_track import analysis, journal
 from tem_track.errors import ConfigError, ResultsBusyError, TrackingError
-from tem_track.outputs import files
+from tem_track.outputs import files, summary_rows
 from tem_track.run import default_folder, hold, recalculate, run
 from tests.small import EXPERIMENT, motion_px, write_small
 
@@ -192,3 +192,21 @@ def test_recalculate_with_another_stiffness(
     after = pd.read_csv(folder / "points.csv")
     np.testing.assert_allclose(after["force_nN"], 2 * before["force_nN"], rtol=1e-8, atol=1e-8)
     assert (folder / "measurement.csv").read_bytes() == (finished / "measurement.csv").read_bytes()
+
+
+def test_recalculate_takes_corrections_and_refuses_another_mode(
+    experiment: Path, finished: Path
+) -> None:
+    folder = run_small(experiment, finished.parent / "corrected")
+    before = pd.read_csv(folder / "points.csv")
+    text = experiment.read_text(encoding="utf-8")
+    other = experiment.with_name("corrected.toml")
+    other.write_text(text + "\n[corrections]\nout_of_plane_deg = 60.0\n", encoding="utf-8")
+    result = recalculate(folder, other)
+    after = pd.read_csv(folder / "points.csv")
+    np.testing.assert_allclose(after["force_nN"], 2 * before["force_nN"], rtol=1e-8, atol=1e-8)
+    assert result.summary["corrections"] == {"out_of_plane_on_lengths": pytest.approx(2.0)}
+    assert any(name.startswith("corrected") for name, _ in summary_rows(result))
+    other.write_text(text.replace('"compression"', '"tension"'), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"mode.*new measurement"):
+        recalculate(folder, other)
