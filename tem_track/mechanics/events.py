@@ -120,5 +120,14 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     limit = np.maximum(5 * sigma, DROP_FRACTION * float(np.max(force_nN[rows])) - 3 * sigma)
     # Unloading is a run of like steps; a drop stands alone.
     beside = np.maximum(np.append(-steps[1:], 0.0), np.append(0.0, -steps[:-1]))
-    found = np.flatnonzero((-steps > limit) & (beside < -0.5 * steps))
+    alone = (beside < -0.5 * steps) & (-steps - _trend(-steps) > limit)
+    found = np.flatnonzero(alone)
     return [Drop(int(rows[i + 1]), float(-steps[i]), float(u[i])) for i in found]
+
+
+def _trend(fall: FloatArray) -> FloatArray:
+    """Return what falls in two frames before and after as well: the rate of an unloading."""
+    padded = np.pad(fall, 2, constant_values=0.0)
+    around = np.stack([padded[i : i + fall.size] for i in (0, 1, 3, 4)])
+    middle: FloatArray = np.clip(np.median(around, axis=0), 0.0, None)
+    return middle

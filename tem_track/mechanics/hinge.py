@@ -102,12 +102,13 @@ def _hinge(
 def _log_weight(
     x: FloatArray, y: FloatArray, u: float, grid: FloatArray, power: float, sloping: bool
 ) -> FloatArray:
-    """Half the negative AICc at every x0, up to a constant."""
-    n, k = x.size, 4 + int(sloping)
+    """Log likelihood at every x0, noise and linear parameters integrated out, less AICc's price."""
+    n, linear = x.size, 2 + int(sloping)
+    k = linear + 2
     left = _profile(x, y, grid, power, sloping) + _STATED * u**2
     left = np.maximum(left, 1e-20 * float(np.ptp(y)) ** 2 + 1e-300)
     penalty = k + k * (k + 1) / max(n - k - 1, 1)
-    return -(n - k + _STATED) / 2 * np.log(left) - penalty
+    return -(n - linear + _STATED) / 2 * np.log(left) - penalty
 
 
 def _profile(

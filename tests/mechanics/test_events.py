@@ -45,7 +45,7 @@ def test_no_false_drop_in_1000_curves_and_none_missed(n: int) -> None:
     assert missed == 0
 
 
-@pytest.mark.parametrize("n", [24, 200])
+@pytest.mark.parametrize("n", [14, 24, 60, 200])
 def test_drops_from_a_tenth_of_the_largest_force_in_1000_curves(n: int) -> None:
     false, missed = 0, 0
     for seed in range(1000):
