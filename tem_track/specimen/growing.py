@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tem_track.records import Axis, FloatArray, Image, Match, Outline
+from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing_body import Grown, measure_body
+from tem_track.specimen.growing_film import without_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map, find_patches
 from tem_track.specimen.growing_tube import measure_tube
 from tem_track.specimen.model import grid_for
@@ -23,6 +25,8 @@ MARGIN_PX = 30.0
 _ABOVE_BASE_PX = 2.5
 _BELOW_TIP_PX = 3.0
 _STATIONS = 33
+_FACE_COLUMNS, _BESIDE_PX, _FACE_REACH_PX = 13, 10.0, 1.8
+_LEAST_FACES, _U_FACE_PX = 4, 0.06
 _SCALARS = (
     "length_px", "diameter_max_px", "diameter_mid_px", "diameter_mean_px",
     "projected_area_px2", "volume_px3", "shell_px",
@@ -67,6 +71,10 @@ class GrowthModel:
         Middle and width of a nanotube; width 0 without.
     several : bool
         Whether the sample shows bodies that stand apart.
+    film : array or None
+        Brightness of what lies behind over the vacuum's, relative to the anchor.
+    film_at : (int, int)
+        Its first row and column.
     extra : dict
         What the whole sample told, repeated with every frame.
     """
@@ -85,6 +93,8 @@ class GrowthModel:
     tables: tuple[EdgeTable, ...]
     tube: tuple[float, float] = (0.0, 0.0)
     several: bool = False
+    film: FloatArray | None = None
+    film_at: tuple[int, int] = (0, 0)
     extra: dict[str, float] = field(default_factory=dict)
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
@@ -129,6 +139,10 @@ class GrowthModel:
         strip = straighten(source, grid)
         if self.invert_at is not None:
             strip = replace(strip, grey=self.invert_at - strip.grey)
+        if self.film is not None:
+            moved = (shift[0] + self.film_at[0] - strip.grid.s_first,
+                     shift[1] + self.film_at[1] - strip.grid.t_first)  # fmt: skip
+            strip = replace(strip, grey=without_film(strip.grey, self.film, moved))
         seen = np.isfinite(strip.grey)
         if seen.mean() < 0.5:
             return None
@@ -139,6 +153,7 @@ class GrowthModel:
         inside = seen & (s > face + _ABOVE_BASE_PX) & (s < limit - _BELOW_TIP_PX)
         dark = darkness_map(strip, inside)
         patches = find_patches(dark, strip, face, self.tube[1], self.several)
+        face = face + _face_moved(strip, face, patches)
         tube = (self.tube[0] + shift[1], self.tube[1])
         return Scene(strip, shift, face, limit, inside, dark, patches, tube)
 
@@ -227,6 +242,30 @@ class GrowthModel:
             extra=extra,
             **known,  # type: ignore[arg-type]
         )
+
+
+def _face_moved(strip: Strip, face_px: FloatArray, patches: list[Patch]) -> float:
+    """Return how far the face beside the bodies lies from where the base was said to be.
+
+    What stands on the base hides a part of its edge and so draws the base's match after it.
+    """
+    t, half = strip.grid.t_px, _FACE_COLUMNS // 2
+    free = np.ones(len(t), dtype=bool)
+    for patch in patches:
+        free &= (t < patch.t_low_px - _BESIDE_PX) | (t > patch.t_high_px + _BESIDE_PX)
+    steps = []
+    for middle in range(half, len(t) - half, _FACE_COLUMNS):
+        columns = slice(middle - half, middle + half + 1)
+        rows = strip.rows(face_px[middle] - 20.0, face_px[middle] + 20.0)
+        if free[columns].all():
+            profile = strip.grey[rows, columns].mean(axis=1, dtype=np.float64)
+            at = float(face_px[columns].mean())
+            steps.append(find_step(profile, strip.grid.s_px[rows], at, 2.0, 1.2, 1).s_px - at)
+    moved = np.array([step for step in steps if abs(step) < _FACE_REACH_PX])
+    if len(moved) < _LEAST_FACES or len(moved) < 0.7 * len(steps):
+        return 0.0
+    u = 1.4826 * float(np.median(np.abs(moved - np.median(moved)))) / math.sqrt(len(moved))
+    return float(np.median(moved)) if u < _U_FACE_PX else 0.0
 
 
 def _lines(grid: Grid, grown: list[Grown], share: float) -> FloatArray:

@@ -25,8 +25,8 @@ _SHAFT, _LEAST_SHAFT = 0.8, 12
 _JOIN = 0.45  # share of the cap from which on its own shape is taken
 _NEAR_SHELL_PX = 0.6
 _CENTRAL = 0.4
-_LEAST_CUBIC = 6
-_WORSE = 1.3
+_LEAST_CURVE = 6
+_ALIKE_PX = 0.2
 _END_SHARE = 0.35
 
 
@@ -151,25 +151,23 @@ def _mirrored(edges: Edges, patch: Patch) -> tuple[FloatArray, Mask]:
 
 
 def _largest(s: FloatArray, width: FloatArray, good: Mask, low: float, high: float) -> float:
-    """Return the largest width between two heights, of a cubic through the bands.
+    """Return the largest width between two heights: the mean over where it cannot be told from it.
 
-    The largest of many noisy bands would be the noise's. Where a cubic explains them worse than a
-    free curve does, the free curve's is taken.
+    The largest of many noisy bands would be the noise's, and that of a curve through them would
+    still be the noise's where the body is a cylinder.
     """
     use = good & (s > low) & (s < high)
-    use = use if use.sum() >= _LEAST_CUBIC else good
-    if use.sum() < _LEAST_CUBIC:
+    use = use if use.sum() >= _LEAST_CURVE else good
+    if use.sum() < _LEAST_CURVE:
         return float(np.median(width[use]))
-    x, y = s[use] - s[use].mean(), width[use]
-    keep = np.ones(len(x), dtype=bool)
-    for _ in range(2):
-        fit = np.polyval(np.polyfit(x[keep], y[keep], 3 if keep.sum() > 9 else 2), x)
-        spread = 1.4826 * float(np.median(np.abs(y - fit))) + 1e-6
-        keep = np.abs(y - fit) < 3 * spread
-    free = smooth_curve(y, np.ones(len(y), dtype=bool), _STIFFER)
-    if spread > _WORSE * free.scatter:
-        return float(free.value.max())
-    return float(fit.max())
+    curve = smooth_curve(width[use], np.ones(int(use.sum()), dtype=bool), _STIFFER)
+    at = int(np.argmax(curve.value))
+    u = 2.0 * curve.scatter * curve.correlation * np.sqrt((curve.hat[at] ** 2).sum())
+    alike = curve.value >= curve.value[at] - max(u, _ALIKE_PX)
+    lower = np.flatnonzero(~alike)
+    first = int(lower[lower < at].max(initial=-1)) + 1
+    last = int(lower[lower > at].min(initial=len(alike)))
+    return float(curve.value[first:last].mean())
 
 
 def _cap(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,11 +14,13 @@ from tem_track.records import Axis, Box, FloatArray, Frame, Match
 from tem_track.specimen.axis import axis_from_boxes
 from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing import MARGIN_PX, GrowthModel, Scene
-from tem_track.specimen.growing_find import Patch, darkness_map
+from tem_track.specimen.growing_film import learn_film
+from tem_track.specimen.growing_find import Darkness, Patch, darkness_map
 from tem_track.specimen.growing_tube import find_tube
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import SpecimenModel, grid_for
 from tem_track.specimen.profile import EdgeModel, EdgeTable, Profile, tabulate
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
 
 __all__ = ["prepare_growth"]
@@ -85,7 +87,7 @@ def prepare_growth(
     kept = [k for item in sample if item[0].ok and (k := _keep(model, *item)) is not None]
     kept = kept or [first]
     model = _learn_faces(model, kept)
-    model = _learn_tube(model, kept)
+    model = _learn_film(_learn_tube(model, kept), kept)
     return _learn_sides(model, kept)
 
 
@@ -230,6 +232,26 @@ def _learn_tube(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     dark = darkness_map(mean, inside)
     tube = find_tube(dark, mean, float(np.median(face)), model.tip_face_px)
     return replace(model, tube=tube)
+
+
+def _learn_film(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
+    """Learn what lies behind, where and when nothing stands in front of it."""
+    grids = [strip.grid for item in kept[:1] if (strip := _strip(model, item)) is not None]
+    if not grids:
+        return model
+    film = learn_film(_darknesses(model, kept))
+    return replace(model, film=film, film_at=(grids[0].s_first, grids[0].t_first))
+
+
+def _darknesses(model: GrowthModel, kept: list[_Kept]) -> Iterator[tuple[Darkness, Mask]]:
+    for item in kept:
+        strip = _strip(model, item)
+        if strip is None:
+            continue
+        face = np.interp(strip.grid.t_px, model.face_t_px, model.face_s_px)
+        s = strip.grid.s_px[:, None]
+        inside = np.isfinite(strip.grey) & (s > face + 3) & (s < model.tip_face_px - 3)
+        yield darkness_map(strip, inside), inside
 
 
 def _scenes(model: GrowthModel, kept: list[_Kept]) -> list[tuple[_Kept, Scene]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tem_track.records import Frame, Image, Target
+import numpy as np
+
+from tem_track.records import FloatArray, Frame, Image, Target
 from tem_track.tracking.coarse import search
 from tem_track.tracking.crops import Crop, cut
 from tem_track.tracking.draft import draft_look, reference_crop
@@ -17,6 +19,10 @@ from tem_track.tracking.voting import Ballot, Vote, make_ballot, vote
 __all__ = ["Gathered", "Gathering"]
 
 FEWEST_AGREED = 0.3
+WEAK_SHARE = 1 / 12
+"""Least information along a direction over that along the best for a target that is no edge."""
+SLID_PX = 20.0
+NEARLY_AS_GOOD = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +39,8 @@ class Gathered:
         What the first registration compares with.
     still : Still
         What does not move in the reference's box.
+    weak : float64 (2,) or None
+        The direction along a straight edge, in which the reference says next to nothing.
     crops : list of Crop
     """
 
@@ -40,6 +48,7 @@ class Gathered:
     draft: Look
     ballot: Ballot
     still: Still
+    weak: FloatArray | None = None
     crops: list[Crop] = field(default_factory=list)
 
 
@@ -84,7 +93,13 @@ def _begin(target: Target, number: int, images: Mapping[int, Image]) -> Gathered
     look = draft_look(image, ref, target)
     grey = crop.image.astype(float)
     ballot = make_ballot(grey, single_frame_variance(grey), shape)
-    return Gathered(crop, look, ballot, Still.begin(image, crop.x, crop.y, shape))
+    still = Still.begin(image, crop.x, crop.y, shape)
+    return Gathered(crop, look, ballot, still, _weak_direction(look))
+
+
+def _weak_direction(look: Look) -> FloatArray | None:
+    values, vectors = np.linalg.eigh(look.information[:2, :2])
+    return np.asarray(vectors[:, 0]) if values[0] < WEAK_SHARE * values[1] else None
 
 
 def _first_place(image: Image, own: Gathered) -> Vote | None:
@@ -95,4 +110,23 @@ def _first_place(image: Image, own: Gathered) -> Vote | None:
         votes = vote(image, own.ballot, [(place.x_px, place.y_px), (x, y)])
         if votes is not None:
             found.append(votes)
-    return max(found, key=lambda votes: votes.agreed, default=None)
+    best = max(found, key=lambda votes: votes.agreed, default=None)
+    return None if best is None else _slid_back(image, own, best)
+
+
+def _slid_back(image: Image, own: Gathered, best: Vote) -> Vote:
+    """Return the place that has not slid along a straight edge, where it is nearly as good.
+
+    What grows on an edge, or comes to touch it, makes other stretches of it look more like the
+    reference than its own.
+    """
+    if own.weak is None:
+        return best
+    x, y = own.weak
+    slid = (best.x_px - own.reference.x) * x + (best.y_px - own.reference.y) * y
+    if abs(slid) < SLID_PX:
+        return best
+    back = vote(image, own.ballot, [(best.x_px - slid * x, best.y_px - slid * y)])
+    if back is not None and back.agreed > NEARLY_AS_GOOD * best.agreed:
+        return back
+    return best
