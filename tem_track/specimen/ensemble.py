@@ -89,7 +89,7 @@ _BOUNDS = {
     "blur_px": (0.4, 4.0),
     "fringe": (0.0, 0.4),
     "fringe_px": (1.0, 6.0),
-    "facet": (0.0, 0.9),
+    "facet": (0.0, 1.0),
     "shell_px": (1.0, 40.0),
     "shell_ratio": (0.02, 20.0),
 }
@@ -101,6 +101,7 @@ def choose_profile(
     kinds: tuple[EdgeModel, ...] = EDGE_MODELS,
     *,
     u_facet: float = 0.1,
+    caution: float = 3.0,
     before: Mapping[str, Profile] | None = None,
 ) -> tuple[Profile, dict[str, Profile]]:
     """Fit every profile model to an ensemble and take the best by the Bayesian criterion.
@@ -114,6 +115,8 @@ def choose_profile(
         The models in question.
     u_facet : float
         How large a share of facets is to be expected of the shape.
+    caution : float
+        Weight of the criterion's penalty; above 1 because bins are not independent.
     before : mapping or None
         Each model's fit to an ensemble much like this one, from which it then starts.
 
@@ -126,7 +129,7 @@ def choose_profile(
     fits: dict[str, tuple[Profile, float]] = {}
     for kind in kinds:
         for first in [before[kind]] if before else _starts(kind, start, ensemble):
-            fit = _fit(ensemble, first, (start.blur_px, u_facet))
+            fit = _fit(ensemble, first, (start.blur_px, u_facet), caution)
             if kind not in fits or fit[1] < fits[kind][1]:
                 fits[kind] = fit
     best = min(fits, key=lambda k: fits[k][1])
@@ -152,7 +155,9 @@ def _starts(kind: EdgeModel, start: Profile, ensemble: Ensemble) -> list[Profile
     ]
 
 
-def _fit(ensemble: Ensemble, start: Profile, prior: tuple[float, float]) -> tuple[Profile, float]:
+def _fit(
+    ensemble: Ensemble, start: Profile, prior: tuple[float, float], caution: float
+) -> tuple[Profile, float]:
     names = _FREE[start.model]
     low = np.array([_BOUNDS[n][0] for n in names] + [-8.0] + [0.9] * len(ensemble.radius_px))
     high = np.array([_BOUNDS[n][1] for n in names] + [8.0] + [1.1] * len(ensemble.radius_px))
@@ -167,7 +172,7 @@ def _fit(ensemble: Ensemble, start: Profile, prior: tuple[float, float]) -> tupl
     fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60)
     profile = _filled(start, names, fit.x)
     n = int((ensemble.weight[:, ensemble.u_px < _reach(start)] > 0.05).sum())
-    score = n * float(np.log(2 * fit.cost / n + 0.05)) + 3 * len(first) * float(np.log(n))
+    score = n * float(np.log(2 * fit.cost / n + 0.05)) + caution * len(first) * float(np.log(n))
     return profile, score
 
 

@@ -71,6 +71,8 @@ class GrowthModel:
         Middle and width of a nanotube; width 0 without.
     several : bool
         Whether the sample shows bodies that stand apart.
+    flat : float
+        Share of the free end that is a facet across the axis.
     film : array or None
         Brightness of what lies behind over the vacuum's, relative to the anchor.
     film_at : (int, int)
@@ -93,6 +95,7 @@ class GrowthModel:
     tables: tuple[EdgeTable, ...]
     tube: tuple[float, float] = (0.0, 0.0)
     several: bool = False
+    flat: float = 0.0
     film: FloatArray | None = None
     film_at: tuple[int, int] = (0, 0)
     extra: dict[str, float] = field(default_factory=dict)
@@ -116,7 +119,9 @@ class GrowthModel:
         scene = self.scene(image, tip, base)
         if scene is None:
             return Outline(self.axis.angle_deg, flags=("SPECIMEN_LOST",))
-        bodies = [(patch, self._measure(scene, patch)) for patch in scene.patches[:MOST_BODIES]]
+        bodies = [
+            (patch, self.measure(scene, patch, self.flat)) for patch in scene.patches[:MOST_BODIES]
+        ]
         grown = [body for _, body in bodies if body is not None]
         grown.sort(key=lambda body: -body.scalars["projected_area_px2"])
         extra = {"bodies": float(len(bodies)), **self.extra}
@@ -179,10 +184,12 @@ class GrowthModel:
         along = self.axis.along
         return (tip.x_px - point[0] - dx) * along[0] + (tip.y_px - point[1] - dy) * along[1]
 
-    def _measure(self, scene: Scene, patch: Patch) -> Grown | None:
+    def measure(self, scene: Scene, patch: Patch, flat: float | None) -> Grown | None:
+        """Measure one body of a scene; `flat` is the share of its end that is a facet."""
         return measure_body(
-            scene.strip, scene.dark, patch, scene.face_px, self.tables, scene.tube, scene.limit_px
-        )
+            scene.strip, scene.dark, patch, scene.face_px, self.tables, scene.tube,
+            scene.limit_px, flat,
+        )  # fmt: skip
 
     def _tube(self, scene: Scene) -> dict[str, float]:
         if not self.tube[1]:

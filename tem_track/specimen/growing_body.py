@@ -11,7 +11,7 @@ from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.growing_end import Cap, cap_radius, fit_cap
 from tem_track.specimen.growing_find import Darkness, Patch
-from tem_track.specimen.model import measure_edges
+from tem_track.specimen.growing_sides import measure_sides
 from tem_track.specimen.profile import EdgeTable
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 from tem_track.specimen.strip import Strip
@@ -23,7 +23,6 @@ _SOFTEST, _STIFFER, _LONG = 3.0, 1e3, 20
 _LEAST_BANDS = 3
 _SHAFT, _LEAST_SHAFT = 0.8, 12
 _JOIN = 0.45  # share of the cap from which on its own shape is taken
-_NEAR_SHELL_PX = 0.6
 _CENTRAL = 0.4
 _LEAST_CURVE = 6
 _ALIKE_PX = 0.2
@@ -42,6 +41,7 @@ class Grown:
     scalars : dict
         Sizes by their column names, each with its `u_`.
     edges : Edges
+    cap : Cap
     """
 
     s_px: FloatArray
@@ -49,6 +49,7 @@ class Grown:
     width_px: FloatArray
     scalars: dict[str, float]
     edges: Edges
+    cap: Cap
 
     @property
     def root_px(self) -> tuple[float, float]:
@@ -69,6 +70,7 @@ def measure_body(
     tables: tuple[EdgeTable, ...],
     tube: tuple[float, float],
     limit_px: float,
+    flat: float | None = 0.0,
 ) -> Grown | None:
     """Measure one body; None where it is too small to have sides.
 
@@ -86,11 +88,17 @@ def measure_body(
         Middle and width of a nanotube that shows through; width 0 without.
     limit_px : float
         The tip's face.
+    flat : float or None
+        Share of the free end that is a facet across the axis; None leaves it to the frame.
     """
     half = (patch.t_high_px - patch.t_low_px) / 2
     foot = np.abs(strip.grid.t_px - (patch.t_low_px + half)) <= max(0.5 * half, 3.0)
     root = float(np.median(face_px[foot])) if foot.any() else float(np.median(face_px))
-    edges, table = _edges(_beside(strip, patch), patch, root, tables)
+    sides = measure_sides(
+        _beside(strip, patch), root + 1.0, patch.top_px,
+        (patch.t_low_px + patch.t_high_px) / 2, tables,
+    )  # fmt: skip
+    edges, table = sides.edges, sides.table
     if len(edges.s_px) < _LEAST_BANDS:
         return None
     t, good = _mirrored(edges, patch)
@@ -102,9 +110,13 @@ def measure_body(
     low = root + 0.1 * (patch.top_px - root)
     radius = _largest(edges.s_px, width, good, low, high) / 2
     cap = _cap(
-        strip, dark, patch, (root, limit_px), radius, (edges.s_px, middle, width, good), table, tube
-    )
-    return _compose(edges, width, middle, good, root, cap, radius)
+        strip, dark, patch, (root, limit_px), radius, (edges.s_px, middle, width, good), table, tube,
+        flat,
+    )  # fmt: skip
+    grown = _compose(edges, width, middle, good, root, cap, radius)
+    if grown is not None:
+        grown.scalars.update(shell_px=sides.shell_px, u_shell_px=sides.u_shell_px)
+    return grown
 
 
 def _beside(strip: Strip, patch: Patch) -> Strip:
@@ -115,24 +127,6 @@ def _beside(strip: Strip, patch: Patch) -> Strip:
     first = strip.grid.t_first + columns.start
     grid = replace(strip.grid, t_first=first, n_t=columns.stop - columns.start)
     return Strip(grid, strip.grey[:, columns])
-
-
-def _edges(
-    strip: Strip, patch: Patch, root: float, tables: tuple[EdgeTable, ...]
-) -> tuple[Edges, EdgeTable]:
-    """Fit the edges with the surface layer that the frame itself shows."""
-    middle = (patch.t_low_px + patch.t_high_px) / 2
-    table = tables[len(tables) // 2]
-    for _ in range(4):
-        edges, _ = measure_edges(strip, root + 1.0, patch.top_px, middle, table, 3)
-        if not math.isfinite(edges.shell_px) or len(tables) == 1:
-            break
-        off = [abs(other.profile.shell_px - edges.shell_px) for other in tables]
-        nearest = tables[int(np.argmin(off))]
-        if nearest is table or abs(table.profile.shell_px - edges.shell_px) < _NEAR_SHELL_PX:
-            break
-        table = nearest
-    return edges, table
 
 
 def _mirrored(edges: Edges, patch: Patch) -> tuple[FloatArray, Mask]:
@@ -179,6 +173,7 @@ def _cap(
     sides: tuple[FloatArray, FloatArray, FloatArray, Mask],
     table: EdgeTable,
     tube: tuple[float, float],
+    flat: float | None,
 ) -> Cap:
     """Fit the free end on the columns about the midline."""
     s, middle, _, good = sides
@@ -195,7 +190,7 @@ def _cap(
     noise = float(np.std(block - block.mean(axis=1, keepdims=True))) / math.sqrt(use.sum())
     return fit_cap(
         block.mean(axis=1), strip.grid.s_px[rows], patch.top_px, radius, offset[use],
-        table.profile, noise, _silhouette(sides, patch.top_px, radius),
+        table.profile, noise, _silhouette(sides, patch.top_px, radius), flat,
     )  # fmt: skip
 
 
@@ -230,16 +225,15 @@ def _compose(
     stations = np.linspace(root, cap.end_px, max(round(length), 24))
     join = min(cap.end_px - _JOIN * min(cap.depth_px, radius), float(s[-1]))
     outer = np.interp(stations, s, wide.value)
-    behind = cap_radius(cap.end_px - stations, radius, cap.depth_px, cap.power)
-    at_join = float(cap_radius(np.array([cap.end_px - join]), radius, cap.depth_px, cap.power)[0])
+    behind = cap_radius(cap.end_px - stations, radius, cap.depth_px, cap.power, cap.flat)
+    at_join = float(np.interp(join, stations, behind))
     scale = float(np.interp(join, s, wide.value)) / max(2 * at_join, 1e-6)
     profile = np.where(stations > join, 2 * behind * scale, outer)
     along = np.interp(stations, s, line.value)
     scalars = _sizes(stations, profile, _spread(wide), root, cap)
     scalars |= _inner(s, wide, root, cap) | _bow(s, line, root, cap.end_px)
     scalars["diameter_max_px"] = 2 * radius
-    scalars |= {"shell_px": edges.shell_px, "u_shell_px": edges.u_shell_px}
-    return Grown(stations, along, profile, scalars, edges)
+    return Grown(stations, along, profile, scalars, edges, cap)
 
 
 def _spread(curve: Curve) -> float:

@@ -1,8 +1,8 @@
 """Where a free end lies: a body of revolution whose cap thins out, seen in transmission.
 
 The beam passes less and less of a dome, so that no grey level marks its end. The picture along the
-axis is fitted with what a cap ``r(z) = r (1 - (1 - z/c)^p)^(1/p)`` absorbs: c tells a dome from a
-flat facet, and p a round from a chamfered one.
+axis is fitted with what a cap ``r(z) = r (f + (1 - f) (1 - (1 - z/c)^p)^(1/p))`` absorbs: c tells a
+dome from a flat end, p a round from a chamfered one, and f is the share of a facet across the axis.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _COLUMNS = 7
 _FINE = 2
 _CAP, _U_CAP = 0.7, 0.5
 _POWER, _U_POWER = 1.6, 0.4  # between a cone, 1, and a sphere, 2
+_HELD = 1e-4
 _U_SIDE_PX = 1.0
 _FLOOR = 0.003
 _TEXTURE = 0.06  # of the darkness: what grain and diffraction make of it
@@ -38,19 +39,27 @@ class Cap:
         Where it ends, along the axis.
     depth_px : float
         Length of the cap.
-    power : float
+    power, flat : float
+    misfit : float
+        Weighted sum of squares that is left.
     """
 
     end_px: float
     u_end_px: float
     depth_px: float
     power: float
+    flat: float = 0.0
+    misfit: float = 0.0
 
 
-def cap_radius(depth_px: FloatArray, radius_px: float, cap_px: float, power: float) -> FloatArray:
+def cap_radius(
+    depth_px: FloatArray, radius_px: float, cap_px: float, power: float, flat: float = 0.0
+) -> FloatArray:
     """Return the radius at a depth behind the end; 0 in front of it."""
     share = np.clip(depth_px / max(cap_px, 1e-6), 0.0, 1.0)
-    return np.asarray(radius_px * (1.0 - (1.0 - share) ** power) ** (1.0 / power))
+    dome = (1.0 - (1.0 - share) ** power) ** (1.0 / power)
+    begins = np.clip(depth_px * _FINE + 0.5, 0.0, 1.0) if flat > 0 else 1.0
+    return np.asarray(radius_px * (flat * begins + (1.0 - flat) * dome))
 
 
 def fit_cap(
@@ -62,6 +71,7 @@ def fit_cap(
     profile: Profile,
     noise: float,
     sides: tuple[FloatArray, FloatArray],
+    flat: float | None = 0.0,
 ) -> Cap:
     """Fit the end to the mean darkness of the columns about the midline.
 
@@ -82,6 +92,8 @@ def fit_cap(
         Standard deviation of a value of `dark`.
     sides : (array, array)
         Heights and half widths of the silhouette about the cap.
+    flat : float or None
+        Share of the end that is a facet across the axis; None leaves it to the frame.
     """
     picked = np.abs(offsets_px)[
         np.linspace(0, len(offsets_px) - 1, min(_COLUMNS, len(offsets_px))).round().astype(int)
@@ -90,8 +102,8 @@ def fit_cap(
     sigma = np.hypot(max(noise, _FLOOR), _TEXTURE * np.maximum(dark, 0.0))
 
     def model(p: FloatArray) -> FloatArray:
-        cap, power = radius_px * math.exp(p[1]), p[2]
-        shape = _depth(p[0] - fine, picked, (radius_px, cap, power), profile)
+        cap = radius_px * math.exp(p[1])
+        shape = _depth(p[0] - fine, picked, (radius_px, cap, p[2], p[5]), profile)
         clean = 1.0 - np.exp(-math.exp(p[3]) * shape)
         blurred = gaussian_filter1d(clean.mean(axis=1), profile.blur_px * _FINE, mode="nearest")
         return np.asarray(p[4] + np.interp(s_px, fine, blurred))
@@ -102,40 +114,59 @@ def fit_cap(
             (p[2] - _POWER) / _U_POWER,
             p[4] / 0.02,
         ]
-        outer = cap_radius(p[0] - sides[0], radius_px, radius_px * math.exp(p[1]), p[2])
+        outer = cap_radius(p[0] - sides[0], radius_px, radius_px * math.exp(p[1]), p[2], p[5])
         return np.concatenate([(model(p) - dark) / sigma, (outer - sides[1]) / _U_SIDE_PX, held])
 
     behind = dark[s_px < start_px - 0.5 * radius_px]
     level = float(np.clip(np.median(behind) if behind.size else dark.max(), 0.02, 0.98))
     mu = math.log(-math.log(1.0 - level) / (1.8 * radius_px))
-    first = np.array([start_px, math.log(_CAP), _POWER, mu, 0.0])
-    low = [start_px - 15.0, math.log(0.03), 1.2, mu - 2.0, -0.1]
-    high = [start_px + 15.0, math.log(1.6), 3.5, mu + 2.0, 0.1]
-    found = least_squares(rest, first, bounds=(low, high), x_scale=[1, 0.3, 0.4, 0.2, 0.01],
+    first = np.array([start_px, math.log(_CAP), _POWER, mu, 0.0, 0.3 if flat is None else flat])
+    low = [
+        start_px - 15.0,
+        math.log(0.03),
+        1.0,
+        mu - 2.0,
+        -0.1,
+        0.0 if flat is None else max(flat - _HELD, 0.0),
+    ]
+    high = [
+        start_px + 15.0,
+        math.log(1.6),
+        3.5,
+        mu + 2.0,
+        0.1,
+        0.95 if flat is None else flat + _HELD,
+    ]
+    found = least_squares(rest, first, bounds=(low, high), x_scale=[1, 0.3, 0.4, 0.2, 0.01, 0.2],
                           max_nfev=40, xtol=1e-5, ftol=1e-6)  # fmt: skip
     covariance = np.linalg.pinv(found.jac.T @ found.jac)
-    scatter = max(float((found.fun**2).sum()) / max(len(s_px) - 5, 1), 0.25)
+    scatter = max(float((found.fun**2).sum()) / max(len(s_px) - 6, 1), 0.25)
     end, cap, power = found.x[:3]
     return Cap(
         float(end),
         1.5 * math.sqrt(float(covariance[0, 0]) * scatter),
         radius_px * math.exp(float(cap)),
         float(power),
+        float(found.x[5]),
+        float(2.0 * found.cost),
     )
 
 
 def _depth(
-    behind: FloatArray, picked: FloatArray, shape: tuple[float, float, float], profile: Profile
+    behind: FloatArray,
+    picked: FloatArray,
+    shape: tuple[float, float, float, float],
+    profile: Profile,
 ) -> FloatArray:
     """Return the weighted path of the beam at depths behind the end, one column an offset."""
-    radius, cap, power = shape
-    outer = cap_radius(behind, radius, cap, power)
+    radius, cap, power, flat = shape
+    outer = cap_radius(behind, radius, cap, power, flat)
     path = _chord(outer, picked)
     if profile.model != "shell" or profile.shell_px <= 0 or radius <= 2 * profile.shell_px:
         return path
     thin = profile.shell_px
     share = (radius - thin) / radius
-    core = _chord(cap_radius(behind - thin, radius - thin, cap * share, power), picked)
+    core = _chord(cap_radius(behind - thin, radius - thin, cap * share, power, flat), picked)
     return np.asarray(core + profile.shell_ratio * (path - core))
 
 

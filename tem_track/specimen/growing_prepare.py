@@ -16,10 +16,11 @@ from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing import MARGIN_PX, GrowthModel, Scene
 from tem_track.specimen.growing_film import learn_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map
+from tem_track.specimen.growing_sides import ladder
 from tem_track.specimen.growing_tube import find_tube
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import SpecimenModel, grid_for
-from tem_track.specimen.profile import EdgeModel, EdgeTable, Profile, tabulate
+from tem_track.specimen.profile import EdgeModel, Profile, tabulate
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
 
@@ -30,9 +31,11 @@ _CHUNKS = 6
 _WINDOW_PX = 6
 _NEAR_PX = 25.0
 _LEAST_STEP = 0.08
-_LADDER_PX = 1.0
 _LEAST_APART = 3
 _LEARN_SHARE = 0.85
+_END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
+_U_FACET = 0.3
+_CAUTION = 1.0  # what grows in a gas has a layer more often than not
 _KINDS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
 
 
@@ -276,9 +279,30 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     ]
     whole = [(k, s) for k, s in tall if len(s.patches) == 1] or tall
     learnt = learn_profile(
-        _loaded_model(model, whole), [(k.crop, k.tip, k.base) for k, _ in whole], _KINDS, 0.1
+        _loaded_model(model, whole),
+        [(k.crop, k.tip, k.base) for k, _ in whole],
+        _KINDS,
+        _U_FACET,
+        _CAUTION,
     )
-    return replace(model, tables=_ladder(learnt.table))
+    return _learn_end(replace(model, tables=ladder(learnt.table)), whole)
+
+
+def _learn_end(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
+    """Tell from many frames whether the free end carries a facet across the axis.
+
+    A single frame cannot: a facet with a bevel and a dome differ by less than its noise.
+    """
+    gain, share = [], []
+    for _, scene in found[:: max(1, len(found) // _END_FRAMES)]:
+        dome = model.measure(scene, scene.patches[0], 0.0)
+        facet = model.measure(scene, scene.patches[0], None)
+        if dome is not None and facet is not None:
+            gain.append(dome.cap.misfit - facet.cap.misfit)
+            share.append(facet.cap.flat)
+    if not gain or np.mean(gain) < _FACET_GAIN or np.median(share) < _LEAST_FACET:
+        return model
+    return replace(model, flat=float(np.median(share)))
 
 
 def _apart(patches: list[Patch]) -> bool:
@@ -317,19 +341,4 @@ def _loaded_model(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> Speci
         tip_front=None,
         table=tabulate(Profile(), 2.0, max(high - low, 16.0)),
         fixed=not model.anchored_to,
-    )
-
-
-def _ladder(table: EdgeTable) -> tuple[EdgeTable, ...]:
-    """Return tables of thinner and thicker surface layers about the learnt one."""
-    profile = table.profile
-    if profile.model != "shell":
-        return (table,)
-    low, high = float(np.exp(table.log_radius[0])), float(np.exp(table.log_radius[-1]))
-    steps = np.arange(-5, 6)
-    shells = profile.shell_px + _LADDER_PX * steps
-    return tuple(
-        tabulate(replace(profile, shell_px=float(thick)), low, high)
-        for thick in shells
-        if thick >= 0.9
     )

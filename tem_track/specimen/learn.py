@@ -38,6 +38,7 @@ def learn_profile(
     kept: list[tuple[Crop, Match, Match | None]],
     kinds: tuple[EdgeModel, ...],
     u_facet: float,
+    caution: float = 3.0,
 ) -> SpecimenModel:
     """Choose and fit the profile model on the sampled frames."""
     step = max(1, len(kept) // _MOST_FRAMES)
@@ -56,7 +57,9 @@ def learn_profile(
         largest = ensemble.largest_px
         start = replace(first, mu_per_px=profile.mu_per_px, equator_px=largest)
         fits = fits and {k: replace(v, equator_px=largest) for k, v in fits.items()}
-        profile, fits = choose_profile(ensemble, start, kinds, u_facet=u_facet, before=fits)
+        profile, fits = choose_profile(
+            ensemble, start, kinds, u_facet=u_facet, caution=caution, before=fits
+        )
     return replace(model, table=tabulate(profile, min(low, 2.0), high))
 
 
