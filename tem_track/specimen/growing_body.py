@@ -110,8 +110,8 @@ def measure_body(
     low = root + 0.1 * (patch.top_px - root)
     radius = _largest(edges.s_px, width, good, low, high) / 2
     cap = _cap(
-        strip, dark, patch, (root, limit_px), radius, (edges.s_px, middle, width, good), table, tube,
-        flat,
+        strip, dark, patch, (root, limit_px), radius, (edges.s_px, middle, width, good), table,
+        tube, flat,
     )  # fmt: skip
     grown = _compose(edges, width, middle, good, root, cap, radius)
     if grown is not None:

@@ -7,7 +7,8 @@ frames tells it apart from the body.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,17 +40,10 @@ def learn_film(seen: Iterable[tuple[Darkness, Mask]]) -> FloatArray | None:
     array, shape (n_s, n_t), or None
         Shrunk towards 1 where few frames tell, by what the film varies over what noise does.
     """
-    total = count = square = None
-    for dark, inside in seen:
-        empty = _empty(dark, inside)
-        value = np.where(empty, dark.raw, 0.0)
-        if total is None:
-            total, count, square = (np.zeros(value.shape) for _ in range(3))
-        total += value
-        square += value**2
-        count += empty
-    if total is None or count is None or square is None:
+    parts = list(_summed(seen))
+    if not parts:
         return None
+    total, count, square = parts
     known = count >= _LEAST_FRAMES
     if known.mean() < 0.05:
         return None
@@ -64,9 +58,22 @@ def learn_film(seen: Iterable[tuple[Darkness, Mask]]) -> FloatArray | None:
     return np.asarray(1.0 - share * (mean - level), dtype=np.float32)
 
 
+def _summed(seen: Iterable[tuple[Darkness, Mask]]) -> Iterator[FloatArray]:
+    """Yield the empty frames' sum, their number and the sum of squares; nothing of no frame."""
+    sums: list[FloatArray] = []
+    for dark, inside in seen:
+        empty = _empty(dark, inside)
+        value = np.where(empty, dark.raw, 0.0)
+        if not sums:
+            sums = [np.zeros(value.shape) for _ in range(3)]
+        for part, new in zip(sums, (value, empty, value**2), strict=True):
+            part += new
+    yield from sums
+
+
 def _empty(dark: Darkness, inside: Mask) -> NDArray[np.bool_]:
     level = float(np.clip(_DARK * dark.noise, _LEAST_DARK, _MOST_DARK))
-    full = ((dark.smooth > level) & inside).astype(np.uint8)
+    full: NDArray[Any] = ((dark.smooth > level) & inside).astype(np.uint8)
     full = cv2.morphologyEx(full, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     wide = cv2.dilate(full, np.ones((_REACH, _REACH), np.uint8))
     return np.asarray(inside & (wide == 0))

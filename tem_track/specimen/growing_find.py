@@ -21,6 +21,7 @@ __all__ = ["Darkness", "Patch", "darkness_map", "find_patches"]
 BLOCK_PX = 8
 _LEAST_DARK, _MOST_DARK = 0.05, 0.25
 _LEAST_HEIGHT_PX = 6
+_SWELLS = 1.4  # a tube in the course of the movie
 _LEAST_AREA_PX2 = 40
 _FOOT_PX = 9
 _PROMINENCE = 0.15
@@ -143,7 +144,7 @@ def find_patches(
     """
     level = float(np.clip(5.0 * dark.noise, _LEAST_DARK, _MOST_DARK))
     mask: NDArray[Any] = (dark.smooth > level).astype(np.uint8)
-    wide = round(tube_px) + 8 if tube_px else 3
+    wide = round(_SWELLS * tube_px) + 10 if tube_px else 3
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, wide), np.uint8))
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)

@@ -33,6 +33,7 @@ _NEAR_PX = 25.0
 _LEAST_STEP = 0.08
 _LEAST_APART = 3
 _LEARN_SHARE = 0.85
+_TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
 _U_FACET = 0.3
 _CAUTION = 1.0  # what grows in a gas has a layer more often than not
@@ -254,7 +255,9 @@ def _darknesses(model: GrowthModel, kept: list[_Kept]) -> Iterator[tuple[Darknes
         face = np.interp(strip.grid.t_px, model.face_t_px, model.face_s_px)
         s = strip.grid.s_px[:, None]
         inside = np.isfinite(strip.grey) & (s > face + 3) & (s < model.tip_face_px - 3)
-        yield darkness_map(strip, inside), inside
+        middle, width = model.tube
+        beside = np.abs(strip.grid.t_px - middle) > width / 2 + _TUBE_PX
+        yield darkness_map(strip, inside), inside & (beside if width else True)
 
 
 def _scenes(model: GrowthModel, kept: list[_Kept]) -> list[tuple[_Kept, Scene]]:

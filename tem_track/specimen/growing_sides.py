@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -166,7 +167,8 @@ def _free(tables: tuple[EdgeTable, ...]) -> list[str]:
 
 
 def _own(profile: Profile, free: list[str], values: FloatArray) -> Profile:
-    return replace(profile, **dict(zip(free, map(float, values), strict=False)))
+    changes: dict[str, Any] = dict(zip(free, map(float, values), strict=False))
+    return replace(profile, **changes)
 
 
 def _mean_look(
