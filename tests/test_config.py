@@ -148,6 +148,7 @@ def test_without_an_axis_the_boxes_say_how_it_lies(specimen: list[float], angle:
         ),
         ({"cantilever": None}, ["cantilever is missing", "[cantilever]"]),
         ({"bar": None}, ["bar is missing", "[bar]"]),
+        ({"mode": None}, ["mode is missing", '"compression"']),
         ({"mode": "compresion"}, ["mode = 'compresion'", "did you mean 'compression'?"]),
         ({"polarty": "dark"}, ["unknown key polarty", "did you mean polarity?"]),
         (

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.errors import ConfigError
 from tem_track.mechanics.areas import Mook, area_models
 from tem_track.mechanics.bending import surely_bent
 from tem_track.mechanics.case import Case, Events
@@ -93,6 +94,7 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     _late_flags(flags, points, events, settings)
     points["phase"] = np.array(events.phases, dtype=object)
     points["flags"] = _joined(flags, len(table))
+    _check_strain(points, settings)
     case = Case(settings, table, loading, sizes, stresses, events, flags, points)
     summary = summarise(case)
     ordered = {name: points[name] for name in COLUMNS}
@@ -309,6 +311,20 @@ def _closure(
         "closure_nm": rest - zero,
         "u_closure_nm": u,
     }
+
+
+def _check_strain(points: dict[str, NDArray[Any]], settings: Settings) -> None:
+    """Refuse a compression by the whole length: no area and no true strain exist there."""
+    if settings.mode != "compression" or settings.shape is None:
+        return
+    loaded = np.isin(points["phase"], ("load", "hold", "unload"))
+    rows = np.flatnonzero(loaded & (points["length_nm"] <= 0))
+    if rows.size:
+        frame = int(points["frame"][rows[0]])
+        raise ConfigError(
+            f"specimen.box_px: in frame {frame} the specimen has lost its whole length (strain 1);"
+            " draw the boxes so that the tip's ends where the specimen begins"
+        )
 
 
 def _late_flags(

@@ -119,6 +119,9 @@ def test_formulas_refuse_what_has_no_meaning(call: Any, field: str) -> None:
         ({}, {"interval_s": 1e-3}, "strain rate"),
         ({"frame_width_px": 100.0}, {}, "wider than the frame"),
         ({}, {"approach": 2, "contact_shift": 0.0}, "fewer than three frames"),
+        ({}, {"modulus": 0.05, "yield_MPa": 3.0, "tangent": 0.02}, "modulus of 0.0"),
+        ({}, {"modulus": 0.05, "yield_MPa": 60.0}, "tenth of Young's modulus"),
+        ({"shape": "particle"}, {"length": 300.0, "modulus": 0.5}, "equation 2 is used"),
     ],
 )
 def test_what_is_unusual_is_said(
@@ -152,3 +155,19 @@ def test_too_few_elastic_points_is_no_modulus_and_a_reason() -> None:
     summary = evaluate(table, settings()).summary
     assert summary["youngs_modulus_GPa"] is None
     assert "four" in summary["modulus_reason"]
+
+
+def test_a_tension_of_three_times_the_length_is_warned_about_and_evaluated() -> None:
+    table, _ = make(mode="tension", approach=0, n=60, load=55, travel=2500.0, length=200.0,
+                    yield_MPa=2.0, tangent=1e-4)  # fmt: skip
+    result = evaluate(table, settings(mode="tension"))
+    assert result.points["strain_eng"].max() > 2
+    assert any("strain reaches" in warning for warning in result.warnings)
+    assert result.summary["critical_stress_MPa"] > 0
+
+
+def test_a_compression_by_the_whole_length_is_an_error() -> None:
+    table, _ = make()
+    table["length_px"][70] = 0.0
+    with pytest.raises(ConfigError, match=r"frame 70.*whole length.*draw"):
+        evaluate(table, settings())
