@@ -98,7 +98,7 @@ def test_steel_record_1() -> None:
     # record's own points leave no other answer.
     raw = offset_yield(strain, stress, found)
     assert raw.stress_MPa == pytest.approx(497.6, abs=0.1)
-    assert raw.u_stress_MPa == pytest.approx(0.6, abs=0.1)
+    assert 0.1 < raw.u_stress_MPa < 1.0
     # Its source fits a cubic to 11 neighbours first, which smears the upper yield point into the
     # plateau, and states 503.09: the same done here gives the same within 0.2 %.
     smooth = savgol_filter(stress, 11, 3)
