@@ -20,17 +20,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track import mechanics, tracking
+from tem_track import mechanics
 from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replace_row
 from tem_track.config import Experiment
 from tem_track.errors import ConfigError, TrackingError
 from tem_track.frames import doubts
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
-from tem_track.tilt_series import read_area_ratio
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tem_track import tracking
     from tem_track.frames import Movie
     from tem_track.growth import ElectricalLog
     from tem_track.growth import Settings as GrowthSettings
@@ -158,6 +158,8 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     ConfigError, MovieError, TrackingError
         As `analyse` does.
     """
+    from tem_track.tracking import require_axis
+
     frame_range = frames_of(movie, experiment)
     targets = experiment.targets()
     _check_boxes(experiment, movie)
@@ -171,7 +173,7 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     axis, warnings = _loading_axis(experiment, specimen, sample, trackers)
     for name in ("bar", "tip"):
         if name in trackers:
-            tracking.require_axis(trackers[name], axis, name)
+            require_axis(trackers[name], axis, name)
     scale = experiment.calibration
     said = doubts(
         movie, scale_nm_per_px=scale.scale_nm_per_px, u_scale_nm_per_px=scale.u_scale_nm_per_px
@@ -186,13 +188,15 @@ def _build_trackers(
     targets: Sequence[Target],
 ) -> tuple[dict[str, tracking.Tracker], tuple[str, ...]]:
     """Return the trackers; the base is a check of the others, and the run goes on without it."""
+    from tem_track.tracking import build_trackers
+
     try:
-        return tracking.build_trackers(images, sample, targets), ()
+        return build_trackers(images, sample, targets), ()
     except TrackingError as error:
         others = [target for target in targets if target.name != "base"]
         if experiment.base is None or not others:
             raise
-        trackers = tracking.build_trackers(images, sample, others)
+        trackers = build_trackers(images, sample, others)
         return trackers, (f"the base is not followed: {error}",)
 
 
@@ -263,6 +267,8 @@ def _check_other_files(experiment: Experiment) -> None:
     if experiment.log is not None:
         _read_log(experiment, 0.0)
     if experiment.specimen is not None and experiment.specimen.section is not None:
+        from tem_track.tilt_series import read_area_ratio
+
         read_area_ratio(experiment.resolve(experiment.specimen.section))
 
 
@@ -575,10 +581,12 @@ def settle(movie: Movie, plan: Plan, block: Block) -> None:
 
     The few frames in which the sequence chose otherwise are outlined again.
     """
+    from tem_track.tracking import choose
+
     changed: dict[int, dict[str, Match]] = {}
     for name in sorted({target for _, target, _ in block.alternatives}):
         matches = matches_of(block, name)
-        for row, match in enumerate(tracking.choose(matches)):
+        for row, match in enumerate(choose(matches)):
             if not match.lost and match.x_px != matches[row].x_px:
                 changed.setdefault(row, {})[name] = match
     for row in sorted(changed):
@@ -701,6 +709,8 @@ def settings_of(experiment: Experiment, axis: Axis) -> mechanics.Settings:
         raise ConfigError(f"{experiment.source}: cantilever is missing")
     ratio, u_ratio = 1.0, 0.0
     if specimen is not None and specimen.section is not None:
+        from tem_track.tilt_series import read_area_ratio
+
         ratio, u_ratio = read_area_ratio(experiment.resolve(specimen.section))
     return mechanics.Settings(
         mode=experiment.mode,

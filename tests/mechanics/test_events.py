@@ -11,19 +11,8 @@ from tem_track.mechanics import Settings, evaluate
 from tem_track.mechanics.events import find_drops, first_for_good
 from tem_track.mechanics.hinge import fit_hinge
 from tem_track.mechanics.phases import find_holds
+from tests.mechanics.curves import loading_curve
 from tests.mechanics.tables import make
-
-
-def curve(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Load, yield, sometimes hold and unload, in nN."""
-    t = np.linspace(0, 1, n)
-    force = np.minimum(t / 0.4, 1 + 0.5 * (t - 0.4)) * 3000
-    if rng.uniform() < 0.5:
-        start = rng.uniform(0.6, 0.8)
-        force = np.where(
-            t > start, np.clip(force * (1 - (t - start) / (1 - start)), 0, None), force
-        )
-    return force
 
 
 @pytest.mark.parametrize("n", [14, 24, 200])
@@ -32,7 +21,7 @@ def test_no_false_drop_in_1000_curves_and_none_missed(n: int) -> None:
     for seed in range(350):
         rng = np.random.default_rng(seed)
         noise = rng.uniform(0, 0.01) * 3000
-        force = curve(rng, n)
+        force = loading_curve(rng, n)
         top = int(np.argmax(force))
         noisy = force + noise * rng.standard_normal(n)
         u = np.full(n, noise)
@@ -50,7 +39,7 @@ def test_drops_from_a_tenth_of_the_largest_force_in_1000_curves(n: int) -> None:
     false, missed = 0, 0
     for seed in range(1000):
         rng = np.random.default_rng(10_000 + seed)
-        force = curve(rng, n)
+        force = loading_curve(rng, n)
         largest = float(force.max())
         noise = rng.uniform(0, 0.005) * largest
         noisy = force + noise * rng.standard_normal(n)
