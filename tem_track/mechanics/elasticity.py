@@ -13,7 +13,7 @@ from tem_track.mechanics.hertz import Hertz, fit_hertz
 from tem_track.mechanics.known import known_median
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.mechanics.modulus import Modulus, find_modulus
-from tem_track.mechanics.phases import unloading_after
+from tem_track.mechanics.phases import driven_until, unloading_after
 from tem_track.mechanics.strength import drift_share, interval, relative
 from tem_track.mechanics.uncertainty import Budget
 from tem_track.mechanics.unloading import (
@@ -122,9 +122,13 @@ def _budget(case: Case, record: float) -> Budget:
 
 
 def _yields(case: Case, found: Modulus) -> dict[str, Any]:
-    """Offset yields on the whole loading branch, holds left out."""
+    """Offset yields while the test is driven on, beyond the largest force too; holds left out."""
     (stress, u_stress), points = _engineering(case), case.points
-    rows = case.loading_rows() & (np.array(case.events.phases) != "hold")
+    top, phase = case.events.top, np.array(case.events.phases)
+    assert top is not None
+    row, last = np.arange(phase.size), driven_until(case.events.phases, top)
+    rows = case.loading_rows() | (case.trusted & (row > top) & (row <= last))
+    rows &= phase != "hold"
     rows &= np.isfinite(points["strain_eng"]) & np.isfinite(stress)
     strain, stress, u_stress = points["strain_eng"][rows], stress[rows], u_stress[rows]
     u_strain = points["u_strain_eng"][rows]

@@ -60,7 +60,10 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
             f"closes at frame {int(case.table.frame[gap])}"
         )
     if loading.zero.n_frames == 1 and case.settings.mode == "compression" and contact is not None:
-        found.append("fewer than three frames before contact: zero is the reference frame")
+        found.append(
+            "fewer than three frames before contact: zero is the reference frame; load that it "
+            "carries already is missing from every force"
+        )
     off = int(case.flags["CLOSURE"].sum())
     loaded = int(np.isin(case.events.phases, ("load", "hold", "unload")).sum())
     if off > max(0.2 * loaded, 3):

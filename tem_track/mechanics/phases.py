@@ -19,7 +19,7 @@ from tem_track.mechanics.known import known_median
 from tem_track.mechanics.measurement import BoolArray, RowArray
 from tem_track.records import FloatArray
 
-__all__ = ["Course", "find_holds", "find_phases", "unloading_after"]
+__all__ = ["Course", "driven_until", "find_holds", "find_phases", "unloading_after"]
 
 _FREE = 0.01
 _GAP_FREE = 0.1
@@ -237,15 +237,20 @@ def _loads_again(force_nN: FloatArray, free: BoolArray, row: int, largest_nN: fl
     return None
 
 
+def driven_until(phases: list[str], top: int) -> int:
+    """Return the last row before the test turns back, breaks or ends after the largest force."""
+    row = top
+    while row + 1 < len(phases) and phases[row + 1] in ("load", "hold"):
+        row += 1
+    return row
+
+
 def unloading_after(phases: list[str], top: int) -> tuple[int, int]:
     """Return the last row before the unloading from the largest force, and its own last row.
 
     A hold at the largest force comes before it. Both are the same row where none follows.
     """
-    row = top
-    while row + 1 < len(phases) and phases[row + 1] in ("load", "hold"):
-        row += 1
-    end = row
+    row = end = driven_until(phases, top)
     while end + 1 < len(phases) and phases[end + 1] == "unload":
         end += 1
-    return (row, end) if end > row else (top, top)
+    return row, end

@@ -27,20 +27,28 @@ class Yield:
     u_stress_MPa: float = math.nan
 
 
-def _crossing(
-    strain: FloatArray, stress: FloatArray, slope: float, zero: float
-) -> tuple[float, float]:
-    """Stress at which the curve first falls below slope (strain - zero), interpolated.
+@dataclass(frozen=True, slots=True)
+class _Crossing:
+    """Stress at which a curve falls below a line; NaN where it does not.
 
-    The second number is the step of stress between the two points that it lies between.
+    Noise may take it back and forth: `spread` is between the first and the last time, `step`
+    between the two points that the first time lies between.
     """
+
+    stress: float = math.nan
+    spread: float = 0.0
+    step: float = 0.0
+
+
+def _crossing(strain: FloatArray, stress: FloatArray, slope: float, zero: float) -> _Crossing:
+    """Return where a curve falls below slope (strain - zero), by linear interpolation."""
     above = stress - slope * (strain - zero)
     rows = np.flatnonzero((above[:-1] >= 0) & (above[1:] < 0))
     if not rows.size:
-        return (math.nan, math.nan)
-    i = int(rows[0])
-    share, step = above[i] / (above[i] - above[i + 1]), float(stress[i + 1] - stress[i])
-    return (float(stress[i] + share * step), step)
+        return _Crossing()
+    step = np.diff(stress)[rows]
+    at = stress[rows] + above[rows] / (above[rows] - above[rows + 1]) * step
+    return _Crossing(float(at[0] + at[-1]) / 2, float(at[-1] - at[0]), float(step[0]))
 
 
 def offset_yield(
@@ -69,17 +77,17 @@ def offset_yield(
     later = strain >= min(modulus.last, float(strain.max()))
     start = max(int(np.argmax(later)) - 1, 0)
     x, y = strain[start:], stress[start:]
-    value, step = _crossing(x, y, modulus.value, zero)
-    if not math.isfinite(value):
+    found = _crossing(x, y, modulus.value, zero)
+    if not math.isfinite(found.stress):
         return Yield()
     pivot = (modulus.first + modulus.last) / 2 - modulus.zero_strain
     turned = modulus.value + modulus.u
-    moved, _ = _crossing(x, y, turned, zero + pivot * (1 - modulus.value / turned))
-    aside, _ = _crossing(x, y, modulus.value, zero + u_strain)
+    moved = _crossing(x, y, turned, zero + pivot * (1 - modulus.value / turned))
+    aside = _crossing(x, y, modulus.value, zero + u_strain)
     # What the curve does between two points is not known, only that it passes through both.
-    parts = [v - value for v in (moved, aside) if math.isfinite(v)]
-    parts += [u_stress, step / math.sqrt(12)]
-    return Yield(zero + value / modulus.value, value, math.hypot(*parts))
+    parts = [c.stress - found.stress for c in (moved, aside) if math.isfinite(c.stress)]
+    parts += [u_stress, found.step / math.sqrt(12), found.spread / math.sqrt(12)]
+    return Yield(zero + found.stress / modulus.value, found.stress, math.hypot(*parts))
 
 
 def proportional_limit(strain: FloatArray, stress: FloatArray, modulus: Modulus) -> Yield:

@@ -78,3 +78,16 @@ def test_lost_frames_are_empty_cells_and_no_row_is_dropped() -> None:
     assert all("TIP_LOST" in result.points["flags"][row] for row in (3, 4, 50))
     assert result.summary["n_lost"] == 3
     assert result.summary["n_frames"] == 120
+
+
+def test_a_noisy_yield_says_how_sure_it_is() -> None:
+    for seed in range(6):
+        result, _ = run(u_track_px=0.3, u_length_px=1.0, seed=seed)
+        found, u = (result.summary[f"{name}offset_yield_MPa"] for name in ("", "u_"))
+        # 30 MPa, at which the bilinear rod yields, and 0.2 % times the tangent beyond
+        assert abs(found - 30.4) < 2.5 * u
+
+
+def test_a_rod_that_softens_at_once_has_a_yield() -> None:
+    result, _ = run(n=100, approach=15, load=80, tangent=-0.02)
+    assert result.summary["offset_yield_MPa"] == pytest.approx(29.9, abs=0.6)
