@@ -88,7 +88,7 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     _bend(flags, settings, sizes)
     events = _events(table, loading, sizes, flags, usable, settings)
     loading = _with_drift_left(table, settings, loading, events, usable)
-    stresses = _stresses(settings, sizes, loading, flags)
+    stresses = _stresses(settings, sizes, loading, flags, np.array(events.phases))
     points = _points(table, settings, loading, sizes, stresses)
     points |= _closure(table, settings, loading, sizes, events)
     _late_flags(flags, points, events, settings)
@@ -213,8 +213,9 @@ def _with_drift_left(
 
 
 def _stresses(
-    settings: Settings, sizes: Dimensions, loading: Loading, flags: Flags
+    settings: Settings, sizes: Dimensions, loading: Loading, flags: Flags, phase: NDArray[Any]
 ) -> dict[str, Stress]:
+    """Return the stress by every model; a particle that touches nothing has no contact area."""
     geometry = sizes.geometry(settings.section_area_ratio)
     u = {
         name: sizes.columns[f"u_{name}"]
@@ -228,7 +229,11 @@ def _stresses(
     }
     force = np.where(flags["SPECIMEN_LOST"] | flags["BROKEN"], np.nan, loading.force_nN)
     models = area_models(settings.shape, settings.mode)
-    return {m.name: stress(m, geometry, u, force, loading.u_force_nN) for m in models}
+    found = {m.name: stress(m, geometry, u, force, loading.u_force_nN) for m in models}
+    touching = np.isin(phase, ("load", "hold", "unload", "broken"))
+    return {
+        name: s.where(touching) if isinstance(s.model, Mook) else s for name, s in found.items()
+    }
 
 
 def _points(

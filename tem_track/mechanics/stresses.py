@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track.mechanics.areas import AreaModel, Geometry, Mook
 from tem_track.mechanics.uncertainty import propagate
@@ -32,6 +33,11 @@ class Stress:
     u_area_nm2: FloatArray
     stress_MPa: FloatArray
     u_stress_MPa: FloatArray
+
+    def where(self, rows: NDArray[np.bool_]) -> Stress:
+        """Return the same with nothing in all other rows."""
+        columns = (self.area_nm2, self.u_area_nm2, self.stress_MPa, self.u_stress_MPa)
+        return Stress(self.model, *(np.where(rows, column, np.nan) for column in columns))
 
 
 def stress(

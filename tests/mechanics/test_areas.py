@@ -88,3 +88,19 @@ def test_a_deformation_within_its_noise_has_an_uncertainty() -> None:
     geometry = Geometry(1000.0, 1000.0, np.array([1.0]), *([np.full(1, 1000.0)] * 4))
     found = stress(Mook(), geometry, {"deformation_nm": np.array([2.0])}, np.ones(1), np.zeros(1))
     assert found.u_stress_MPa[0] > found.stress_MPa[0] > 0
+
+
+def test_a_particle_that_touches_nothing_has_no_contact() -> None:
+    table, truth = make(n=130, approach=15, load=50, length=400.0, diameter=400.0)
+    settings = Settings(
+        mode="compression", shape="particle", scale_nm_per_px=2, stiffness_N_per_m=6
+    )
+    points = evaluate(table, settings).points
+    touching = np.isin(points["phase"], ("load", "hold", "unload"))
+    assert 0 < touching.sum() < 130
+    for name in ("contact_radius_nm", "stress_mook_MPa", "area_nm2", "stress_MPa"):
+        assert np.isnan(points[name][~touching]).all(), name
+        assert np.isfinite(points[name][30:60]).all(), name
+    assert np.isfinite(points["stress_projected_MPa"]).all()
+    assert points["mook_equation"][truth.top] in (1.0, 2.0)
+    assert touching[truth.top]
