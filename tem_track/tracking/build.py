@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from tem_track.records import Frame, Image, Target
 from tem_track.tracking.gather import Gathering
 from tem_track.tracking.growing import grow
 from tem_track.tracking.structure import require_structure
+from tem_track.tracking.threads import at_once
 from tem_track.tracking.tracker import Tracker
 
 __all__ = ["build_trackers"]
@@ -37,11 +39,12 @@ def build_trackers(
         A box lies outside its frame, is too small, or holds nothing that could be followed.
     """
     gatherings = [Gathering(target, references) for target in targets]
-    for frame in sample:
-        if frame.ok:
-            for gathering in gatherings:
-                gathering.add(frame)
-    return {gathering.target.name: _finish(gathering) for gathering in gatherings}
+    with ThreadPoolExecutor(len(gatherings) or 1) as pool:
+        for frame in sample:
+            if frame.ok:
+                for added in [pool.submit(each.add, frame) for each in gatherings]:
+                    added.result()
+    return {tracker.name: tracker for tracker in at_once(_finish, gatherings)}
 
 
 def _finish(gathering: Gathering) -> Tracker:

@@ -14,6 +14,7 @@ from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.information import free_direction, information_of
 from tem_track.tracking.splines import MARGIN, moved
 from tem_track.tracking.template import Template
+from tem_track.tracking.threads import at_once
 
 __all__ = ["asks_for_turn", "fit_all", "good_fits", "residuals", "turned_by"]
 
@@ -27,9 +28,9 @@ def fit_all(
 ) -> list[Fit | None]:
     """Fit every crop, beginning with the turns of the fits before."""
     starts = [(fit.turn_rad,) if fit else TURNS_RAD for fit in before or [None] * len(stack)]
-    return [
-        fit_crop(crop, pattern, state, turns) for crop, turns in zip(stack, starts, strict=True)
-    ]
+    return at_once(
+        lambda each: fit_crop(each[0], pattern, state, each[1]), zip(stack, starts, strict=True)
+    )
 
 
 def fit_crop(
@@ -62,7 +63,8 @@ def asks_for_turn(state: Template, stack: list[Crop], pattern: Pattern) -> bool:
     if len(stack) < 3 or free_direction(information_of(pattern, state.pivot_px, False)) is not None:
         return False
     state.turns = True
-    few = [fit_crop(crop, pattern, state) for crop in stack[:: max(1, len(stack) // 24)]]
+    some = stack[:: max(1, len(stack) // 24)]
+    few = at_once(lambda crop: fit_crop(crop, pattern, state), some)
     state.turns = False
     known = [fit for fit in few if fit is not None]
     if len(known) < 3:

@@ -7,7 +7,7 @@ target where the white ones find it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tem_track.errors import TrackingError
 from tem_track.records import FloatArray
 from tem_track.tracking.crops import SLACK, Crop
-from tem_track.tracking.fit import Fit, fit_pattern
+from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.gather import Gathered, Gathering
 from tem_track.tracking.information import information_of
+from tem_track.tracking.threads import at_once
 from tem_track.tracking.tracker import Look
 
 __all__ = ["require_structure"]
@@ -46,12 +47,13 @@ def require_structure(gathering: Gathering, looks: tuple[Look, ...]) -> None:
     """
     if gathering.shown < FEWEST_FRAMES:
         return
+    boards = [_Board.of(look) for look in looks]
     agreeing = [
-        _halves_agree(crop, look)
-        for own, look in zip(gathering.looks, looks, strict=True)
-        for crop in own.crops
+        agrees
+        for own, board in zip(gathering.looks, boards, strict=True)
+        for agrees in at_once(board.halves_agree, own.crops)
     ]
-    if any(not _anchored(own, look) for own, look in zip(gathering.looks, looks, strict=True)):
+    if any(not _anchored(own, board) for own, board in zip(gathering.looks, boards, strict=True)):
         agreeing = []
     recognised = sum(agreeing) / gathering.shown
     if recognised < LEAST_RECOGNISED or sum(agreeing) < LEAST_AGREEING * len(agreeing):
@@ -63,55 +65,56 @@ def require_structure(gathering: Gathering, looks: tuple[Look, ...]) -> None:
         )
 
 
-def _anchored(own: Gathered, look: Look) -> bool:
+def _anchored(own: Gathered, board: _Board) -> bool:
     """Tell whether the template still looks like the reference frame that it began with."""
-    if not _halves_agree(own.reference, look):
+    if not board.halves_agree(own.reference):
         return False
-    fit = _fit(own.reference, look)
+    fit = board.fit(own.reference, board.look.pattern)
     # one noisy frame in which the descent does not end says nothing: both halves found their place
-    return fit is None or fit.likeness >= LEAST_LIKE * look.limits.likeness
+    return fit is None or fit.likeness >= LEAST_LIKE * board.look.limits.likeness
 
 
-def _halves_agree(crop: Crop, look: Look) -> bool:
-    """Tell whether two halves of the box find the target at the same place."""
-    board = _chess_board(look.pattern.shape)
-    direction = _directions(look)[1][:, 1]
-    places = [
-        _place(crop, look, half) @ direction
-        for half in (board.astype(np.float32), (~board).astype(np.float32))
-    ]
-    return bool(abs(places[0] - places[1]) < AGREE_PX)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Board:
+    """A look, cut like a chess board: what is the same for every crop that is tried on it."""
+
+    look: Look
+    strong: FloatArray
+    weak: FloatArray | None
+    halves: tuple[Pattern, Pattern]
+
+    @classmethod
+    def of(cls, look: Look) -> _Board:
+        """Cut a look; the direction that an edge leaves open is left alone in both halves."""
+        values, vectors = np.linalg.eigh(information_of(look.pattern, look.pivot_px, False))
+        weak = np.asarray(vectors[:, 0]) if values[0] < EDGE_SHARE * values[1] else None
+        black = _chess_board(look.pattern.shape)
+        halves = (_part(look.pattern, black), _part(look.pattern, ~black))
+        return cls(look, np.asarray(vectors[:, 1]), weak, halves)
+
+    def halves_agree(self, crop: Crop) -> bool:
+        """Tell whether the two halves find the target at the same place."""
+        fits = [self.fit(crop, half) for half in self.halves]
+        places = [
+            np.array([fit.x_px, fit.y_px]) @ self.strong if fit is not None else np.nan
+            for fit in fits
+        ]
+        return bool(abs(places[0] - places[1]) < AGREE_PX)
+
+    def fit(self, crop: Crop, pattern: Pattern) -> Fit | None:
+        """Fit a pattern in a crop."""
+        top, bottom, left, right = crop.inside
+        return fit_pattern(
+            crop.image[top:bottom, left:right], pattern,
+            (SLACK - left + crop.start[0], SLACK - top + crop.start[1]),
+            turns=self.look.turns, pivot_px=self.look.pivot_px, free=self.weak,
+        )  # fmt: skip
 
 
-def _directions(look: Look) -> tuple[FloatArray, FloatArray]:
-    """Return the information along the worst and the best direction, and both as columns."""
-    values, vectors = np.linalg.eigh(information_of(look.pattern, look.pivot_px, False))
-    return np.asarray(values), np.asarray(vectors)
-
-
-def _weak_direction(look: Look) -> FloatArray | None:
-    """Return the direction that an edge leaves open, or None."""
-    values, vectors = _directions(look)
-    return np.asarray(vectors[:, 0]) if values[0] < EDGE_SHARE * values[1] else None
-
-
-def _place(crop: Crop, look: Look, half: NDArray[np.float32]) -> FloatArray:
-    """Return where a part of the pattern is found, NaN where it is not."""
-    fit = _fit(crop, look, half)
-    return np.full(2, np.nan) if fit is None else np.array([fit.x_px, fit.y_px])
-
-
-def _fit(crop: Crop, look: Look, part: NDArray[np.float32] | None = None) -> Fit | None:
-    top, bottom, left, right = crop.inside
-    pattern = look.pattern
-    if part is not None:
-        share, slope_share = pattern.share * part, pattern.slope_share * part
-        pattern = replace(pattern, share=share, slope_share=slope_share)
-    return fit_pattern(
-        crop.image[top:bottom, left:right], pattern,
-        (SLACK - left + crop.start[0], SLACK - top + crop.start[1]),
-        turns=look.turns, pivot_px=look.pivot_px, free=_weak_direction(look),
-    )  # fmt: skip
+def _part(pattern: Pattern, half: NDArray[np.bool_]) -> Pattern:
+    part = half.astype(np.float32)
+    share, slope_share = pattern.share * part, pattern.slope_share * part
+    return replace(pattern, share=share, slope_share=slope_share)
 
 
 def _chess_board(shape: tuple[int, int]) -> NDArray[np.bool_]:
