@@ -96,7 +96,7 @@ class _Board:
         """Tell whether the two halves find the target at the same place."""
         fits = [self.fit(crop, half) for half in self.halves]
         places = [
-            np.array([fit.x_px, fit.y_px]) @ self.strong if fit is not None else np.nan
+            float(np.array([fit.x_px, fit.y_px]) @ self.strong) if fit is not None else np.nan
             for fit in fits
         ]
         return bool(abs(places[0] - places[1]) < AGREE_PX)
