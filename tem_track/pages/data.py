@@ -159,8 +159,8 @@ def _stills(marks: Marks, stills: Stills) -> list[dict[str, Any]]:
 
 def _mark(mark: Mark) -> list[Any]:
     points = mark.points_px
-    if mark.role == "axis" and len(points) > STATIONS:
-        points = points[_spread(len(points), STATIONS)]
+    if mark.role == "axis" and len(points) > STATIONS // 2:
+        points = points[_spread(len(points), STATIONS // 2)]
     elif mark.role == "outline" and len(points) > 2 * STATIONS:
         points = points[_spread(len(points), 2 * STATIONS)]
     return [mark.role, int(mark.closed), " ".join(f"{x:.4g},{y:.4g}" for x, y in points)]

@@ -10,16 +10,20 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image as Pictures
 
 from tem_track.cli import _status_of
 from tem_track.frames import open_movie
+from tem_track.outputs.canvas import write_words
 from tem_track.run import run
 from tem_track.simulate import simulate
 from tests.pages.browser import opened, wait
 
 FRAMES = 14
+TIMES = 864 / 768
+"""How much larger the film shows the movie."""
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -47,22 +51,84 @@ def likeness(results: Path, picture: np.ndarray) -> int:
     return int(np.argmax([agreement(frame.image) for frame in movie]))
 
 
-def test_the_film_shows_each_frame_once(results: Path) -> None:
+@pytest.fixture(scope="module")
+def film(results: Path) -> list[np.ndarray]:
     with av.open(str(results / "overlay.mp4")) as container:
-        pictures = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
-    assert len(pictures) == FRAMES
-    assert [likeness(results, picture[:, :720]) for picture in pictures] == list(range(FRAMES))
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def test_the_report_shows_the_frame_of_each_point(browser: Any, results: Path) -> None:
+def test_the_film_shows_each_frame_once(results: Path, film: list[np.ndarray]) -> None:
+    greys = [cv2.cvtColor(picture[:, :720], cv2.COLOR_RGB2GRAY) for picture in film]
+    assert [likeness(results, grey) for grey in greys] == list(range(FRAMES))
+
+
+def drawn_number(picture: np.ndarray) -> int:
+    """Return the number whose words 'frame N' stand in the head of the panel."""
+    head = picture[:70, 720:]
+
+    def agreement(number: int) -> float:
+        words = np.full((44, 240, 3), 255, dtype=np.uint8)
+        width = write_words(words, (6, 22), f"frame {number}", 26, (20, 20, 20), bold=True)
+        template = words[4:40, 2 : int(width) + 16]
+        return float(cv2.matchTemplate(head, template, cv2.TM_CCOEFF_NORMED).max())
+
+    return int(np.argmax([agreement(number) for number in range(FRAMES)]))
+
+
+def test_every_picture_of_the_film_names_its_frame(film: list[np.ndarray]) -> None:
+    assert [drawn_number(picture) for picture in film] == list(range(FRAMES))
+
+
+def test_the_tip_is_marked_where_the_points_say_in_every_frame(
+    results: Path, film: list[np.ndarray]
+) -> None:
+    points = pd.read_csv(results / "points.csv")
+    assert np.ptp(points["tip_y_px"]) > 50
+    for index, picture in enumerate(film):
+        x, y = (TIMES * (points[f"tip_{axis}_px"][index] + 0.5) - 0.5 for axis in "xy")
+        found_x, found_y = cross_near(picture, round(x), round(y))
+        assert (found_x, found_y) == pytest.approx((x, y), abs=1.0)
+
+
+def cross_near(picture: np.ndarray, x: int, y: int) -> tuple[float, float]:
+    """Return the middle of the tip's mark, looked for within 40 px around a place.
+
+    The mark's arms are four bars in the tip's colour; the template is the shape, not the code
+    that drew it.
+    """
+    colour = np.array([0x56, 0xB4, 0xE9])
+    left, top = x - 40, y - 40
+    patch = picture[max(top, 0) : y + 41, max(left, 0) : x + 41].astype(int)
+    blue = (np.abs(patch - colour).sum(axis=2) < 110).astype(np.float32)
+    shape = np.zeros((37, 37), dtype=np.float32)
+    arms = [slice(3, 14), slice(23, 34)]
+    for arm in arms:
+        shape[arm, 17:20] = shape[17:20, arm] = 1.0
+    score = cv2.matchTemplate(blue, shape, cv2.TM_CCORR)
+    row, column = np.argwhere(score >= score.max() - 0.5).mean(axis=0)
+    return float(max(left, 0) + column + 18), float(max(top, 0) + row + 18)
+
+
+def test_a_hovered_point_of_the_demo_shows_its_frame(browser: Any, results: Path) -> None:
     with opened(browser, results / "report.html") as (page, complaints):
         for frame in (0, 5, 6, FRAMES - 1):
-            page.evaluate(f"chooseByHand({frame})")
+            page.evaluate(f"chooseByHand({(frame + 3) % FRAMES})")
+            place = page.evaluate(
+                """(row) => {
+                  const plot = plots.find((p) => p.panel.key === 'force_time');
+                  plot.root.scrollIntoView({ block: 'center' });
+                  const box = plot.root.getBoundingClientRect();
+                  return [box.x + plot.toX(plot.x[row]), box.y + plot.toY(plot.series[0][row])];
+                }""",
+                frame,
+            )
+            page.mouse.move(*place)
             wait(page, f"document.documentElement.dataset.shown === '{frame}'")
             source = page.get_attribute("#still", "src")
             data = base64.b64decode(source.split(",", 1)[1])
             picture = np.asarray(Pictures.open(io.BytesIO(data)).convert("L"))
             assert likeness(results, picture) == frame
+            assert page.inner_text("#frame-number") == f"frame {frame}"
         assert complaints == []
 
 

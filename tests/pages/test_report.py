@@ -10,6 +10,7 @@ import pytest
 
 from tem_track import pages
 from tem_track.frames import open_movie
+from tem_track.pages import stills
 from tem_track.pages.flagged import problem_rows, worst_first
 from tem_track.pages.methods import methods_paragraph
 from tem_track.pages.report import safe_json
@@ -263,16 +264,36 @@ def test_thinned_stills_keep_what_matters_and_the_nearest_is_shown() -> None:
     assert thinned(48, 600) == list(range(48))
 
 
-def test_a_long_movie_shows_the_nearest_picture_and_says_so(browser: Any, tmp_path: Path) -> None:
-    count = 900
+def test_two_thousand_points_show_their_own_frames(browser: Any, tmp_path: Path) -> None:
+    count = 2000
     path = tmp_path / "report.html"
-    pages.write_report(made.result(count), made.movie(count), path)
+    pages.write_report(made.result(count), made.movie(count, noise=3.0), path)
     assert path.stat().st_size < 25e6
     with opened(browser, path) as (page, complaints):
+        for row in (333, 1000, 1702):
+            choose(page, 0)
+            page.mouse.move(*point_of(page, "length_time", row))
+            wait(page, "document.documentElement.dataset.row !== '0'")
+            shown = int(page.evaluate("document.documentElement.dataset.row"))
+            settle(page, shown)
+            assert abs(shown - row) <= 2  # points lie closer than the screen's pixels
+            assert page.evaluate(READ_CODE) == shown
+            assert page.inner_text("#still-note") == ""
+        assert complaints == []
+
+
+def test_where_pictures_do_not_fit_the_nearest_is_shown_and_said(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 700
+    path = tmp_path / "report.html"
+    monkeypatch.setattr(stills, "TOTAL_BYTES", 100_000)
+    pages.write_report(made.result(count), made.movie(count), path)
+    with opened(browser, path) as (page, complaints):
         own = set(page.evaluate("data.stills.map((still) => still.frame)"))
-        assert len(own) <= 600
+        assert len(own) <= stills.ALWAYS
         assert page.evaluate("data.frame.length") == count
-        without = next(row for row in range(400, 500) if row not in own)
+        without = next(row for row in range(300, 400) if row not in own)
         page.evaluate(f"chooseByHand({without})")
         wait(page, f"document.documentElement.dataset.row === '{without}'")
         near = min(own, key=lambda frame: (abs(frame - without), frame))
@@ -283,7 +304,7 @@ def test_a_long_movie_shows_the_nearest_picture_and_says_so(browser: Any, tmp_pa
         page.evaluate(f"chooseByHand({near})")
         wait(page, f"document.documentElement.dataset.row === '{near}'")
         assert page.inner_text("#still-note") == ""
-        assert "of 900 frames have their picture" in page.inner_text("body")
+        assert f"of {count} frames have their picture" in page.inner_text("body")
         assert complaints == []
 
 
@@ -314,6 +335,6 @@ def test_the_methods_paragraph_says_what_was_done() -> None:
 def test_noisy_stills_keep_to_their_budget(side: int) -> None:
     rng = np.random.default_rng(1)
     stack = rng.normal(128, 50, (4, side, side)).clip(0, 255).astype(np.uint8)
-    stills = make_stills(open_movie(stack, frame_interval_s=1.0), [0, 1, 2, 3])
-    assert np.mean([len(source) for source in stills.sources]) < 70_000 * 4 / 3
-    assert max(stills.width_px, stills.height_px) <= 760
+    found = make_stills(open_movie(stack, frame_interval_s=1.0), [0, 1, 2, 3])
+    assert np.mean([len(source) for source in found.sources]) < 70_000 * 4 / 3
+    assert max(found.width_px, found.height_px) <= 760
