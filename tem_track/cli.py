@@ -351,12 +351,17 @@ def report(
     frames: Annotated[
         str, typer.Option(metavar="0,15,40,...", help="Frames of the montage, by hand.")
     ] = "",
+    width_mm: Annotated[
+        float | None,
+        typer.Option(min=40.0, max=400.0, help="Width of the curves on paper, for example 85."),
+    ] = None,
 ) -> None:
     """Draw pictures and report again from stored results and the movie."""
     from tem_track.run import redraw
 
+    numbers = _whole_numbers(frames, "--frames")
     with _progress(quiet=False) as progress:
-        redraw(results, progress=progress, frames=_whole_numbers(frames, "--frames"))
+        redraw(results, progress=progress, frames=numbers, width_mm=width_mm)
     print(results / "report.html")
 
 

@@ -300,8 +300,25 @@ def _with_mechanics_of(measured: Experiment, given: Experiment) -> Experiment:
     return measured.model_copy(update=changed)
 
 
-def redraw(folder: Path, *, progress: Progress, frames: list[int] | None = None) -> Result:
+def redraw(
+    folder: Path,
+    *,
+    progress: Progress,
+    frames: list[int] | None = None,
+    width_mm: float | None = None,
+) -> Result:
     """Draw pictures and report of a results folder again.
+
+    Parameters
+    ----------
+    folder : Path
+        A results folder.
+    progress : callable
+        Called as ``progress(stage, done, total)``.
+    frames : list of int, optional
+        The montage's frames, picked by hand.
+    width_mm : float, optional
+        Width of the curves on paper.
 
     Raises
     ------
@@ -312,7 +329,9 @@ def redraw(folder: Path, *, progress: Progress, frames: list[int] | None = None)
     result = outputs.read_results(folder)
     movie = _movie_of(result.experiment)
     with hold(folder):
-        outputs.write_pictures(result, movie, folder, progress=progress, frames=frames)
+        outputs.write_pictures(
+            result, movie, folder, progress=progress, frames=frames, width_mm=width_mm
+        )
         pages.write_report(result, movie, folder / "report.html", progress=progress)
     return result
 

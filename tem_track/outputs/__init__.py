@@ -43,6 +43,7 @@ def write_pictures(
     *,
     progress: Progress | None = None,
     frames: Sequence[int] | None = None,
+    width_mm: float | None = None,
 ) -> None:
     """Write overlay.mp4, montage.png, .pdf and curves.png, .pdf, .svg into a results folder.
 
@@ -55,7 +56,10 @@ def write_pictures(
         Called as ``progress(stage, done, total)``.
     frames : sequence of int, optional
         The montage's frames, picked by hand.
+    width_mm : float, optional
+        Width of the curves on paper: 170 for two columns, the default, or 85 for one.
     """
-    write_curves(result, [folder / f"curves.{kind}" for kind in ("png", "pdf", "svg")])
+    kinds = ("png", "pdf", "svg")
+    write_curves(result, [folder / f"curves.{kind}" for kind in kinds], width_mm=width_mm)
     write_montage(result, movie, [folder / f"montage.{kind}" for kind in ("png", "pdf")], frames)
     write_overlay(result, movie, folder / "overlay.mp4", progress)

@@ -138,7 +138,7 @@ class Canvas:
     def name(self, text: str, points_px: FloatArray, colour: str) -> None:
         """Write a line's name just above its left end; beside its upper end where it is steep."""
         points = self.at(points_px)
-        size = max(12, round(min(self.picture.shape[:2]) / 48))
+        size = max(12, round(min(self.picture.shape[:2]) / 46))
         wide, high = np.ptp(points, axis=0)
         x, y = points[np.argmin(points[:, 0 if wide >= high else 1])]
         y = y - 0.9 * size if wide >= high else y + 1.2 * size
@@ -146,6 +146,9 @@ class Canvas:
         while any((np.abs(place - other) < (6 * size, 1.3 * size)).all() for other in self._named):
             place[1] += 1.4 * size
         self._named.append(place)
+        width = _font(size, bold=False).getlength(text)
+        left, top = place - (0.4 * size, 0.7 * size)
+        shade(self.picture, (left, top, left + width + 0.8 * size, top + 1.4 * size), 0.5)
         write_words(self.picture, (place[0], place[1]), text, size, rgb(colour), halo=HALO)
 
 

@@ -20,6 +20,9 @@ __all__ = ["Corner", "Grey", "Levels", "Survey", "resized", "survey"]
 
 SAMPLES = 8
 FLAT_RANGE = 64.0
+EXTREMES = (0.5, 99.5)
+"""Percentiles; a burnt-in label, hot pixels and dead ones lie beyond them."""
+
 BAD_FRAME_GREY = 96
 
 Grey = NDArray[np.uint8]
@@ -118,10 +121,11 @@ def _survey(movie: Movie, picked: Sequence[int]) -> Survey:
 
 def _levels(images: Sequence[Image]) -> Levels:
     values = np.concatenate([image[::4, ::4].ravel() for image in images])
-    low, high = (float(v) for v in np.nanpercentile(values, (0.1, 99.9)))
+    low, high = (float(v) for v in np.nanpercentile(values, EXTREMES))
     if images[0].dtype == np.uint8 and high - low >= FLAT_RANGE:
         return Levels(0.0, 255.0)
-    return Levels(low, high) if high > low else Levels(low - 1.0, low + 1.0)
+    margin = 0.08 * (high - low) or 1.0
+    return Levels(low - margin, high + margin)
 
 
 def _unrest(grey: Grey) -> NDArray[np.float32]:

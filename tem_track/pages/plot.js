@@ -2,6 +2,10 @@
 
 const MARGIN = { left: 62, right: 14, top: 12, bottom: 42 };
 
+const MOVES = {
+  ArrowLeft: [-0.125, 0], ArrowRight: [0.125, 0], ArrowUp: [0, 0.125], ArrowDown: [0, -0.125],
+};
+
 function niceStep(span, count) {
   const raw = span / count;
   const decade = 10 ** Math.floor(Math.log10(raw));
@@ -68,7 +72,7 @@ class Plot {
     this.root = addSvg(sheet, "svg", {
       tabindex: "0",
       role: "img",
-      "aria-label": `${this.panel.title}. Arrow keys step through the frames, plus and minus zoom, 0 shows all.`,
+      "aria-label": `${this.panel.title}. Arrow keys step through the frames, plus and minus zoom, shift with the arrow keys moves, 0 shows all.`,
       "data-panel": this.panel.key,
     });
     // The cursor has a sheet of its own: moving it must not paint thousands of points again.
@@ -90,10 +94,21 @@ class Plot {
 
   showAll() {
     this.x_range = rangeOf([this.x]);
-    const share = this.panel.common;
-    const stretched = (column) => column.map((v) => (v === null ? null : v * (1 + share)));
-    this.y_range = rangeOf(share ? [...this.series, ...this.series.map(stretched)] : this.series);
+    this.y_range = this.reach();
     this.back.hidden = true;
+  }
+
+  // Values and what shades them; a poorly known column's band does not flatten the others.
+  reach() {
+    const [low, high] = rangeOf(this.series);
+    const most = high - low;
+    const ends = this.panel.ys.map((name, i) => {
+      const u = this.data.columns[`u_${name}`];
+      const shade = (v, row) => Math.min(2 * ((u && u[row]) || 0) + Math.abs(v) * this.panel.common, most);
+      const moved = (sign) => this.series[i].map((v, row) => (v === null ? null : v + sign * shade(v, row)));
+      return [moved(-1), moved(1)];
+    });
+    return rangeOf([...this.series, ...ends.flat()]);
   }
 
   reset() {
@@ -443,16 +458,32 @@ class Plot {
     this.changed();
   }
 
+  // The chosen point where it is in sight, the middle otherwise: what the keys zoom about.
+  focus() {
+    const { left, top, width, height } = this.box;
+    const [x, y] = [this.places[0][0][this.row], this.places[0][1][this.row]];
+    const inside = x >= left && x <= left + width && y >= top && y <= top + height;
+    return inside ? [x, y] : [left + width / 2, top + height / 2];
+  }
+
+  // Move the view by shares of its width and height.
+  shift(across, up) {
+    const moved = ([low, high], share) => [low + share * (high - low), high + share * (high - low)];
+    this.x_range = moved(this.x_range, across);
+    this.y_range = moved(this.y_range, up);
+    this.changed();
+  }
+
   changed() {
     this.back.hidden = false;
     this.render();
   }
 
   key(event) {
-    const { left, top, width, height } = this.box;
-    const middle = [left + width / 2, top + height / 2];
-    if (event.key === "+" || event.key === "=") this.zoom(0.8, ...middle);
-    else if (event.key === "-") this.zoom(1.25, ...middle);
+    const move = event.shiftKey && MOVES[event.key];
+    if (move) this.shift(...move);
+    else if (event.key === "+" || event.key === "=") this.zoom(0.8, ...this.focus());
+    else if (event.key === "-") this.zoom(1.25, ...this.focus());
     else if (event.key === "0") this.reset();
     else return;
     event.preventDefault();

@@ -26,6 +26,7 @@ from tem_track.outputs.display import survey
 from tem_track.outputs.figures import common_share, events_of
 from tem_track.outputs.files import write_text
 from tem_track.outputs.marks import boxes_of
+from tem_track.outputs.panels import panels_of
 from tem_track.outputs.style import PHASE_COLOURS
 from tem_track.outputs.words import initial_words, value_words
 from tem_track.pages.data import page_data
@@ -79,7 +80,7 @@ def _page(
         "report.html.j2",
         styles=("page.css", "report.css"),
         scripts=("page.js", "plot.js", "report.js"),
-        title=Path(result.experiment.movie).name,
+        title=_title(Path(result.experiment.movie)),
         subtitle=" · ".join(filter(None, (result.experiment.mode, shape, material))),
         key_numbers=_key_numbers(result),
         warnings=[str(w) for w in result.summary.get("warnings") or []],
@@ -90,6 +91,7 @@ def _page(
         scale_bar=_scale_bar(result, movie),
         last_row=len(result.points) - 1,
         phases=_phases(result),
+        curves=bool(panels_of(result)),
         common=common_share(result, "force_nN") > 0,
         summary=[row for row in summary_rows(result) if not row[0].startswith("  on area")],
         area_models=_area_models(result),
@@ -104,6 +106,11 @@ def _page(
         data=safe_json(page_data(result, movie, stills)),
         stills=safe_json(stills.sources),
     )
+
+
+def _title(movie: Path) -> str:
+    """Return the movie's name; a folder of pictures is named with the folder that holds it."""
+    return movie.name if movie.suffix else "/".join(movie.parts[-2:])
 
 
 # --------------------------------------------------------------------------- one file, no network

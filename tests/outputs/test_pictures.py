@@ -6,14 +6,22 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pictures
 
 from tem_track import outputs
 from tem_track.errors import ConfigError
+from tem_track.frames import open_movie
 from tem_track.outputs.canvas import nice_length_nm, write_words
+from tem_track.outputs.curves import curves_figure
+from tem_track.outputs.display import survey
+from tem_track.outputs.figures import journal_style, switches_of
 from tem_track.outputs.marks import bar_edge_px, marks_of
+from tem_track.outputs.montage import montage_figure
 from tem_track.outputs.overlay import film_of, frames_per_second
+from tem_track.outputs.panels import panels_of
 from tem_track.outputs.story import story_rows
-from tem_track.outputs.style import COLOURS
+from tem_track.outputs.style import COLOURS, prefixed
+from tem_track.outputs.words import row_words
 from tem_track.records import Box, Reference, Target
 from tests.outputs import made
 
@@ -117,8 +125,6 @@ def test_pictures_are_drawn_of_every_kind_of_result(tmp_path: Path, case: str) -
 
 @pytest.mark.parametrize("size", [(512, 512), (1500, 300), (300, 900)])
 def test_a_painted_frame_has_even_sides_and_room_for_words(size: tuple[int, int]) -> None:
-    from tem_track.frames import open_movie
-
     stack = np.full((3, size[1], size[0]), 128, dtype=np.uint16)
     movie = open_movie(stack, frame_interval_s=0.1)
     film = film_of(made.result(3), movie)
@@ -185,3 +191,58 @@ def test_the_outline_is_drawn_on_to_the_faces_where_the_length_is_measured() -> 
     stations = marks_of(result, made.movie()).stations(0)
     assert stations is not None
     assert len(stations) == len(outline)
+
+
+@pytest.mark.parametrize("width_mm", [85, 170])
+def test_curves_have_the_width_that_was_asked_for(tmp_path: Path, width_mm: int) -> None:
+    outputs.write_curves(made.result(), [tmp_path / "c.png"], width_mm=width_mm)
+    with Pictures.open(tmp_path / "c.png") as picture:
+        assert picture.width == pytest.approx(width_mm / 25.4 * 300, abs=1)
+        assert picture.height <= 231 / 25.4 * 300
+
+
+def test_no_line_crosses_the_step_between_the_contact_equations() -> None:
+    result = made.result()
+    equations = np.where(result.points["strain_eng"] <= 0.02, 1.0, 2.0)
+    result.points["mook_equation"] = equations
+    stress = next(panel for panel in panels_of(result) if panel.key == "stress_strain")
+    assert switches_of(result, stress) == []
+    result.summary["area_model"] = "mook"
+    rows = switches_of(result, stress)
+    assert [equations[row - 1] != equations[row] for row in rows] == [True, True]
+    with journal_style():
+        line = curves_figure(result).axes[1].lines[0]
+    assert np.isnan(np.asarray(line.get_ydata(), dtype=float)).sum() == len(rows)
+
+
+def test_frames_without_a_point_are_numbered_against_time() -> None:
+    result, movie = made.result(24), made.movie(24)
+    result.points.loc[20:, ["deformation_nm", "stress_MPa"]] = np.nan
+    with journal_style():
+        whole = montage_figure(result, movie, [0, 6, 12])
+        cut = montage_figure(result, movie, [0, 12, 22])
+    labels = [axes.get_xlabel() for axes in whole.axes if axes.get_xlabel()]
+    assert labels == ["deformation (nm)"]
+    curves = [axes for axes in cut.axes if axes.get_xlabel()]
+    assert [axes.get_xlabel() for axes in curves] == ["deformation (nm)", "time (s)"]
+    numbers = [{text.get_text() for text in axes.texts} for axes in curves]
+    assert numbers == [{"1", "2"}, {"1", "2", "3"}]
+
+
+def test_currents_are_read_in_the_unit_that_fits_them() -> None:
+    assert prefixed(np.array([np.nan, -3e-10]), "A") == (1e-12, "pA")
+    assert prefixed(np.array([0.2, 2.0]), "A") == (1.0, "A")
+    result = made.growth()
+    result.points["current_A"] = np.linspace(0, -4e-9, len(result.points))
+    panel = next(panel for panel in panels_of(result) if panel.key == "current_time")
+    assert panel.y_label == "current (nA)"
+    words = dict(row_words(result, len(result.points) - 1, frozenset({"current_A"})))
+    assert words["current"] == "-4 nA"
+
+
+def test_grey_levels_are_those_of_the_scene_not_of_its_label() -> None:
+    rng = np.random.default_rng(0)
+    flat = rng.integers(100, 125, (3, 200, 200)).astype(np.uint8)
+    flat[:, 196:, :32] = 255
+    shown = survey(open_movie(flat, frame_interval_s=1.0)).levels.apply(flat[0])
+    assert np.ptp(shown[:180]) > 150

@@ -144,8 +144,14 @@ def test_curves_zoom_and_come_back(page: Any) -> None:
     page.keyboard.press("+")
     zoomed = page.evaluate("plots.find((p) => p.panel.key === 'length_time').x_range")
     assert zoomed[1] - zoomed[0] == pytest.approx(0.8 * (before[1] - before[0]))
+    page.keyboard.press("Shift+ArrowRight")
+    moved = page.evaluate("plots.find((p) => p.panel.key === 'length_time').x_range")
+    assert moved[0] - zoomed[0] == pytest.approx(0.125 * (zoomed[1] - zoomed[0]))
+    assert moved[1] - moved[0] == pytest.approx(zoomed[1] - zoomed[0])
+    row = page.evaluate("document.documentElement.dataset.row")
     page.keyboard.press("0")
     assert page.evaluate("plots.find((p) => p.panel.key === 'length_time').x_range") == before
+    assert page.evaluate("document.documentElement.dataset.row") == row
 
 
 def test_everything_is_reached_by_the_tab_key(page: Any) -> None:
