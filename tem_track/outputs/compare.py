@@ -16,7 +16,9 @@ from tem_track.outputs.files import replacing, write_text
 from tem_track.outputs.panels import column, has
 from tem_track.outputs.style import label
 from tem_track.outputs.tables import cell, quoted
+from tem_track.outputs.words import value_words
 from tem_track.outputs.workbook import write_sheets
+from tem_track.records import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,17 +78,18 @@ def table_rows(results: Results) -> list[list[Any]]:
     models = _area_models(results)
     header = ["specimen", "material", "growth_direction", "shape", "mode", *_SUMMARY, "area_model"]
     header += [f"critical_stress_{model}_MPa" for model in models]
-    rows = [_row(Path(folder), result, models) for folder, result in results]
+    names = names_of([Path(folder) for folder, _ in results])
+    rows = [_row(name, result, models) for name, (_, result) in zip(names, results, strict=True)]
     used = [i for i in range(len(header)) if any(row[i] not in (None, "") for row in rows)]
     return [[line[i] for i in used] for line in (header, *rows)]
 
 
-def _row(folder: Path, result: Result, models: Sequence[str]) -> list[Any]:
+def _row(name: str, result: Result, models: Sequence[str]) -> list[Any]:
     specimen, summary = result.experiment.specimen, result.summary
     what = [specimen.material, specimen.growth_direction, specimen.shape] if specimen else [""] * 3
     by_model = summary.get("critical_stress_by_area_model_MPa") or {}
     return [
-        name_of(folder),
+        name,
         *what,
         result.experiment.mode,
         *(summary.get(key) for key in _SUMMARY),
@@ -95,10 +98,13 @@ def _row(folder: Path, result: Result, models: Sequence[str]) -> list[Any]:
     ]
 
 
-def name_of(folder: Path) -> str:
-    """Return a specimen's name: its results folder's, without the ending."""
-    name = folder.resolve().name
-    return name.removesuffix(".results")
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """Return the specimens' names: their results folders', with their parents' where alike."""
+    names = [folder.resolve().name.removesuffix(".results") for folder in folders]
+    return [
+        f"{folder.resolve().parent.name}/{name}" if names.count(name) > 1 else name
+        for folder, name in zip(folders, names, strict=True)
+    ]
 
 
 def _area_models(results: Results) -> list[str]:
@@ -109,9 +115,27 @@ def _area_models(results: Results) -> list[str]:
 
 
 def _markdown(rows: list[list[Any]]) -> str:
+    """Return a table for reading: a value and its uncertainty share a cell."""
+    rows = _joined(rows)
     lines = ["| " + " | ".join(_short(value) for value in row) + " |" for row in rows]
     lines.insert(1, "|" + "---|" * len(rows[0]))
     return "\n".join(lines) + "\n"
+
+
+def _joined(rows: list[list[Any]]) -> list[list[Any]]:
+    """Write value ± u in the value's column and leave the column of u out."""
+    header = rows[0]
+    of_u = {i: header.index(f"u_{name}") for i, name in enumerate(header) if f"u_{name}" in header}
+    left_out = set(of_u.values())
+    body = [
+        [
+            value_words(row[i], row[of_u[i]]) if i in of_u and row[i] is not None else row[i]
+            for i in range(len(header))
+            if i not in left_out
+        ]
+        for row in rows[1:]
+    ]
+    return [[name for i, name in enumerate(header) if i not in left_out], *body]
 
 
 def _short(value: Any) -> str:
@@ -149,8 +173,9 @@ def write_plot(results: Results, path: str | os.PathLike[str], *, width_mm: floa
     with journal_style():
         figure = new_figure(width_mm, 0.8 * width_mm)
         axes = figure.add_subplot()
-        for number, (folder, result) in enumerate(results):
-            _draw(axes, Path(folder), result, x, y, number)
+        names = names_of([Path(folder) for folder, _ in results])
+        for number, (name, (_, result)) in enumerate(zip(names, results, strict=True)):
+            _draw(axes, name, result, x, y, number)
         axes.set_xlabel(label(x))
         axes.set_ylabel(label(y))
         axes.legend(handlelength=1.4, borderaxespad=0.3)
@@ -165,22 +190,29 @@ def _common_columns(results: Sequence[Result]) -> tuple[str, str]:
     raise ResultsError("the results have no curve in common; plot those of one kind together")
 
 
-def _draw(axes: Axes, folder: Path, result: Result, x: str, y: str, number: int) -> None:
+def _draw(axes: Axes, name: str, result: Result, x: str, y: str, number: int) -> None:
     colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
     style = ("-", "--", ":", "-.")[number // len(SERIES_COLOURS) % 4]
     across, up = column(result, x), column(result, y)
     phases = result.points["phase"].astype(str).to_numpy()
     shown = np.isfinite(across) & np.isfinite(up) & ~np.isin(phases, ("broken", "after"))
+    across, up = _parted(across[shown], up[shown], column(result, "mook_equation")[shown])
     axes.plot(
-        across[shown], up[shown], style, marker="o", ms=1.8, mew=0, color=colour, lw=0.9,
-        label=_legend(folder, result),
+        across, up, style, marker="o", ms=1.8, mew=0, color=colour, lw=0.9,
+        label=_legend(name, result),
     )  # fmt: skip
 
 
-def _legend(folder: Path, result: Result) -> str:
+def _parted(x: FloatArray, y: FloatArray, equation: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Part a curve where a particle's equation changes: the jump is no drop of its stress."""
+    at = np.flatnonzero(np.abs(np.diff(equation)) > 0) + 1
+    return np.insert(x, at, np.nan), np.insert(y, at, np.nan)
+
+
+def _legend(name: str, result: Result) -> str:
     specimen = result.experiment.specimen
     diameter = result.summary.get("initial_diameter_nm")
-    parts = [name_of(folder)]
+    parts = [name]
     if specimen is not None and specimen.growth_direction:
         parts.append(specimen.growth_direction)
     if diameter is not None:

@@ -7,6 +7,7 @@ import pytest
 
 from tem_track import outputs
 from tem_track.errors import ConfigError, ResultsError
+from tem_track.outputs.words import value_words
 from tests.outputs import made
 
 
@@ -60,9 +61,20 @@ def test_the_table_has_one_row_a_specimen(tmp_path: Path) -> None:
     assert table["critical_stress_MPa"].iloc[0] == pytest.approx(18.32, abs=0.01)
     assert pd.isna(table["critical_stress_MPa"].iloc[1])
     outputs.write_table(results, tmp_path / "table.md")
-    assert (tmp_path / "table.md").read_text().startswith("| specimen | material |")
+    text = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert text.startswith("| specimen | material |")
+    u = table["u_critical_stress_MPa"].iloc[0]
+    assert f"| {value_words(table['critical_stress_MPa'].iloc[0], u)} |" in text
+    assert "u_critical" not in text
     with pytest.raises(ConfigError, match=r"must end in \.csv"):
         outputs.write_table(results, tmp_path / "table.doc")
+
+
+def test_results_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    results = [(tmp_path / name / "results", made.result()) for name in ("one", "two")]
+    outputs.write_table(results, tmp_path / "table.csv")
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert table["specimen"].tolist() == ["one/results", "two/results"]
 
 
 def test_curves_of_several_specimens_share_one_figure(tmp_path: Path) -> None:
