@@ -19,6 +19,12 @@ __all__ = ["Coarse", "Place", "make_coarse", "search"]
 Float32 = NDArray[np.float32]
 
 
+ALL_MOVES = 0.99
+"""Least part of a reduced pixel that moves with the target, for a template without a mask."""
+NO_CONTRAST = 1e-4
+"""Least variance under the template over that of the frame: less is called uniform."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Coarse:
     """The reduced template.
@@ -28,13 +34,16 @@ class Coarse:
     factor : int
         Frame pixels per reduced pixel.
     template : float32 (h, w)
-        Reduced grey values; pixels that do not move with the target hold the mean.
+        Reduced grey values.
+    moving : float32 (h, w) or empty
+        How much of each moves with the target; empty where all does.
     pad : int
         Reduced pixels by which the frame is continued beyond its border.
     """
 
     factor: int
     template: Float32
+    moving: Float32
     pad: int
 
 
@@ -51,10 +60,11 @@ def make_coarse(template: FloatArray, moving: NDArray[np.bool_]) -> Coarse:
     """Reduce a template of shape (h, w), so that its shorter side keeps 12 pixels or more."""
     h, w = template.shape
     factor = int(np.clip(2 ** int(np.log2(max(1.0, min(h, w) / 12))), 1, 8))
-    filled = np.where(moving, template, template[moving].mean() if moving.any() else 0.0)
-    low = reduce_image(filled.astype(np.float32), factor)
+    low = np.ascontiguousarray(reduce_image(template.astype(np.float32), factor))
     pad = int(np.ceil(0.25 * min(low.shape)))
-    return Coarse(factor, np.ascontiguousarray(low, np.float32), pad)
+    part = reduce_image(moving.astype(np.float32), factor)
+    whole = part.min() > ALL_MOVES or not part.any()
+    return Coarse(factor, low, np.empty((0, 0), np.float32) if whole else part, pad)
 
 
 def reduce_image(image: Image, factor: int) -> Float32:
@@ -85,9 +95,32 @@ def search(image: Image, coarse: Coarse, *, most: int = 3, within: float = 0.1) 
     low = np.asarray(cv2.copyMakeBorder(low, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.float32)
     if low.shape[0] < coarse.template.shape[0] or low.shape[1] < coarse.template.shape[1]:
         return []
-    map_ = np.asarray(cv2.matchTemplate(low, coarse.template, cv2.TM_CCOEFF_NORMED), np.float32)
+    map_ = _correlation(low, coarse)
     map_[~np.isfinite(map_)] = -1
     return _peaks(map_, coarse, most, within)
+
+
+def _correlation(low: Float32, coarse: Coarse) -> Float32:
+    """Return the normalised cross-correlation of the pixels that move with the target.
+
+    Pixels that do not are no part of any sum: filled with a grey of their own they would outweigh
+    the target where a box is generous.
+    """
+    if not coarse.moving.size:
+        return np.asarray(cv2.matchTemplate(low, coarse.template, cv2.TM_CCOEFF_NORMED), np.float32)
+    weight = coarse.moving
+    total = float(weight.sum())
+    template = weight * (coarse.template - float((weight * coarse.template).sum()) / total)
+    energy = float((template * coarse.template).sum())
+    low = low - float(low.mean())
+    cross, sum_, squares = (
+        cv2.matchTemplate(image, kernel, cv2.TM_CCORR)
+        for image, kernel in ((low, template), (low, weight), (low * low, weight))
+    )
+    spread = squares - sum_ * sum_ / total
+    least = max(NO_CONTRAST * total * float(low.var()), 1e-9)
+    found = cross / np.sqrt(np.maximum(spread, least) * max(energy, 1e-12))
+    return np.asarray(np.where(spread > least, found, -1), np.float32)
 
 
 def _peaks(map_: Float32, coarse: Coarse, most: int, within: float) -> list[Place]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tem_track.tracking.average import average
 from tem_track.tracking.gather import Gathered
-from tem_track.tracking.moving import learn_pixels
+from tem_track.tracking.moving import first_trust, learn_pixels
 from tem_track.tracking.registration import asks_for_turn, fit_all
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
@@ -18,7 +18,7 @@ from tem_track.tracking.tracker import Look
 
 __all__ = ["grow"]
 
-ROUNDS = 4
+ROUNDS = 5
 
 
 def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
@@ -36,8 +36,11 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
     inner = draft.pattern
     state.usable = ~own.still.mask()
     state.mask = state.usable
+    state.trust = first_trust(inner)
     inner = replace(
-        inner, share=inner.share * state.mask, slope_share=inner.slope_share * state.mask
+        inner,
+        share=np.asarray(inner.share * state.mask, np.float32),
+        slope_share=np.asarray(inner.slope_share * state.mask * state.trust, np.float32),
     )
     state.noise, state.base = inner.noise.astype(float), inner.level
     fits = fit_all(stack, inner, state)
@@ -52,4 +55,5 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
             fits = fit_all(stack, inner, state)
         learn_pixels(state, stack, fits, inner)
         state.early = False
+        state.rounds += 1
     return settle(state, stack, fits), state.mask

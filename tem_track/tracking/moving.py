@@ -1,4 +1,10 @@
-"""Which of a box's pixels move with the target, and how much a pixel varies by itself."""
+"""Which of a box's pixels move with the target, and how much a pixel varies by itself.
+
+Two things are asked. A pixel whose residuals mean a motion of its own of a good part of a pixel
+belongs to something else and is left out. A region that seems to move by less, since a specimen
+comes to touch a face or a film behind moves otherwise, keeps its place and loses its weight: its
+own motion is a variance beside that of its noise, and the two together are what its slopes say.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +22,29 @@ from tem_track.tracking.noise import noise_of_grey, variance
 from tem_track.tracking.registration import good_fits, residuals
 from tem_track.tracking.template import SLOPE_NOISE, Template
 
-__all__ = ["learn_pixels"]
+__all__ = ["first_trust", "learn_pixels"]
 
 POOL_PX = 3.0
 OWN_MOTION_PX = 0.4
 ODD_EXCESS = 0.25
+REGION_PX = 4.0
+"""Standard deviation of the window within which pixels are taken to move alike."""
+CALM_PART = 0.25
+CALM_PX = 0.02
+ODD_MOTION = 9.0
+"""A region's variance over the typical one, from which on it weighs less.
+
+What all regions share, a film behind say, is no reason to prefer one: few of its states are seen,
+and weights made from them would be made of chance.
+"""
+EARLY_ROUNDS = 2
+EARLY_PX = 0.3
+"""Motion of its own that every region is granted before anything is known of it.
+
+So most regions decide at first, and not the one steep edge.
+"""
+SURE_MOTION = 3.0
+"""Standard errors of the noise that a region's own motion has to exceed."""
 
 
 def learn_pixels(
@@ -32,12 +56,15 @@ def learn_pixels(
         return
     total = np.zeros(state.shape)
     count = np.zeros(state.shape)
+    regions = _Regions(pattern)
     for k in good:
         fit = fits[k]
         assert fit is not None
         rest = residuals(stack[k], fit, pattern, state)
         count += np.isfinite(rest)
-        total += np.nan_to_num(rest) ** 2
+        rest = np.nan_to_num(rest)
+        total += rest**2
+        regions.add(rest)
     mean_square = total / np.maximum(count, 1)
     box = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
     seen = np.minimum(count, state.support) >= max(1.5, len(good) / 4)
@@ -46,7 +73,72 @@ def learn_pixels(
     state.noise = noise_of_grey(grey, mean_square, seen & state.mask, len(good))
     by_grey = variance(state.noise, grey)
     excess = mean_square * len(good) / (len(good) - 1) / by_grey - 1
-    state.mask = seen & ~_moves_otherwise(excess, seen, by_grey, len(good), pattern, state)
+    most = max(OWN_MOTION_PX**2, ODD_MOTION * regions.typical(len(good)))
+    state.mask = seen & ~_moves_otherwise(excess, seen, by_grey, len(good), pattern, state, most)
+    state.trust = regions.capped() if state.rounds < EARLY_ROUNDS else regions.trust(len(good))
+
+
+def first_trust(pattern: Pattern) -> FloatArray:
+    """Return how far each slope counts before anything is known of its motion, 0 to 1."""
+    return _Regions(pattern).capped()
+
+
+class _Regions:
+    """The motion of every region against the fit of the whole, across its own edges.
+
+    A region's apparent motion in one frame is its scores' sum over its information. Their mean
+    square over the frames, less what noise makes, is the variance of its own motion.
+    """
+
+    def __init__(self, pattern: Pattern) -> None:
+        """Begin with a pattern, whose slopes and noise tell what a region could say at best."""
+        value, slopes = slopes_at_rest(pattern, (0.0, 0.0), False)
+        weight = pattern.share / variance(pattern.noise.astype(float), value)
+        self._slopes, self._scores = slopes, weight * slopes
+        xx, xy, yy = self._tensor(REGION_PX)
+        angle = 0.5 * np.arctan2(2 * xy, xx - yy)
+        self._cos, self._sin = np.cos(angle), np.sin(angle)
+        self._information = np.maximum(self._across(xx, xy, yy), 1e-12)
+        narrow = self._tensor(REGION_PX / math.sqrt(2))
+        narrow = [part / (4 * math.pi * REGION_PX**2) for part in narrow]
+        self._noise = self._across(*narrow) / self._information**2
+        self._squares = np.zeros(value.shape)
+
+    def add(self, rest: FloatArray) -> None:
+        """Take in the residuals (h, w) of a frame."""
+        x, y = (_pooled(part * rest, REGION_PX) for part in self._scores)
+        self._squares += ((self._cos * x + self._sin * y) / self._information) ** 2
+
+    def capped(self) -> FloatArray:
+        """Return the share that leaves no region more to say than a tolerance of its motion."""
+        return np.asarray(self._noise / (self._noise + EARLY_PX**2))
+
+    def trust(self, n_frames: int) -> FloatArray:
+        """Return the noise's share in the variance of every region's motion, 0 to 1."""
+        sure = 1 + SURE_MOTION * math.sqrt(2 / n_frames)
+        own = np.maximum(self._squares / (n_frames - 1) - sure * self._noise, 0)
+        odd = np.maximum(own - ODD_MOTION * self.typical(n_frames), 0)
+        return np.asarray((self._noise + 1e-12) / (self._noise + odd + 1e-12))
+
+    def typical(self, n_frames: int) -> float:
+        """Return the variance of motion that the calmer regions have."""
+        own = np.maximum(self._squares / (n_frames - 1) - self._noise, 0).ravel()
+        order = np.argsort(own)
+        told = np.cumsum(1 / (self._noise.ravel()[order] + EARLY_PX**2))
+        return max(float(own[order][np.searchsorted(told, CALM_PART * told[-1])]), CALM_PX**2)
+
+    def _tensor(self, size_px: float) -> list[FloatArray]:
+        (sx, sy), (gx, gy) = self._scores, self._slopes
+        return [_pooled(product, size_px) for product in (sx * gx, sx * gy, sy * gy)]
+
+    def _across(self, xx: FloatArray, xy: FloatArray, yy: FloatArray) -> FloatArray:
+        c, s = self._cos, self._sin
+        return np.asarray(c * c * xx + 2 * c * s * xy + s * s * yy)
+
+
+def _pooled(values: FloatArray, size_px: float) -> FloatArray:
+    border = cv2.BORDER_CONSTANT
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), size_px, borderType=border))
 
 
 def _moves_otherwise(
@@ -56,6 +148,7 @@ def _moves_otherwise(
     n_frames: int,
     pattern: Pattern,
     state: Template,
+    most_px2: float,
 ) -> NDArray[np.bool_]:
     """Tell the pixels whose residuals mean a motion of their own.
 
@@ -70,7 +163,7 @@ def _moves_otherwise(
     pooled = 4 * math.pi * POOL_PX**2
     sure = size > ODD_EXCESS + 5 * math.sqrt(2 / (n_frames - 1) / pooled)
     motion2 = size / np.maximum(steepness - ripple, 1e-9)
-    return sure & (motion2 > OWN_MOTION_PX**2)
+    return sure & (motion2 > most_px2)
 
 
 def _smooth(values: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:

@@ -35,12 +35,14 @@ class Template:
     template: FloatArray = None  # type: ignore[assignment]
     noise: FloatArray = None  # type: ignore[assignment]
     mask: NDArray[np.bool_] = None  # type: ignore[assignment]
+    trust: FloatArray | float = 1.0
     base: float = 0.0
     usable: NDArray[np.bool_] = None  # type: ignore[assignment]
     support: FloatArray = None  # type: ignore[assignment]
     n_frames: float = 1
     free: FloatArray | None = None
     early: bool = True
+    rounds: int = 0
     turns: bool = False
     meat: FloatArray | None = None
     wander_px: float = 1.0
@@ -53,7 +55,7 @@ class Template:
         return Pattern(
             np.ascontiguousarray(coef[trim:-trim, trim:-trim]),
             np.asarray(self.mask, np.float32),
-            np.asarray(self.mask * self._sure_slopes(coef), np.float32),
+            np.asarray(self.mask * self.trust * self._sure_slopes(coef), np.float32),
             np.asarray(self.noise, np.float32),
             level,
         )
