@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.tracking.average import average
+from tem_track.tracking.fit import Pattern
 from tem_track.tracking.gather import Gathered
-from tem_track.tracking.moving import first_trust, learn_pixels
+from tem_track.tracking.moving import learn_pixels
 from tem_track.tracking.registration import asks_for_turn, fit_all
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
@@ -36,12 +37,10 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
     inner = draft.pattern
     state.usable = ~own.still.mask()
     state.mask = state.usable
-    state.trust = first_trust(inner)
     inner = replace(
-        inner,
-        share=np.asarray(inner.share * state.mask, np.float32),
-        slope_share=np.asarray(inner.slope_share * state.mask * state.trust, np.float32),
+        inner, share=inner.share * state.mask, slope_share=inner.slope_share * state.mask
     )
+    first = inner
     state.noise, state.base = inner.noise.astype(float), inner.level
     fits = fit_all(stack, inner, state)
     splines = [coefficients(crop.image.astype(float), 5) for crop in stack]
@@ -49,11 +48,20 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
         average(state, stack, splines, fits, inner.level)
         inner = state.pattern()
         fits = fit_all(stack, inner, state, fits)
-        if number == 0 and asks_for_turn(state, stack, inner):
+        if number == 0 and asks_for_turn(state, stack, _trusting(inner)):
             state.turns = True
             splines = [coefficients(crop.image.astype(float), 3) for crop in stack]
-            fits = fit_all(stack, inner, state)
+            # the average is smeared by the turns; the one frame that it began with is not
+            fits = fit_all(stack, first, state)
+            average(state, stack, splines, fits, first.level)
+            inner = state.pattern()
+            fits = fit_all(stack, inner, state, fits)
         learn_pixels(state, stack, fits, inner)
         state.early = False
         state.rounds += 1
     return settle(state, stack, fits), state.mask
+
+
+def _trusting(pattern: Pattern) -> Pattern:
+    """Return the pattern with every slope counted: it is the steep edges that tell a turn."""
+    return replace(pattern, slope_share=pattern.share)

@@ -22,7 +22,7 @@ from tem_track.tracking.noise import noise_of_grey, variance
 from tem_track.tracking.registration import good_fits, residuals
 from tem_track.tracking.template import SLOPE_NOISE, Template
 
-__all__ = ["first_trust", "learn_pixels"]
+__all__ = ["learn_pixels"]
 
 POOL_PX = 3.0
 OWN_MOTION_PX = 0.4
@@ -37,6 +37,8 @@ ODD_MOTION = 9.0
 What all regions share, a film behind say, is no reason to prefer one: few of its states are seen,
 and weights made from them would be made of chance.
 """
+FEWEST_FRAMES = 5
+"""With fewer, a region's motion is not told from its noise."""
 EARLY_ROUNDS = 2
 EARLY_PX = 0.3
 """Motion of its own that every region is granted before anything is known of it.
@@ -53,6 +55,7 @@ def learn_pixels(
     """Learn the variance of every pixel, and which pixels move with the target."""
     good = good_fits(fits)
     if len(good) < 2:
+        state.trust = 1.0
         return
     total = np.zeros(state.shape)
     count = np.zeros(state.shape)
@@ -76,11 +79,8 @@ def learn_pixels(
     most = max(OWN_MOTION_PX**2, ODD_MOTION * regions.typical(len(good)))
     state.mask = seen & ~_moves_otherwise(excess, seen, by_grey, len(good), pattern, state, most)
     state.trust = regions.capped() if state.rounds < EARLY_ROUNDS else regions.trust(len(good))
-
-
-def first_trust(pattern: Pattern) -> FloatArray:
-    """Return how far each slope counts before anything is known of its motion, 0 to 1."""
-    return _Regions(pattern).capped()
+    if len(good) < FEWEST_FRAMES:
+        state.trust = 1.0
 
 
 class _Regions:

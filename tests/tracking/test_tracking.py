@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -11,6 +12,7 @@ import tifffile
 from tem_track.errors import TrackingError
 from tem_track.records import Axis, Box, Match, Reference, Target
 from tem_track.tracking import build_trackers, choose, require_axis
+from tem_track.tracking.coarse import make_coarse, search
 from tests.recordings import recording
 from tests.small import movie_frames
 
@@ -193,15 +195,52 @@ def test_a_region_that_changes_as_a_whole_is_counted_in_the_uncertainty():
     shade = np.ones((scenes.HEIGHT, scenes.WIDTH))
     shade[135:185, 95:128] = 0.9
     drawn = [im if k % 2 else np.rint(im * shade).astype(np.uint8) for k, im in enumerate(still)]
-    tip = scenes.targets()[1:]
-    u = {
-        name: build_trackers({1: images[1]}, scenes.sample(images), _from_frame(tip, 1))["tip"]
-        .locate(images[1])
-        .xx_px2
-        ** 0.5
-        for name, images in (("still", still), ("shaded", drawn))
-    }
-    assert u["shaded"] > 1.8 * u["still"]
+    target = _from_frame(scenes.targets()[1:], 1)
+    for images in (still, drawn):
+        tracker = build_trackers({1: images[1]}, scenes.sample(images), target)["tip"]
+        u = tracker.locate(images[1]).xx_px2 ** 0.5
+        assert 0.75 < np.std(positions(tracker, images)[:, 0]) / u < 1.35
+
+
+def test_a_face_that_is_touched_does_not_pull_the_tip():
+    """The rod comes to touch the face; what it covers of it looks moved, the rest does not."""
+    path = [
+        scenes.Motion(tip=(0.0, -0.4 * k), rod=-15.0 - 0.4 * k if k > 8 else 0.0) for k in range(40)
+    ]
+    images = scenes.render(scenes.Scene(dose=400, film=0.0), path, seed=5)
+    box = Box(70, 90, 120, 81)
+    target = Target("tip", (Reference(0, box),), scenes.TIP_POINT)
+    tracker = build_trackers({0: images[0]}, scenes.sample(images), [target])["tip"]
+    error = positions(tracker, images)[:, 1] - tracker.point_px[1] - [m.tip[1] for m in path]
+    assert abs(error[9:].mean() - error[:9].mean()) < 0.05
+
+
+def test_the_search_asks_only_the_pixels_that_move_with_the_target():
+    """A dark sheet has come to lie in the box, beside the target."""
+    rng = np.random.default_rng(2)
+    blob = cv2.GaussianBlur(rng.normal(0, 60, (64, 64)), (0, 0), 3) * 8
+    template = np.clip(120 + blob, 0, 255)
+    moving = np.ones((64, 64), bool)
+    moving[:, :30] = False
+    frame = np.full((256, 256), 120.0)
+    frame[100:164, 140:204] = np.where(moving, template, 20)
+    frame[:, 110:170] = 20
+    best = search(frame.astype(np.uint8), make_coarse(template, moving))[0]
+    assert (best.x_px, best.y_px) == pytest.approx((140, 100), abs=5)
+    assert best.likeness > 0.9
+
+
+@pytest.mark.parametrize("noise", [1.0, 6.0])
+def test_an_even_bright_target_is_not_overexposed(noise):
+    """White is where the detector says so, not wherever a bar has few electrons' noise."""
+    path = scenes.motions(24)
+    drawn = scenes.render(scenes.Scene(dose=150), path, quality=85)
+    rng = np.random.default_rng(4)
+    images = [np.clip(240 - i * 0.9 + rng.normal(0, noise, i.shape), 0, 255) for i in drawn]
+    images = [scenes.jpeg(i.astype(np.uint8)) for i in images]
+    bar = build_trackers({0: images[0]}, scenes.sample(images), scenes.targets()[:1])["bar"]
+    assert not any(bar.locate(image).lost for image in images)
+    assert bar.locate(np.clip(images[3] * 3.0, 0, 255).astype(np.uint8)).lost
 
 
 def _from_frame(targets, frame):
