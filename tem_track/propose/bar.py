@@ -40,6 +40,8 @@ class BarCandidate:
         Its pixels in the first frame, reduced.
     bounds : (int, int, int, int)
         x0, y0, x1, y1, open ends.
+    edges : (float, float, float, float)
+        The same where its sides usually are, between the ragged and the rounded places.
     quality : float
         0 to 1: how much it stays the same while the movie runs, dark, apart from other matter.
     track : Track
@@ -48,6 +50,7 @@ class BarCandidate:
 
     mask: Mask
     bounds: tuple[int, int, int, int]
+    edges: tuple[float, float, float, float]
     quality: float
     track: Track
 
@@ -111,13 +114,48 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
     black = float(np.clip(1 - np.median(clear[:, mask]) / 0.4, 0, 1))
     still = float(np.clip((same - 0.6) / 0.3, 0, 1))
     quality = still * apart * (0.4 + 0.6 * black)
-    return BarCandidate(mask, bounds, quality, track)
+    return BarCandidate(mask, bounds, _usual_edges(clear[0], mask), quality, track)
 
 
 def bounds_of(mask: Mask) -> tuple[int, int, int, int]:
     """Return x0, y0, x1, y1 (open ends) of the pixels that are set."""
     ys, xs = np.nonzero(mask)
     return (int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
+
+
+def _usual_edges(picture: Picture, mask: Mask) -> tuple[float, float, float, float]:
+    """Return where the sides usually are, to a fraction of a reduced pixel."""
+    left, right = _ends(picture, mask)
+    top, bottom = _ends(picture.T, mask.T)
+    return (left, top, right, bottom)
+
+
+def _ends(picture: Picture, mask: Mask) -> tuple[float, float]:
+    """Return the usual first and last column (open end) of the mask's rows."""
+    rows = np.flatnonzero(mask.sum(axis=1) > 0.5 * mask.sum(axis=1).max())
+    ends = [
+        (_edge(picture[row], int(columns[0]), -1), _edge(picture[row], int(columns[-1]), 1))
+        for row in rows
+        for columns in (np.flatnonzero(mask[row]),)
+    ]
+    first, last = np.median(ends, axis=0)
+    return float(first), float(last)
+
+
+def _edge(line: NDArray[np.float32], at: int, step: int) -> float:
+    """Return where a row rises half way from the bar, which ends at a pixel, to what is beside it.
+
+    Pixel i reaches from i to i + 1.
+    """
+    within, beyond = np.clip([at - 2 * step, at + 4 * step], 0, line.size - 1)
+    if beyond != at + 4 * step:  # the picture's border
+        return 0.0 if step < 0 else float(line.size)
+    half = (float(line[within]) + float(line[beyond])) / 2
+    for i in range(int(within), int(beyond), step):
+        here, there = float(line[i]), float(line[i + step])
+        if here <= half < there:
+            return i + 0.5 + step * (half - here) / (there - here)
+    return at + (1.0 if step > 0 else 0.0)
 
 
 def _apart(clear: Picture, mask: Mask) -> float:
@@ -133,13 +171,16 @@ def _apart(clear: Picture, mask: Mask) -> float:
     return float((clearer > 0.5).mean())
 
 
-def without(clear: Picture, candidate: BarCandidate | None) -> Picture:
-    """Return the pictures with vacuum in the bar's place, wherever the camera has put it."""
+def without(
+    clear: Picture, candidate: BarCandidate | None, places: list[int] | None = None
+) -> Picture:
+    """Return (some of) the pictures with vacuum in the bar's place, wherever the camera put it."""
+    stack = clear if places is None else clear[places]
     if candidate is None:
-        return clear
+        return stack
     moved = np.nanmax(np.abs(candidate.track.moved), axis=0)
     wide = 2 * (int(np.ceil(np.nan_to_num(moved, nan=0.0).max())) + 3) + 1
     mask = cv2.dilate(candidate.mask.astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
-    out = clear.copy()
+    out = stack.copy()
     out[:, mask] = 1.0
     return out

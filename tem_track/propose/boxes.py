@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
-from tem_track.propose.chain import Chain, turn_back
+from tem_track.propose.chain import Chain
 from tem_track.propose.find import Scene
+from tem_track.propose.outline import outline_axis
+from tem_track.propose.turning import Edges, Turn
 from tem_track.records import Axis, Box
 
-__all__ = ["axis_as_it_is", "bar_box", "base_box", "outline_axis", "specimen_box", "tip_box"]
+__all__ = ["axis_as_it_is", "bar_box", "base_box", "specimen_box", "tip_box"]
 
 TIP_DEEP = 130 / 768
 BASE_DEEP = 110 / 768
@@ -19,9 +21,7 @@ WIDER = 60 / 768
 """Over the longer side of the picture: how deep the boxes of tip and base are, how much room is
 left around the specimen, and how much wider than it the end boxes may be."""
 
-BAR_MARGIN = 10 / 768
-
-Edges = tuple[float, float, float, float]
+BAR_MARGIN = 6 / 768
 
 
 def _room(scene: Scene) -> int:
@@ -47,11 +47,7 @@ def _lean(scene: Scene) -> float:
 
 
 def _turned(scene: Scene, edges: Edges) -> Box:
-    rows, columns = scene.clear.shape[1:]
-    x0, y0, x1, y1 = edges
-    inside = (max(x0, 0), max(y0, 0), min(x1, columns), min(y1, rows))
-    shape = (rows, columns) if scene.turns % 2 == 0 else (columns, rows)
-    return _to_border(scene, turn_back(inside, scene.turns, shape))
+    return _to_border(scene, scene.turn.back(edges))
 
 
 def _to_border(scene: Scene, edges: Edges) -> Box:
@@ -118,7 +114,7 @@ def bar_box(scene: Scene) -> Box | None:
         return None
     rows, columns = scene.glance.clear.shape[1:]
     margin = BAR_MARGIN * _room(scene)
-    x0, y0, x1, y1 = scene.bar.bounds
+    x0, y0, x1, y1 = scene.bar.edges
     edges = (
         x0 - margin if x0 > 0 else 0,
         y0 - margin if y0 > 0 else 0,
@@ -128,27 +124,7 @@ def bar_box(scene: Scene) -> Box | None:
     return _to_border(scene, edges)
 
 
-def outline_axis(chain: Chain) -> Axis | None:
-    """Return the direction of the body's midline, where it is long enough to have one."""
-    rows = np.arange(chain.top, chain.bottom + 1)
-    middle = ((chain.left + chain.right) / 2)[rows]
-    width = (chain.right - chain.left + 1)[rows]
-    seen = np.isfinite(middle)
-    cut = max(2, rows.size // 12)
-    seen[:cut] = seen[-cut:] = False
-    if seen.sum() < 6:
-        return None
-    slope, _ = np.polyfit(rows[seen], middle[seen], 1)
-    angle = math.degrees(math.atan(-slope))
-    slender = rows.size / float(np.nanmedian(width))
-    residual = float(
-        np.std(middle[seen] - np.polyval(np.polyfit(rows[seen], middle[seen], 1), rows[seen]))
-    )
-    u_deg = math.degrees((residual + 0.4) / rows.size) * 2 + 2.0 / max(slender, 0.2)
-    return Axis(angle, u_deg)
-
-
-def axis_as_it_is(axis: Axis, turns: int) -> Axis:
+def axis_as_it_is(axis: Axis, turn: Turn) -> Axis:
     """Return an axis of the turned picture in the picture as it is."""
-    angle = axis.angle_deg + 90.0 * turns
+    angle = axis.angle_deg + turn.angle_deg
     return Axis((angle + 180.0) % 360.0 - 180.0, axis.u_angle_deg)

@@ -7,7 +7,7 @@ be, and cut where darkness and width change: tip, specimen, base.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tem_track.propose.glance import Picture
 from tem_track.records import FloatArray
 
-__all__ = ["CLEAR", "Chain", "find_chain", "turn_back", "turn_vector_back"]
+__all__ = ["CLEAR", "Chain", "find_chain", "lay_path"]
 
 CLEAR = 0.82
 """Transmission above which a pixel counts as vacuum."""
@@ -35,12 +35,10 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Two thick ends and what is between them, in the turned picture (`turns` of 90 degrees).
+    """Two thick ends and what is between them, in a picture that is turned upright.
 
     Attributes
     ----------
-    turns : int
-        Quarter turns, counter-clockwise as `numpy.rot90`, that bring the chain upright.
     path : FloatArray, shape (rows,)
         Column of the path in each row.
     left, right : FloatArray, shape (rows,)
@@ -55,7 +53,6 @@ class Chain:
         Rows of vacuum that the path has to cross.
     """
 
-    turns: int
     path: FloatArray
     left: FloatArray
     right: FloatArray
@@ -77,12 +74,11 @@ class Chain:
         return float(self.right[row] - self.left[row] + 1)
 
 
-def find_chain(clear: Picture, turns: int, length: float | None = None) -> Chain | None:
-    """Return the chain along the rows of the picture turned by `turns` quarters, if there is one.
+def find_chain(turned: Picture, length: float | None = None) -> Chain | None:
+    """Return the chain along the rows of a picture, if there is one.
 
     `length` is the specimen's, in pixels, where other frames have told it.
     """
-    turned = np.ascontiguousarray(np.rot90(clear, turns))
     path = lay_path(turned)
     left, right = _runs(turned, path)
     thin = right - left + 1 < WIRE * turned.shape[1]
@@ -95,8 +91,7 @@ def find_chain(clear: Picture, turns: int, length: float | None = None) -> Chain
     cut = _cut(level, np.log(width), inside, length)
     if cut is None:
         return None
-    chain = _described(path, left, right, level, inside, cut)
-    return replace(chain, turns=turns)
+    return _described(path, left, right, level, inside, cut)
 
 
 def lay_path(clear: Picture) -> Rows:
@@ -234,30 +229,6 @@ def _described(
         apart.append(max((levels[1] - end_level) / 0.3, 0.0) + max(wider, 0.0))
     contrast = math.sqrt(apart[0] * apart[1])
     return Chain(
-        0, path.astype(np.float64), left, right, upper, top, bottom, lower,
+        path.astype(np.float64), left, right, upper, top, bottom, lower,
         (levels[0], levels[1], levels[2]), contrast, int(np.count_nonzero(~inside)),
     )  # fmt: skip
-
-
-def turn_back(
-    box: tuple[float, float, float, float], turns: int, shape: tuple[int, int]
-) -> tuple[float, float, float, float]:
-    """Return a box (x0, y0, x1, y1), open ends, of the turned picture in the picture as it is.
-
-    `shape` is that of the picture as it is.
-    """
-    rows, columns = shape
-    x0, y0, x1, y1 = box
-    if turns % 4 == 0:
-        return box
-    if turns % 4 == 1:
-        return (columns - y1, x0, columns - y0, x1)
-    if turns % 4 == 2:
-        return (columns - x1, rows - y1, columns - x0, rows - y0)
-    return (y0, rows - x1, y1, rows - x0)
-
-
-def turn_vector_back(vector: FloatArray, turns: int) -> FloatArray:
-    """Return a vector (x, y) of the turned picture in the picture as it is."""
-    x, y = float(vector[0]), float(vector[1])
-    return np.array([(x, y), (-y, x), (-x, -y), (y, -x)][turns % 4])

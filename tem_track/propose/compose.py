@@ -11,15 +11,14 @@ from tem_track.propose.boxes import (
     axis_as_it_is,
     bar_box,
     base_box,
-    outline_axis,
     specimen_box,
     tip_box,
 )
-from tem_track.propose.chain import turn_vector_back
 from tem_track.propose.find import Scene, understand
 from tem_track.propose.glance import Glance, look
 from tem_track.propose.labels import find_writing, without_writing
 from tem_track.propose.motion import Track
+from tem_track.propose.outline import outline_axis
 from tem_track.propose.proposal import GUESS, NAMES, SURE, AxisFound, Part, Proposal, ShapeFound
 from tem_track.propose.reading import read_label
 from tem_track.propose.shapes import shape_of
@@ -102,7 +101,7 @@ def _in_first_frame(scene: Scene, parts: tuple[Part, ...], mode: Mode) -> tuple[
         return parts
     way = {"tip": _way_back(scene.tip), "base": _way_back(scene.base)}
     way["specimen"] = (way["tip"] + way["base"]) / 2
-    moved = {name: turn_vector_back(w, scene.turns) for name, w in way.items()}
+    moved = {name: scene.turn.vectors_back(w) for name, w in way.items()}
     moved["bar"] = _way_back(scene.bar.track) if scene.bar is not None else np.zeros(2)
     return tuple(_shifted(part, moved[part.name] * scene.glance.step, scene) for part in parts)
 
@@ -169,10 +168,16 @@ def _sure(scene: Scene) -> float:
 
 def _at_side(scene: Scene) -> bool:
     """Whether much of the body, or an end's face, runs out of the picture sideways."""
-    chain, last = scene.chain, scene.clear.shape[2] - 1
-    body = slice(chain.top, chain.bottom + 1)
-    out = (chain.left <= 0) | (chain.right >= last)
-    return bool(out[body].mean() > 0.2 or out[chain.upper])
+    chain, inside = scene.chain, scene.turn.inside
+    last = inside.shape[1] - 1
+    rows = np.arange(chain.left.size)
+    left, right = (
+        np.clip(np.nan_to_num(side, nan=last / 2) + step, -1, last + 1).astype(int)
+        for side, step in ((chain.left, -1), (chain.right, 1))
+    )
+    within = np.pad(inside, ((0, 0), (1, 1)))
+    out = ~(within[rows, left + 1] & within[rows, right + 1])
+    return bool(out[chain.top : chain.bottom + 1].mean() > 0.2 or out[chain.upper])
 
 
 def _steadiness(scene: Scene) -> float:
@@ -190,7 +195,7 @@ def _axis(scene: Scene) -> AxisFound:
     if found is None:
         return AxisFound(None, 0.0)
     sure = max(0.0, min(0.98, 1 - found.u_angle_deg / 4))
-    return AxisFound(axis_as_it_is(found, scene.turns), round(sure, 2), source)
+    return AxisFound(axis_as_it_is(found, scene.turn), round(sure, 2), source)
 
 
 def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:

@@ -11,13 +11,21 @@ from tem_track.propose.bar import BarCandidate, bar_candidates, without
 from tem_track.propose.chain import Chain, find_chain
 from tem_track.propose.glance import Glance, Picture
 from tem_track.propose.motion import Track, axis_of_motion, follow
+from tem_track.propose.outline import outline_axis
 from tem_track.propose.shapes import Figure, figure_of
+from tem_track.propose.turning import Turn
 from tem_track.records import Axis, FloatArray, Mode
 
 __all__ = ["Scene", "understand"]
 
-LOOKS = 16
-"""Frames in which the chain is laid again."""
+LOOKS, FEWER_LOOKS = 16, 5
+"""Frames in which the chain is laid again: at last, and while it is turned upright."""
+
+CLEAR_CUT = 0.6
+"""Quality of a chain from which no other direction is tried."""
+
+UPRIGHT_DEG = 2.0
+"""The picture is turned again where the axis leans by more."""
 
 DARKEST_SPECIMEN = 0.5
 """Transmission of an end above which it is not thick."""
@@ -33,7 +41,7 @@ class Scene:
     Attributes
     ----------
     glance : Glance
-    turns : int
+    turn : Turn
     clear : Picture, shape (n, rows, columns)
         Turned, and without the bar.
     chains : dict of Chain
@@ -52,7 +60,7 @@ class Scene:
     """
 
     glance: Glance
-    turns: int
+    turn: Turn
     clear: Picture
     chains: dict[int, Chain]
     bar: BarCandidate | None
@@ -79,21 +87,37 @@ class Scene:
 def understand(glance: Glance, mode: Mode) -> Scene | None:
     """Find chain, bar and ends; None where there is nothing like two thick ends and a body."""
     candidates = bar_candidates(glance.clear)
-    best: tuple[float, int, BarCandidate | None, float] | None = None
-    places = _spread(len(glance.clear), 3)
-    for candidate in [None, *candidates]:
-        stack = without(glance.clear[places], candidate)
-        for turns in (0, 1):
-            quality = _chain_quality([find_chain(picture, turns) for picture in stack])
-            total = quality + (0.5 * candidate.quality - 0.05 if candidate else 0.0)
-            if best is None or total > best[0]:
-                best = (total, turns, candidate, quality)
-    if best is None or best[3] < 0.15:
+    best = _best_start(glance.clear, candidates, (0.0, 90.0))
+    if best.quality < CLEAR_CUT:
+        askew = _best_start(glance.clear, candidates, (-35.0, 35.0, 55.0, 125.0))
+        best = max(best, askew, key=lambda start: start.total)
+    if best.quality < 0.15:
         return None
-    _, turns, bar, quality = best
-    others = [c for c in candidates if c is not bar]
-    clear = without(glance.clear, bar)
-    return _oriented(glance, clear, turns, bar, others[0] if others else None, quality, mode)
+    others = [c for c in candidates if c is not best.bar]
+    return _oriented(glance, best, others[0] if others else None, mode)
+
+
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """A direction to look along and what is taken for the bar."""
+
+    angle_deg: float
+    bar: BarCandidate | None
+    quality: float
+    total: float
+
+
+def _best_start(clear: Picture, candidates: list[BarCandidate], angles: tuple[float, ...]) -> _Start:
+    places = _spread(len(clear), 3)
+    starts = []
+    for candidate in [None, *candidates]:
+        stack = without(clear, candidate, places)
+        for angle in angles:
+            turned = Turn(angle, (clear.shape[1], clear.shape[2])).picture(stack)
+            quality = _chain_quality([find_chain(picture) for picture in turned])
+            total = quality + (0.5 * candidate.quality - 0.05 if candidate else 0.0)
+            starts.append(_Start(angle, candidate, quality, total))
+    return max(starts, key=lambda start: start.total)
 
 
 def _spread(count: int, wanted: int) -> list[int]:
@@ -117,54 +141,76 @@ def _one_quality(chain: Chain | None) -> float:
 
 
 def _oriented(
-    glance: Glance,
-    clear: Picture,
-    turns: int,
-    bar: BarCandidate | None,
-    second: BarCandidate | None,
-    quality: float,
-    mode: Mode,
+    glance: Glance, start: _Start, second: BarCandidate | None, mode: Mode
 ) -> Scene | None:
-    upper_first = _followed(clear, turns, mode)
-    if upper_first is None:
-        return None
-    chains, ends, turned = upper_first
-    camera = _camera(bar, turns, len(clear))
-    travel = [_travel(track, camera[:, 1]) for track in ends]
-    sure, why = _which_is_tip(chains, travel, mode)
-    if sure < 0:  # the lower end is the tip: turn the picture over
-        flipped = _followed(clear, turns + 2, mode)
-        if flipped is None:
+    """Turn the picture until the axis is upright and the tip on top."""
+    clear = without(glance.clear, start.bar)
+    shape = (clear.shape[1], clear.shape[2])
+    angle, looks = start.angle_deg, FEWER_LOOKS
+    for _ in range(4):
+        found = _followed(clear, Turn(angle, shape), mode, looks)
+        if found is None:
             return None
-        chains, ends, turned = flipped
-        travel = travel[::-1]
-        turns, camera = turns + 2, -camera
-    axis = None if mode == "growth" else axis_of_motion(*ends, camera, (0.0, -1.0))
+        camera = _camera(start.bar, found.turn, len(clear))
+        travel = tuple(_travel(track, camera[:, 1]) for track in (found.tip, found.base))
+        sure, why = _which_is_tip(found, (travel[0], travel[1]), mode)
+        over, lean = sure < 0, _lean_deg(found, camera, mode)
+        if looks == LOOKS and not over:
+            break
+        if not over and abs(lean) < UPRIGHT_DEG:
+            looks = LOOKS
+        angle += lean + (180.0 if over else 0.0)
+    axis = None if mode == "growth" else axis_of_motion(found.tip, found.base, camera, UP)
     return Scene(
-        glance, turns % 4, turned, chains, bar, second, quality,
-        abs(sure), ends[0], ends[1], axis, (travel[0], travel[1]), why,
+        glance, found.turn, found.clear, found.chains, start.bar, second, start.quality,
+        abs(sure), found.tip, found.base, axis, (travel[0], travel[1]), why,
     )  # fmt: skip
 
 
-def _followed(
-    clear: Picture, turns: int, mode: Mode
-) -> tuple[dict[int, Chain], tuple[Track, Track], Picture] | None:
+UP = (0.0, -1.0)
+
+MOVES_PX = 1.5
+"""Ends that move by less against each other, in reduced pixels, only drift."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """The chains and the ends' motions in pictures that are turned in one way."""
+
+    turn: Turn
+    clear: Picture
+    chains: dict[int, Chain]
+    tip: Track
+    base: Track
+
+
+def _lean_deg(found: _Followed, camera: FloatArray, mode: Mode) -> float:
+    """Return the axis' angle from straight up in the turned picture, as far as it is known."""
+    axes = [outline_axis(found.chains[0])]
+    if mode != "growth":
+        axes.append(axis_of_motion(found.tip, found.base, camera, UP))
+    known = [axis for axis in axes if axis is not None]
+    best = min(known, key=lambda axis: axis.u_angle_deg, default=None)
+    return 0.0 if best is None or best.u_angle_deg > 12 else best.angle_deg
+
+
+def _followed(clear: Picture, turn: Turn, mode: Mode, looks: int) -> _Followed | None:
     """Lay the chain in a number of frames, agree on the body's length, follow both ends."""
-    turned = np.ascontiguousarray(np.rot90(clear, turns, axes=(1, 2)))
-    found = {k: find_chain(turned[k], 0) for k in _spread(len(turned), LOOKS)}
+    turned = turn.picture(clear)
+    found = {k: find_chain(turned[k]) for k in _spread(len(turned), looks)}
     chains = {k: chain for k, chain in found.items() if chain is not None}
     if not chains:
         return None
     length = _usual_length(chains, mode)
     for k, chain in chains.items():
         if abs(math.log((chain.bottom - chain.top + 1) / length)) > 0.2 and mode != "growth":
-            chains[k] = find_chain(turned[k], 0, length) or chain
+            chains[k] = find_chain(turned[k], length) or chain
     if mode == "growth":
         chains = _standing(chains)
     if 0 not in chains:
         return None
-    first = chains[0]
-    return chains, (_follow_end(turned, first, True), _follow_end(turned, first, False)), turned
+    tip, base = (_follow_end(turned, chains[0], upper) for upper in (True, False))
+    return _Followed(turn, turned, chains, tip, base)
 
 
 def _standing(chains: dict[int, Chain]) -> dict[int, Chain]:
@@ -210,12 +256,11 @@ def _follow_end(turned: Picture, chain: Chain, upper: bool) -> Track:
     return follow(turned, (x0, y0, x1, y1), reach=(max(8, columns // 10), rows // 2))
 
 
-def _camera(bar: BarCandidate | None, turns: int, count: int) -> FloatArray:
+def _camera(bar: BarCandidate | None, turn: Turn, count: int) -> FloatArray:
     """Return the bar's motion (x, y) in the turned picture, shape (n, 2); 0 without a bar."""
     if bar is None:
         return np.zeros((count, 2))
-    x, y = np.nan_to_num(bar.track.moved).T
-    return np.stack([(x, y), (y, -x), (-x, -y), (-y, x)][turns % 4], axis=1)
+    return turn.vectors(np.nan_to_num(bar.track.moved))
 
 
 def _travel(track: Track, camera: FloatArray) -> float:
@@ -224,22 +269,29 @@ def _travel(track: Track, camera: FloatArray) -> float:
     return float(np.percentile(along, 95) - np.percentile(along, 5)) if along.size > 3 else 0.0
 
 
-def _which_is_tip(chains: dict[int, Chain], travel: list[float], mode: Mode) -> tuple[float, str]:
+def _which_is_tip(
+    found: _Followed, travel: tuple[float, float], mode: Mode
+) -> tuple[float, str]:
     """Return how sure it is that the upper end is the tip (negative: the lower one), and why.
 
     The counter electrode is driven: it travels at least as far as the lever's tip, which only
-    follows the force. Where nothing moves, the free end of a compressed specimen faces the tip.
+    follows the force. Drift moves both alike, so that nothing is told where they do not move
+    against each other. Then the free end of a compressed specimen faces the tip.
     """
     upper, lower = travel
+    chains = found.chains
     if mode == "growth":
         return _grows_from(chains[0])
-    if max(upper, lower) > 1.5 and abs(upper - lower) > 0.15 * max(upper, lower):
+    apart = _travel(found.base, found.tip.moved[:, 1])
+    if apart > MOVES_PX and abs(upper - lower) > max(0.15 * max(upper, lower), 0.3 * apart):
         sure = min(1.0, 0.5 + abs(upper - lower) / max(upper, lower, 4.0))
         return (sure if lower > upper else -sure), "the counter electrode travels farther"
     above = float(np.median([c.top - c.upper for c in chains.values()]))
     below = float(np.median([c.lower - c.bottom for c in chains.values()]))
     if mode != "tension" and abs(above - below) >= 1:
         return (0.6 if above > below else -0.6), "the specimen's free end faces the tip"
+    if apart > MOVES_PX and abs(upper - lower) > 0.5:
+        return (0.45 if lower > upper else -0.45), "the counter electrode travels a little farther"
     first = chains[min(chains)]
     narrow_above = first.width_px(first.upper) <= first.width_px(first.lower)
     return (0.35 if narrow_above else -0.35), "the tip is the narrower end"

@@ -1,0 +1,205 @@
+"""What `tem-track init` finds, on simulated movies of every scenario, against what was drawn.
+
+python -m benchmarks.propose [--seeds 10] [--frames 40] [--force] [--page docs/accuracy_init.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import tem_track
+from tem_track.config import Experiment, experiment_from_dict
+from tem_track.frames import Movie, open_movie
+from tem_track.propose import Given, Proposal, propose
+from tem_track.propose.writing import experiment_text
+from tem_track.records import Box
+from tem_track.simulate import SCENARIOS, build_scene
+from tem_track.simulate.scene import Scene
+
+NAMES = ("bar", "tip", "specimen", "base")
+HEAD = """# What `init` finds
+
+Measured with `python -m benchmarks.propose --force --page docs/accuracy_init.md`: {seeds} movies of
+every scenario of the program's own simulator, {frames} frames of 768 x 640 px, with camera jitter
+(0.6 px rms), camera drift (up to 8 px), stage drift (up to 12 px), the loading axis up to 30 degrees
+from upright, burnt-in scale bar and time stamp; the seed chooses, and in every fourth movie another
+side for the tip.
+
+A box counts as found where it overlaps the one that the simulator's hand draws by an intersection
+over union of 0.5 or more and is written into the file as found, not as a guess. The bar counts where
+the two edges of its box that lie inside the picture are within 10 px of the bar's own. The force is
+the largest of `run` on the file as `init` wrote it, against that of the simulator's boxes; only
+scenarios with load have one.
+
+"""
+
+
+@dataclass
+class Score:
+    """How one movie was understood."""
+
+    found: dict[str, bool] = field(default_factory=dict)
+    overlap: dict[str, float] = field(default_factory=dict)
+    shape: bool = False
+    axis_off_deg: float = math.nan
+    bar_off_px: float = math.nan
+    force: float = math.nan
+    words: str = ""
+
+
+def settings_of(seed: int) -> dict[str, Any]:
+    """Return drift, tilt and side that a seed chooses."""
+    rng = np.random.default_rng([seed, 8])
+    side = ("up", "left", "down", "right")[seed // 4 % 4] if seed % 4 == 3 else "up"
+    return {
+        "axis_deg": float(rng.uniform(-30, 30)),
+        "camera_jitter_px": 0.6,
+        "camera_drift_px": float(rng.uniform(0, 8)),
+        "stage_drift_px": float(rng.uniform(0, 12)),
+        "orientation": side,
+    }
+
+
+def overlap(one: Box | None, other: Box) -> float:
+    """Return intersection over union."""
+    if one is None:
+        return 0.0
+    wide = min(one.x_px + one.width_px, other.x_px + other.width_px) - max(one.x_px, other.x_px)
+    high = min(one.y_px + one.height_px, other.y_px + other.height_px) - max(one.y_px, other.y_px)
+    common = max(wide, 0.0) * max(high, 0.0)
+    return common / (one.width_px * one.height_px + other.width_px * other.height_px - common)
+
+
+def bar_off_px(found: Box | None, scene: Scene) -> float:
+    """Return how far the inner edges of the bar's box are from the bar's own in the first frame."""
+    if found is None:
+        return math.inf
+    layout, (dx, dy) = scene.layout, scene.shots.camera_px[0]
+    rows, columns = layout.shape_px
+    x = (columns - 1 - layout.bar_px[0] if layout.bar_right else layout.bar_px[0]) + dx
+    y = (layout.bar_px[1] if layout.bar_top else rows - 1 - layout.bar_px[1]) + dy
+    own_x = found.x_px if layout.bar_right else found.x_px + found.width_px - 1
+    own_y = found.y_px + found.height_px - 1 if layout.bar_top else found.y_px
+    return float(max(abs(own_x - x), abs(own_y - y)))
+
+
+def judged(scene: Scene, proposal: Proposal) -> Score:
+    """Compare a proposal with the scene."""
+    score, truth = Score(), scene.constants
+    for name in NAMES:
+        part = proposal.part(name)
+        score.overlap[name] = overlap(part.box, scene.boxes[name])
+        score.found[name] = part.found and score.overlap[name] >= 0.5
+    off = bar_off_px(proposal.part("bar").box, scene)
+    score.found["bar"] = proposal.part("bar").found and off <= 10
+    score.shape = proposal.shape.shape == truth["shape"]
+    if proposal.axis.axis is not None:
+        turn = proposal.axis.axis.angle_deg - truth["axis_deg"]
+        score.axis_off_deg = (turn + 180) % 360 - 180
+    if proposal.scale_bar is not None:
+        score.bar_off_px = proposal.scale_bar.length_px - 200 / truth["scale_nm_per_px"]
+    score.words = _words(proposal, score, off)
+    return score
+
+
+def _words(proposal: Proposal, score: Score, off: float) -> str:
+    parts = [
+        f"{name[0]} {score.overlap[name]:.2f}"
+        + ("" if score.found[name] else f"!({proposal.part(name).confidence:.2f})")
+        for name in NAMES
+    ]
+    shape = proposal.shape.shape or "none"
+    parts.append(f"bar {off:.0f} px")
+    parts.append(shape if score.shape else f"{shape}!")
+    parts.append(f"axis {score.axis_off_deg:+.1f}" + ("" if abs(score.axis_off_deg) <= 2 else "!"))
+    parts.append(f"scale bar {score.bar_off_px:+.2f}")
+    return "  ".join(parts)
+
+
+def force_off(scene: Scene, movie: Movie, proposal: Proposal) -> float:
+    """Return the largest force with the proposed boxes over that with the drawn ones, minus 1."""
+    truth = scene.constants
+    given = Given(
+        scale_nm_per_px=truth["scale_nm_per_px"], stiffness_N_per_m=truth["stiffness_N_per_m"]
+    )
+    import tomllib
+
+    data = tomllib.loads(experiment_text(proposal, "movie.avi", given))
+    hand = {"movie": "movie.avi", "mode": truth["mode"], "axis_deg": truth["axis_deg"]}
+    hand |= {key: data[key] for key in ("calibration", "cantilever")}
+    hand |= {name: {"box_px": list(box.as_tuple())} for name, box in scene.boxes.items()}
+    hand["specimen"]["shape"] = truth["shape"]
+    by_hand, by_init = (_largest(movie, experiment_from_dict(d)) for d in (hand, data))
+    return by_init / by_hand - 1
+
+
+def _largest(movie: Movie, experiment: Experiment) -> float:
+    found = tem_track.analyse(movie, experiment).summary["max_force_nN"]
+    return math.nan if found is None else float(found)
+
+
+def one(scenario: str, seed: int, frames: int, with_force: bool, **more: Any) -> Score:
+    """Simulate a movie, propose, and compare."""
+    scene = build_scene(scenario, seed=seed, frames=frames, **(settings_of(seed) | more))
+    movie = open_movie(np.stack([scene.frame(i) for i in range(frames)]), frame_interval_s=0.1)
+    truth = scene.constants
+    proposal = propose(movie, mode=truth["mode"], polarity=truth["polarity"])
+    score = judged(scene, proposal)
+    if with_force and SCENARIOS[scenario].loaded and truth["mode"] != "growth":
+        try:
+            score.force = force_off(scene, movie, proposal)
+        except tem_track.TemTrackError as error:
+            score.force = math.inf
+            score.words += f"  run: {error}"
+        score.words += f"  force {100 * score.force:+.2f} %"
+    return score
+
+
+def table(scores: dict[str, list[Score]]) -> str:
+    """Return the table: how many of the movies were understood."""
+    head = ["scenario", *NAMES, "shape", "axis to 2°", "scale bar to 1 px", "force to 1 %"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, own in [*scores.items(), ("**all**", [s for own in scores.values() for s in own])]:
+        cells = [_share([s.found[part] for s in own]) for part in NAMES]
+        cells.append(_share([s.shape for s in own]))
+        cells.append(_share([abs(s.axis_off_deg) <= 2 for s in own]))
+        cells.append(_share([abs(s.bar_off_px) <= 1 for s in own]))
+        cells.append(_share([abs(s.force) <= 0.01 for s in own if not math.isnan(s.force)]))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _share(each: list[bool]) -> str:
+    return f"{sum(each)} / {len(each)}" if each else "–"
+
+
+def main() -> None:
+    """Run the benchmark and print, or write, its table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS))
+    parser.add_argument("--force", action="store_true", help="run both files too")
+    parser.add_argument("--page", type=Path)
+    chosen = parser.parse_args()
+    scores: dict[str, list[Score]] = defaultdict(list)
+    for scenario in chosen.scenarios:
+        for seed in range(chosen.first, chosen.first + chosen.seeds):
+            scores[scenario].append(one(scenario, seed, chosen.frames, chosen.force))
+            print(f"{scenario} {seed}: {scores[scenario][-1].words}", flush=True)
+    print(table(scores))
+    if chosen.page is not None:
+        head = HEAD.format(seeds=chosen.seeds, frames=chosen.frames)
+        chosen.page.write_text(head + table(scores), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
