@@ -28,15 +28,15 @@ HEAD = """# What `init` finds
 
 Measured with `python -m benchmarks.propose --force --page docs/accuracy_init.md`: {seeds} movies of
 every scenario of the program's own simulator, {frames} frames of 768 x 640 px, with camera jitter
-(0.6 px rms), camera drift (up to 8 px), stage drift (up to 12 px), the loading axis up to 30 degrees
-from upright, burnt-in scale bar and time stamp; the seed chooses, and in every fourth movie another
-side for the tip.
+(0.6 px rms), camera drift (up to 8 px), stage drift (up to 12 px), the loading axis up to 30
+degrees from upright, burnt-in scale bar and time stamp; in every fourth movie the tip comes from
+another side.
 
 A box counts as found where it overlaps the one that the simulator's hand draws by an intersection
-over union of 0.5 or more and is written into the file as found, not as a guess. The bar counts where
-the two edges of its box that lie inside the picture are within 10 px of the bar's own. The force is
-the largest of `run` on the file as `init` wrote it, against that of the simulator's boxes; only
-scenarios with load have one.
+over union of 0.5 or more and is written into the file as found, not as a guess. The bar counts
+where the two edges of its box that lie inside the picture are within 10 px of the bar's own. The
+force is the largest of `run` on the file as `init` wrote it, against that of the simulator's boxes;
+only scenarios with load have one.
 
 """
 
@@ -166,7 +166,8 @@ def table(scores: dict[str, list[Score]]) -> str:
     """Return the table: how many of the movies were understood."""
     head = ["scenario", *NAMES, "shape", "axis to 2°", "scale bar to 1 px", "force to 1 %"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for name, own in [*scores.items(), ("**all**", [s for own in scores.values() for s in own])]:
+    every = [score for own in scores.values() for score in own]
+    for name, own in [*scores.items(), ("**all**", every)]:
         cells = [_share([s.found[part] for s in own]) for part in NAMES]
         cells.append(_share([s.shape for s in own]))
         cells.append(_share([abs(s.axis_off_deg) <= 2 for s in own]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tem_track.propose.glance import Picture
 from tem_track.propose.motion import Track, follow
 
-__all__ = ["BarCandidate", "bar_candidates", "without"]
+__all__ = ["BarCandidate", "bar_candidates", "reach_of", "without"]
 
 Mask = NDArray[np.bool_]
 
@@ -25,6 +25,15 @@ LARGEST, SMALLEST = 0.25, 0.001
 MOST = 4
 REACH_PX = 16
 """How far the camera may wander, in reduced pixels."""
+
+OPAQUE = 0.03
+"""Transmission of what lets nothing through; it stands apart from anything that does."""
+
+WANDERS_PX = 10.0
+"""Way of a part, in reduced pixels, from which it hardly is the camera's alone."""
+
+USUAL = 0.005
+"""Area of a usual bar, over the picture's; less may be a blotch of the base."""
 
 ALWAYS = 0.9
 """Share of the frames in which a pixel of the bar is dark."""
@@ -110,10 +119,13 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
     )
     track = follow(clear, box, reach=(REACH_PX, REACH_PX))
     same = float(np.median(track.score))  # the base may come close in many frames
-    apart = _apart(clear, mask)
-    black = float(np.clip(1 - np.median(clear[:, mask]) / 0.4, 0, 1))
-    still = float(np.clip((same - 0.6) / 0.3, 0, 1))
-    quality = still * apart * (0.4 + 0.6 * black)
+    level = float(np.median(clear[:, mask]))
+    apart = _apart(clear, mask, 0.3 if level > OPAQUE else 0.06)
+    black = float(np.clip(1 - level / 0.4, 0, 1))
+    still = float(np.clip((same - 0.6) / 0.3, 0, 1)) / (1 + (_wander(track) / WANDERS_PX) ** 4)
+    whole = float(np.clip(mask.mean() / USUAL, 0.2, 1))
+    straight = 0.7 + 0.3 * mask.sum() / ((bounds[2] - bounds[0]) * (bounds[3] - bounds[1]))
+    quality = still * apart * (0.4 + 0.6 * black) * whole * straight
     return BarCandidate(mask, bounds, _usual_edges(clear[0], mask), quality, track)
 
 
@@ -158,7 +170,15 @@ def _edge(line: NDArray[np.float32], at: int, step: int) -> float:
     return at + (1.0 if step > 0 else 0.0)
 
 
-def _apart(clear: Picture, mask: Mask) -> float:
+def _wander(track: Track) -> float:
+    """Return how far a part wanders, in reduced pixels: the bar follows the camera alone."""
+    seen = track.moved[np.isfinite(track.moved).all(axis=1)]
+    if len(seen) < 4:
+        return 0.0
+    return float(np.ptp(np.percentile(seen, (10, 90), axis=0), axis=0).max())
+
+
+def _apart(clear: Picture, mask: Mask, by: float) -> float:
     """Return the share of the rim, just outside, that is usually clearer than the inside."""
     kernel = np.ones((3, 3), dtype=np.uint8)
     near = cv2.dilate(mask.astype(np.uint8), kernel, iterations=3)
@@ -167,7 +187,7 @@ def _apart(clear: Picture, mask: Mask) -> float:
     if not ring.any():
         return 0.0
     inside = float(np.median(clear[:, mask]))
-    clearer: NDArray[np.float64] = (clear[:, ring] > inside + 0.3).mean(axis=0)
+    clearer: NDArray[np.float64] = (clear[:, ring] > inside + by).mean(axis=0)
     return float((clearer > 0.5).mean())
 
 
@@ -178,9 +198,14 @@ def without(
     stack = clear if places is None else clear[places]
     if candidate is None:
         return stack
+    out = stack.copy()
+    out[:, reach_of(candidate)] = 1.0
+    return out
+
+
+def reach_of(candidate: BarCandidate) -> Mask:
+    """Return the pixels in which the bar is seen at any time."""
     moved = np.nanmax(np.abs(candidate.track.moved), axis=0)
     wide = 2 * (int(np.ceil(np.nan_to_num(moved, nan=0.0).max())) + 3) + 1
-    mask = cv2.dilate(candidate.mask.astype(np.uint8), np.ones((wide, wide), np.uint8)) > 0
-    out = stack.copy()
-    out[:, mask] = 1.0
-    return out
+    grown = cv2.dilate(candidate.mask.astype(np.uint8), np.ones((wide, wide), np.uint8))
+    return np.asarray(grown > 0)

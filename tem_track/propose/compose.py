@@ -15,7 +15,7 @@ from tem_track.propose.boxes import (
     tip_box,
 )
 from tem_track.propose.find import Scene, understand
-from tem_track.propose.glance import Glance, look
+from tem_track.propose.glance import Glance, look, vacuum_share
 from tem_track.propose.labels import find_writing, without_writing
 from tem_track.propose.motion import Track
 from tem_track.propose.outline import outline_axis
@@ -133,7 +133,7 @@ def _bar(scene: Scene) -> Part:
         lead = scene.bar.quality - scene.second_bar.quality
         bounds = scene.glance.full(scene.second_bar.bounds)
         second = f"box_px = {[round(v) for v in bounds.as_tuple()]}" if lead < 0.5 else ""
-    return Part("bar", box, round(min(0.4 + 0.6 * scene.bar.quality, 0.99), 2), second)
+    return Part("bar", box, round(float(min(scene.bar.quality / 0.6, 0.99)), 2), second)
 
 
 def _tip(scene: Scene) -> Part:
@@ -151,19 +151,20 @@ def _base(scene: Scene) -> Part:
 def _specimen(scene: Scene) -> Part:
     same = _steadiness(scene)
     note = "" if same > 0.5 else "its ends were found at different places in different frames"
-    return Part(
-        "specimen", specimen_box(scene), round(_sure(scene) * (0.5 + 0.5 * same), 2), "", note
-    )
+    sure, tip = round(_sure(scene) * (0.5 + 0.5 * same), 2), _tip(scene)
+    sure = sure if tip.found else min(sure, tip.confidence)  # it lies between tip and base
+    return Part("specimen", specimen_box(scene), sure, "", note)
 
 
 def _sure(scene: Scene) -> float:
-    """Return how sure the chain is: clear-cut, free of the borders, with a bar, and moving."""
-    sure = min(0.99, 0.35 + 0.65 * min(scene.quality / 0.6, 1.0))
+    """Return how sure the chain is: clear-cut, free of the borders, with a bar, and followed."""
+    sure = min(0.99, max(0.0, (scene.quality - 0.1) / 0.5))
     if _at_side(scene):
         sure *= 0.4
     if scene.bar is None:
         sure *= 0.75
-    return sure
+    sure *= 0.25 + 0.75 * vacuum_share(scene.glance.clear)
+    return sure * min(1.0, 0.3 + 0.9 * scene.followed)
 
 
 def _at_side(scene: Scene) -> bool:

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tem_track.propose.bar import BarCandidate, bar_candidates, without
+from tem_track.propose.bar import BarCandidate, bar_candidates, reach_of, without
 from tem_track.propose.chain import Chain, find_chain
 from tem_track.propose.glance import Glance, Picture
 from tem_track.propose.motion import Track, axis_of_motion, follow
@@ -23,6 +24,9 @@ LOOKS, FEWER_LOOKS = 16, 5
 
 CLEAR_CUT = 0.6
 """Quality of a chain from which no other direction is tried."""
+
+ASKEW = 0.45
+"""Quality from which a chain that stands askew is believed: more tries find more by chance."""
 
 UPRIGHT_DEG = 2.0
 """The picture is turned again where the axis leans by more."""
@@ -78,6 +82,11 @@ class Scene:
         """The chain in the reference frame."""
         return self.chains[0]
 
+    @property
+    def followed(self) -> float:
+        """The share of frames in which the less clear of the two ends was found again."""
+        return min(float(np.isfinite(t.moved).all(axis=1).mean()) for t in (self.tip, self.base))
+
     def figures(self) -> list[Figure]:
         """Return the body's figure in frames where little has been done to it."""
         early = [k for k in sorted(self.chains) if k <= max(2, len(self.clear) // 4)]
@@ -90,7 +99,8 @@ def understand(glance: Glance, mode: Mode) -> Scene | None:
     best = _best_start(glance.clear, candidates, (0.0, 90.0))
     if best.quality < CLEAR_CUT:
         askew = _best_start(glance.clear, candidates, (-35.0, 35.0, 55.0, 125.0))
-        best = max(best, askew, key=lambda start: start.total)
+        if askew.quality > ASKEW:
+            best = max(best, askew, key=lambda start: start.total)
     if best.quality < 0.15:
         return None
     others = [c for c in candidates if c is not best.bar]
@@ -107,7 +117,9 @@ class _Start:
     total: float
 
 
-def _best_start(clear: Picture, candidates: list[BarCandidate], angles: tuple[float, ...]) -> _Start:
+def _best_start(
+    clear: Picture, candidates: list[BarCandidate], angles: tuple[float, ...]
+) -> _Start:
     places = _spread(len(clear), 3)
     starts = []
     for candidate in [None, *candidates]:
@@ -146,24 +158,38 @@ def _oriented(
     """Turn the picture until the axis is upright and the tip on top."""
     clear = without(glance.clear, start.bar)
     shape = (clear.shape[1], clear.shape[2])
+    shown = _shown(glance, start.bar)
     angle, looks = start.angle_deg, FEWER_LOOKS
-    for _ in range(4):
-        found = _followed(clear, Turn(angle, shape), mode, looks)
+    for turns_left in range(4, 0, -1):
+        found = _followed(clear, Turn(angle, shape), mode, looks, shown)
         if found is None:
             return None
         camera = _camera(start.bar, found.turn, len(clear))
-        travel = tuple(_travel(track, camera[:, 1]) for track in (found.tip, found.base))
-        sure, why = _which_is_tip(found, (travel[0], travel[1]), mode)
+        upper, lower = (_travel(track, camera[:, 1]) for track in (found.tip, found.base))
+        sure, _ = _which_is_tip(found, (upper, lower), mode)
         over, lean = sure < 0, _lean_deg(found, camera, mode)
-        if looks == LOOKS and not over:
-            break
+        if (looks == LOOKS and not over) or turns_left == 1:
+            return _scene(glance, start, second, found, camera, mode)
         if not over and abs(lean) < UPRIGHT_DEG:
             looks = LOOKS
         angle += lean + (180.0 if over else 0.0)
+    return None
+
+
+def _scene(
+    glance: Glance,
+    start: _Start,
+    second: BarCandidate | None,
+    found: _Followed,
+    camera: FloatArray,
+    mode: Mode,
+) -> Scene:
+    upper, lower = (_travel(track, camera[:, 1]) for track in (found.tip, found.base))
+    sure, why = _which_is_tip(found, (upper, lower), mode)
     axis = None if mode == "growth" else axis_of_motion(found.tip, found.base, camera, UP)
     return Scene(
         glance, found.turn, found.clear, found.chains, start.bar, second, start.quality,
-        abs(sure), found.tip, found.base, axis, (travel[0], travel[1]), why,
+        max(sure, 0.0), found.tip, found.base, axis, (upper, lower), why,
     )  # fmt: skip
 
 
@@ -194,7 +220,17 @@ def _lean_deg(found: _Followed, camera: FloatArray, mode: Mode) -> float:
     return 0.0 if best is None or best.u_angle_deg > 12 else best.angle_deg
 
 
-def _followed(clear: Picture, turn: Turn, mode: Mode, looks: int) -> _Followed | None:
+def _shown(glance: Glance, bar: BarCandidate | None) -> NDArray[np.bool_]:
+    """Return the pixels that show the scene, not what was put in the place of bar and writing."""
+    shown = np.ones(glance.clear.shape[1:], dtype=bool)
+    if glance.covered is not None:
+        shown &= ~glance.covered
+    return shown if bar is None else shown & ~reach_of(bar)
+
+
+def _followed(
+    clear: Picture, turn: Turn, mode: Mode, looks: int, shown: NDArray[np.bool_]
+) -> _Followed | None:
     """Lay the chain in a number of frames, agree on the body's length, follow both ends."""
     turned = turn.picture(clear)
     found = {k: find_chain(turned[k]) for k in _spread(len(turned), looks)}
@@ -209,7 +245,8 @@ def _followed(clear: Picture, turn: Turn, mode: Mode, looks: int) -> _Followed |
         chains = _standing(chains)
     if 0 not in chains:
         return None
-    tip, base = (_follow_end(turned, chains[0], upper) for upper in (True, False))
+    seen = turn.mask(shown)
+    tip, base = (_follow_end(turned, chains[0], upper, seen) for upper in (True, False))
     return _Followed(turn, turned, chains, tip, base)
 
 
@@ -239,7 +276,7 @@ def _usual_length(chains: dict[int, Chain], mode: Mode) -> float:
     return float(np.percentile(lengths, 90 if mode == "growth" else 60))
 
 
-def _follow_end(turned: Picture, chain: Chain, upper: bool) -> Track:
+def _follow_end(turned: Picture, chain: Chain, upper: bool, shown: NDArray[np.bool_]) -> Track:
     rows, columns = turned.shape[1:]
     row = chain.upper if upper else chain.lower
     deep = max(12, rows // 6)
@@ -253,7 +290,7 @@ def _follow_end(turned: Picture, chain: Chain, upper: bool) -> Track:
     x1 = int(np.nanmedian(chain.right[inside])) + 5
     middle, most = chain.path[row], max(30, columns // 4)
     x0, x1 = max(x0, int(middle) - most, 0), min(x1, int(middle) + most, columns)
-    return follow(turned, (x0, y0, x1, y1), reach=(max(8, columns // 10), rows // 2))
+    return follow(turned, (x0, y0, x1, y1), reach=(max(8, columns // 10), rows // 2), shown=shown)
 
 
 def _camera(bar: BarCandidate | None, turn: Turn, count: int) -> FloatArray:
@@ -269,9 +306,7 @@ def _travel(track: Track, camera: FloatArray) -> float:
     return float(np.percentile(along, 95) - np.percentile(along, 5)) if along.size > 3 else 0.0
 
 
-def _which_is_tip(
-    found: _Followed, travel: tuple[float, float], mode: Mode
-) -> tuple[float, str]:
+def _which_is_tip(found: _Followed, travel: tuple[float, float], mode: Mode) -> tuple[float, str]:
     """Return how sure it is that the upper end is the tip (negative: the lower one), and why.
 
     The counter electrode is driven: it travels at least as far as the lever's tip, which only

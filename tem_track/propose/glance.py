@@ -15,13 +15,16 @@ from tem_track.records import Box, FloatArray, Frame, Image, Polarity
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["Glance", "Picture", "clear_of", "look"]
+__all__ = ["Glance", "Picture", "clear_of", "look", "vacuum_share"]
 
 Picture = NDArray[np.float32]
 
 SAMPLE_FRAMES = 60
 WORKING_PX = 256
 """The longer side of a reduced frame is about this."""
+
+UNEVEN = 0.055
+"""Spread of what is taken for vacuum, over its brightness, that no vacuum has."""
 
 DISTURBED = 0.06
 """A frame whose mean transmission is off its neighbours' by more shows an accident."""
@@ -47,6 +50,8 @@ class Glance:
         Of every full pixel over the frames, in grey values.
     grey_range : (float, float)
         Grey values of black and vacuum.
+    covered : bool, shape (rows, columns) or None
+        Reduced pixels that show writing, not the scene.
     disturbed : tuple of int
         Frames that were left out because they look unlike their neighbours.
     """
@@ -60,6 +65,7 @@ class Glance:
     std: FloatArray
     grey_range: tuple[float, float]
     disturbed: tuple[int, ...] = ()
+    covered: NDArray[np.bool_] | None = None
 
     def full(self, box: tuple[float, float, float, float]) -> Box:
         """Return a box of the reduced picture, (x0, y0, x1, y1) with open ends, in full pixels."""
@@ -68,6 +74,21 @@ class Glance:
         x0, y0 = max(x0, 0), max(y0, 0)
         x1, y1 = min(x1, columns), min(y1, rows)
         return Box(x0, y0, max(x1 - x0, 1), max(y1 - y0, 1))
+
+
+def vacuum_share(clear: Picture) -> float:
+    """Return 1 where a picture has an even vacuum in it, as every movie of a test has; 0 without.
+
+    A landscape or a room is as bright in places, but nowhere as even.
+    """
+    usual = cv2.GaussianBlur(np.median(clear, axis=0), (0, 0), 1.5)
+    bright = (np.abs(usual - 1) < 0.12).astype(np.uint8)
+    empty = cv2.erode(bright, np.ones((5, 5), dtype=np.uint8)) > 0
+    if empty.sum() < 20:
+        return 0.0
+    amount = np.clip(empty.mean() / 0.1, 0, 1)
+    even = np.clip((UNEVEN - np.std(usual[empty])) / (0.4 * UNEVEN), 0, 1)
+    return float(amount * even)
 
 
 def look(movie: Movie, *, polarity: Polarity = "dark") -> Glance:

@@ -63,6 +63,7 @@ def find_writing(glance: Glance) -> Writing:
     if len(glance.frames) < 3:
         return Writing()
     pieces = [piece for sign in (1.0, -1.0) for piece in _pieces(glance, sign)]
+    pieces = pieces or _pieces(glance, 1.0, beyond=False)  # white, where objects are white too
     if not pieces:
         return Writing()
     boxes = _grouped(pieces, glance.size_px)
@@ -77,6 +78,7 @@ def without_writing(glance: Glance, writing: Writing) -> Glance:
     """Return the look with what surrounds each label in the label's place."""
     clear = glance.clear.copy()
     rows, columns = clear.shape[1:]
+    covered = np.zeros((rows, columns), dtype=bool)
     for box in writing.boxes:
         x0, y0 = (math.floor(v / glance.step) - 1 for v in (box.x_px, box.y_px))
         x1 = math.ceil((box.x_px + box.width_px) / glance.step) + 1
@@ -87,29 +89,35 @@ def without_writing(glance: Glance, writing: Writing) -> Glance:
         if ring.any():
             around = np.median(clear[:, ring], axis=1)
             clear[:, max(y0, 0) : y1, max(x0, 0) : x1] = around[:, None, None]
-    return replace(glance, clear=clear)
+            covered[max(y0, 0) : y1, max(x0, 0) : x1] = True
+    return replace(glance, clear=clear, covered=covered)
 
 
-def _pieces(glance: Glance, sign: float) -> list[_Piece]:
-    """Return the written pieces: whiter than all else (sign +1), or black on something bright."""
+def _pieces(glance: Glance, sign: float, beyond: bool = True) -> list[_Piece]:
+    """Return the written pieces: whiter than all else (sign +1), or black on something bright.
+
+    Without `beyond`, white pieces are as white as the scene's own objects, and then they have to
+    stand on something dark.
+    """
     low, high = sorted(glance.grey_range)
     span = max(high - low, 1e-6)
     near = np.abs(glance.mean - glance.grey_range[1]) < 0.1 * span
     noise = float(np.median(glance.std[near])) if near.any() else 0.0
     quiet = glance.std < max(QUIET * noise, 0.01 * span)
-    beyond = glance.mean > high + 0.06 * span if sign > 0 else glance.mean < low + 0.15 * span
-    mask = quiet & beyond
+    whiter = high + 0.06 * span if beyond else high - 0.1 * span
+    inked_level = glance.mean > whiter if sign > 0 else glance.mean < low + 0.15 * span
+    mask = quiet & inked_level
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         mask.astype(np.uint8), connectivity=8
     )
-    largest = LARGEST["bright" if sign > 0 else "dark"] * mask.size
+    largest = LARGEST["bright" if sign > 0 and beyond else "dark"] * mask.size
     found = []
     for i in range(1, count):
         x, y, width, height, area = (int(v) for v in stats[i])
         if area < 4 or area > largest or min(width, height) < 2:
             continue
         part = labels[y : y + height, x : x + width] == i
-        least = 0.0 if sign > 0 else 0.6 * span
+        least = 0.0 if sign > 0 and beyond else 0.6 * span
         if _is_hard(glance.mean, part, (x, y), least):
             inked = glance.mean[y : y + height, x : x + width][part]
             ink = float(np.percentile(sign * inked, 90))

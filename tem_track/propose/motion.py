@@ -17,6 +17,9 @@ __all__ = ["Track", "axis_of_motion", "follow"]
 GOOD = 0.6
 """Correlation below which a place is not believed."""
 
+LEAST_SHOWN = 0.15
+"""Share of a box that must show the scene."""
+
 SYSTEMATIC_PX = 0.12
 """What following a part by correlation may be off, beyond noise, as its surroundings change."""
 
@@ -37,10 +40,17 @@ class Track:
     score: FloatArray
 
 
-def follow(clear: Picture, box: tuple[int, int, int, int], reach: tuple[int, int]) -> Track:
+def follow(
+    clear: Picture,
+    box: tuple[int, int, int, int],
+    reach: tuple[int, int],
+    shown: NDArray[np.bool_] | None = None,
+) -> Track:
     """Find a box (x0, y0, x1, y1) of the first picture in every picture.
 
-    `reach` is how far it may move (x, y), in pixels. Good for the fraction of a pixel.
+    `reach` is how far it may move (x, y), in pixels; `shown` are the pixels that show the scene.
+    What was put in the place of bar and labels stands still, and would hold the box back. Good for
+    the fraction of a pixel.
     """
     x0, y0, x1, y1 = box
     rows, columns = clear.shape[1:]
@@ -48,15 +58,28 @@ def follow(clear: Picture, box: tuple[int, int, int, int], reach: tuple[int, int
     left, up = max(x0 - reach[0], 0), max(y0 - reach[1], 0)
     right, down = min(x1 + reach[0], columns), min(y1 + reach[1], rows)
     moved, score = np.full((len(clear), 2), np.nan), np.zeros(len(clear))
-    if float(template.std()) < 1e-3:
+    mask = None if shown is None or shown[y0:y1, x0:x1].all() else shown[y0:y1, x0:x1]
+    if mask is not None and mask.mean() < LEAST_SHOWN:
+        return Track(moved, score)
+    if float((template if mask is None else template[mask]).std()) < 1e-3:
         return Track(moved, score)
     for k, picture in enumerate(clear):
         window = np.pad(picture[up:down, left:right], 1, mode="edge")
-        match = cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED).astype(np.float32)
+        match = _correlation(window, template, mask)
         (x, y), score[k] = _peak(match)
         if score[k] >= GOOD:
             moved[k] = (left - 1 + x - x0, up - 1 + y - y0)
     return Track(moved - np.nan_to_num(moved[0]), score)
+
+
+def _correlation(
+    window: Picture, template: Picture, mask: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    if mask is None:
+        return np.asarray(cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED))
+    weights = mask.astype(np.float32)
+    match = cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED, mask=weights)
+    return np.where(np.isfinite(match) & (np.abs(match) <= 1.01), match, -1.0).astype(np.float32)
 
 
 def _peak(match: NDArray[np.float32]) -> tuple[tuple[float, float], float]:

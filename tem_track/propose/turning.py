@@ -56,8 +56,12 @@ class Turn:
     @cached_property
     def inside(self) -> NDArray[np.bool_]:
         """Pixels of the turned picture that the picture as it is shows."""
-        ones = np.ones(self.shape, dtype=np.float32)
-        return self._warp(ones, cv2.BORDER_CONSTANT) > 0.5
+        return self.mask(np.ones(self.shape, dtype=bool))
+
+    def mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return a mask of the picture as it is in the turned one, false beyond its border."""
+        turned = self._warp(mask.astype(np.float32), cv2.BORDER_CONSTANT)
+        return np.asarray(turned > 0.5)
 
     def back(self, edges: Edges) -> Edges:
         """Return what holds a box (x0, y0, x1, y1), open ends, in the picture as it is.
