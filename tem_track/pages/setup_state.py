@@ -18,9 +18,10 @@ from tem_track.analysis import analyse
 from tem_track.config import Experiment, experiment_from_dict
 from tem_track.errors import ConfigError, TemTrackError
 from tem_track.frames import Movie, open_movie
-from tem_track.propose import Given, Proposal, propose
+from tem_track.pages.finished import Finished, read_finished
+from tem_track.propose import NAMES, Given, Proposal, propose
 from tem_track.propose.writing import experiment_text, merged
-from tem_track.records import Image
+from tem_track.records import Image, Mode, Polarity
 
 __all__ = ["FIELDS", "SetupState", "open_setup"]
 
@@ -41,6 +42,10 @@ FIELDS = (
     "specimen.shape",
     "specimen.material",
     "base.box_px",
+    "frames.reference",
+    "bar.reference",
+    "tip.reference",
+    "base.reference",
 )
 """Keys of the experiment file that the page edits; all others stay as they are."""
 
@@ -60,12 +65,15 @@ class SetupState:
         The file's text as it was read or proposed; its comments survive.
     proposal : Proposal or None
         Where the boxes were proposed.
+    finished : Finished or None
+        What a finished run of this experiment found.
     """
 
     path: Path
     movie: Movie
     text: str
     proposal: Proposal | None = None
+    finished: Finished | None = None
     saved: bool = field(default=False)
 
     def values(self) -> Values:
@@ -76,6 +84,33 @@ class SetupState:
     def reference(self) -> int:
         """Return the frame that the boxes are in."""
         return int(_get(tomllib.loads(self.text), "frames.reference") or 0)
+
+    def propose(self, mode: Mode, polarity: Polarity) -> Values:
+        """Look for the boxes again, and return what the page shows of them.
+
+        Raises
+        ------
+        MovieError
+        """
+        self.proposal = propose(self.movie, mode=mode, polarity=polarity)
+        text = experiment_text(self.proposal, "movie", Given())
+        data = tomllib.loads(text)
+        found = ("axis_deg", "specimen.shape", *(f"{name}.box_px" for name in NAMES))
+        values = {key: _get(data, key) for key in found}
+        return {"values": values, "reference": self.proposal.reference, **self.findings()}
+
+    def findings(self) -> dict[str, Any]:
+        """Return how sure the proposal is, what comes next, and what to do about the rest."""
+        if self.proposal is None:
+            return {"confidence": {}, "notes": {}, "axis_deg": None, "warnings": []}
+        parts = self.proposal.parts
+        axis = self.proposal.axis.axis
+        return {
+            "confidence": {part.name: part.confidence for part in parts},
+            "notes": {part.name: part.words for part in parts if part.words},
+            "axis_deg": None if axis is None else round(axis.angle_deg, 1) + 0.0,
+            "warnings": list(self.proposal.warnings),
+        }
 
     def experiment(self, values: Mapping[str, Any]) -> Experiment:
         """Return the experiment that the file would hold.
@@ -153,8 +188,8 @@ def open_setup(path: str | Path) -> SetupState:
     ConfigError, MovieError
     """
     path = Path(path)
-    if path.is_dir() and (path / "experiment.toml").exists():
-        path = path / "experiment.toml"
+    if path.is_dir():
+        path = _experiment_of(path)
     if path.suffix.lower() == ".toml":
         return _from_file(path)
     target = path.with_suffix(".toml")
@@ -164,6 +199,16 @@ def open_setup(path: str | Path) -> SetupState:
     proposal = propose(movie, mode="compression")
     name = path.name if path.parent == target.parent else str(path)
     return SetupState(target, movie, experiment_text(proposal, name, Given()), proposal)
+
+
+def _experiment_of(folder: Path) -> Path:
+    """Return the experiment file that a results folder belongs to."""
+    beside = folder.with_suffix(".toml")
+    if folder.suffix == ".results" and beside.exists():
+        return beside
+    if (folder / "experiment.toml").exists():
+        return folder / "experiment.toml"
+    raise ConfigError(f"{folder}: is a folder without results; name a movie or an experiment file")
 
 
 def _from_file(path: Path) -> SetupState:
@@ -177,7 +222,8 @@ def _from_file(path: Path) -> SetupState:
     if not isinstance(data.get("movie"), str):
         raise ConfigError(f"{path}: movie is missing: name the movie file, e.g. movie = 'rod.avi'")
     name = Path(data["movie"]).expanduser()
-    return SetupState(path, open_movie(name if name.is_absolute() else path.parent / name), text)
+    movie = open_movie(name if name.is_absolute() else path.parent / name)
+    return SetupState(path, movie, text, finished=read_finished(path))
 
 
 def _get(data: Mapping[str, Any], key: str) -> Any:
@@ -194,17 +240,10 @@ def _whole(values: Mapping[str, Any]) -> Values:
         raise ConfigError(f"unknown key {sorted(unknown)[0]}")
     kept: Values = {}
     for key, value in values.items():
-        kept[key] = None if value in ("", None) else _number_of(value)
-    emptied = [key.split(".")[0] for key in kept if key.endswith("box_px") and kept[key] is None]
-    return {key: None if key.split(".")[0] in emptied else v for key, v in kept.items()}
-
-
-def _number_of(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_number_of(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e9:
-        return value
-    return value
+        kept[key] = None if value in ("", None, []) else value
+    without = {key.split(".")[0] for key in kept if key.endswith(".box_px") and kept[key] is None}
+    there = {key: v for key, v in kept.items() if key.split(".")[0] not in without}
+    return there | dict.fromkeys(without)
 
 
 def _refuse_outside(data: Mapping[str, Any], movie: Movie) -> None:

@@ -41,6 +41,12 @@ class Part:
     note: str = ""
 
     @property
+    def words(self) -> str:
+        """The note and the runner-up, as one line."""
+        second = f"next best: {self.runner_up}" if self.runner_up else ""
+        return "; ".join(text for text in (self.note, second) if text)
+
+    @property
     def found(self) -> bool:
         """Whether the box is more than a guess."""
         return self.box is not None and self.confidence >= GUESS

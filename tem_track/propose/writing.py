@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tomlkit
-from tomlkit.items import Table
+from tomlkit.items import AoT, Table
 from tomlkit.toml_document import TOMLDocument
 
 from tem_track.propose.proposal import NAMES, SURE, Part, Proposal
@@ -240,9 +241,32 @@ def _set(table: TOMLDocument | Table, keys: list[str], value: object) -> None:
     first, *rest = keys
     if rest:
         if first not in table:
+            if value is None:
+                return
             table[first] = tomlkit.table()
         _set(table[first], rest, value)
     elif value is None:
         table.pop(first, None)
+    elif first in table and table[first].unwrap() == value:
+        return
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        table[first] = _tables(value, table.get(first))
     else:
         table[first] = value
+
+
+def _tables(rows: list[Any], before: object) -> AoT:
+    """Return rows as an array of tables; those that were there already keep their comments."""
+    out = before if isinstance(before, AoT) else tomlkit.aot()
+    same = 0
+    while same < min(len(out), len(rows)) and out[same].unwrap() == rows[same]:
+        same += 1
+    while len(out) > same:
+        del out[len(out) - 1]
+    for row in rows[same:]:
+        table = tomlkit.table()
+        for key, value in row.items():
+            table.add(key, value)
+        table.add(tomlkit.nl())
+        out.append(table)
+    return out
