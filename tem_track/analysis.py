@@ -536,13 +536,26 @@ def _stretches(frames: range, done: set[int]) -> Iterator[list[range]]:
     stretch: list[range] = []
     for start in range(frames[0], frames[-1] + 1, BLOCK_FRAMES):
         chunk = range(start, min(start + BLOCK_FRAMES, frames[-1] + 1))
-        if not done.issuperset(chunk):
-            stretch.append(chunk)
-        elif stretch:
-            yield stretch
-            stretch = []
+        for left in _left(chunk, done):
+            if stretch and stretch[-1][-1] + 1 != left[0]:
+                yield stretch
+                stretch = []
+            stretch.append(left)
     if stretch:
         yield stretch
+
+
+def _left(chunk: range, done: set[int]) -> Iterator[range]:
+    """Return the runs of frames of a chunk that are not done."""
+    start: int | None = None
+    for frame in chunk:
+        if frame not in done:
+            start = frame if start is None else start
+        elif start is not None:
+            yield range(start, frame)
+            start = None
+    if start is not None:
+        yield range(start, chunk[-1] + 1)
 
 
 def _in_order(

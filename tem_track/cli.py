@@ -569,11 +569,11 @@ def setup(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it.")] = True,
 ) -> None:
     """Open the set-up page in the browser: boxes to drag, a live preview, Save and Run."""
+    from tem_track.mending import run_again
     from tem_track.pages.setup import setup as open_page
-    from tem_track.run import run as run_one
 
     def runner(path: Path, progress: Progress) -> Path:
-        return run_one(path, progress=progress, command=f"tem-track run {path}").folder
+        return run_again(path, progress=progress, command=f"tem-track setup {path}").folder
 
     def say(address: str) -> None:
         print(f"{address}\nClose the page or press Ctrl-C to end.", flush=True)

@@ -33,7 +33,9 @@ __all__ = [
     "Outcome",
     "default_folder",
     "hold",
+    "journal_key",
     "measure_part",
+    "movie_of",
     "parts_of",
     "plan_of",
     "recalculate",
@@ -111,9 +113,9 @@ def run(
     started = datetime.now(UTC)
     experiment = load_experiment(experiment_path)
     folder = folder if folder is not None else default_folder(experiment_path)
-    movie = _movie_of(experiment)
+    movie = movie_of(experiment)
     with _only_if_new(folder), _explained(folder), hold(folder):
-        with Journal(folder, _journal_key(movie, experiment)) as journal:
+        with Journal(folder, journal_key(movie, experiment)) as journal:
             result = _measure(movie, experiment, journal, progress, workers)
             _write(result, movie, folder, progress, draw)
             journal.remove()
@@ -151,7 +153,7 @@ def plan_of(experiment_path: Path) -> Plan:
     ConfigError, MovieError, TrackingError
     """
     experiment = load_experiment(experiment_path)
-    return prepare(_movie_of(experiment), experiment)
+    return prepare(movie_of(experiment), experiment)
 
 
 def parts_of(experiment_path: Path, part_frames: int) -> list[range]:
@@ -168,7 +170,7 @@ def parts_of(experiment_path: Path, part_frames: int) -> list[range]:
     ConfigError, MovieError
     """
     experiment = load_experiment(experiment_path)
-    frames = frames_of(_movie_of(experiment), experiment)
+    frames = frames_of(movie_of(experiment), experiment)
     block = analysis.BLOCK_FRAMES
     step = -(-part_frames // block) * block
     return [frames[i : i + step] for i in range(0, len(frames), step)]
@@ -194,9 +196,9 @@ def measure_part(
     ------
     MovieError, ResultsBusyError, ResultsError
     """
-    movie = _movie_of(load_experiment(experiment_path))
+    movie = movie_of(load_experiment(experiment_path))
     with _only_if_new(folder), _explained(folder), hold(folder, shared=True):
-        key = _journal_key(movie, plan.experiment)
+        key = journal_key(movie, plan.experiment)
         with Journal(folder, key, part=part[0]) as journal:
             done = {int(frame) for block in journal.blocks() for frame in block.columns["frame"]}
             own = replace(plan, frame_range=part)
@@ -205,7 +207,7 @@ def measure_part(
                 journal.append(block)
 
 
-def _journal_key(movie: Movie, experiment: Experiment) -> dict[str, Any]:
+def journal_key(movie: Movie, experiment: Experiment) -> dict[str, Any]:
     """Return what the measured pixels depend on; stiffness, scale and the like are not among it."""
     path = experiment.movie_path
     stat = path.stat()
@@ -327,7 +329,7 @@ def redraw(
     from tem_track import outputs, pages
 
     result = outputs.read_results(folder)
-    movie = _movie_of(result.experiment)
+    movie = movie_of(result.experiment)
     with hold(folder):
         outputs.write_pictures(
             result, movie, folder, progress=progress, frames=frames, width_mm=width_mm
@@ -336,7 +338,8 @@ def redraw(
     return result
 
 
-def _movie_of(experiment: Experiment) -> Movie:
+def movie_of(experiment: Experiment) -> Movie:
+    """Open an experiment's movie, with the experiment's own clock where it has one."""
     return open_movie(
         experiment.movie_path, frame_interval_s=experiment.calibration.frame_interval_s
     )

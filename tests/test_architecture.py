@@ -15,7 +15,7 @@ PACKAGE = Path(tem_track.__file__).parent
 
 LAYERS = [
     {"cli", "__main__"},
-    {"batch"},
+    {"batch", "mending"},
     {"run"},
     {"pages"},
     {"outputs"},

@@ -28,7 +28,7 @@ __all__ = ["Runner", "SetupServer", "setup"]
 
 HERE = Path(__file__).parent
 NOT_STARTED = {"stage": "", "done": 0, "total": 0, "error": "", "over": False}
-COOKIE = "tem_track_setup"
+MODES, POLARITIES = ("compression", "tension", "growth"), ("dark", "bright")
 PATIENCE_S = 120.0
 FAREWELL_S = 4.0
 """The server ends this long after the last sign of life, or after the page has said good-bye."""
@@ -92,6 +92,11 @@ class SetupServer:
         self.leave_at: float | None = None
 
     @property
+    def cookie(self) -> str:
+        """The cookie's name; cookies know no ports, and two pages may be open at a time."""
+        return f"tem_track_setup_{self.port}"
+
+    @property
     def host(self) -> str:
         """The only value of the Host header that is answered."""
         return f"127.0.0.1:{self.port}"
@@ -106,7 +111,7 @@ class SetupServer:
         routes = [
             (r"/", _Page),
             (r"/frame/(\d+)\.jpg", _Picture),
-            (r"/(check|preview|save|run|progress|alive|bye)", _Call),
+            (r"/(check|preview|propose|save|run|progress|alive|bye)", _Call),
             (r"/report", _Report),
         ]
         application = tornado.web.Application(
@@ -197,7 +202,7 @@ class _Handler(tornado.web.RequestHandler):
             self.server.alive, self.server.leave_at = time.monotonic(), None
 
     def _known(self) -> bool:
-        return self._is_token(self.get_cookie(COOKIE) or "")
+        return self._is_token(self.get_cookie(self.server.cookie) or "")
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode(), self.server.token.encode())
@@ -218,7 +223,8 @@ class _Page(_Handler):
 
     def get(self) -> None:
         if self.get_query_argument("token", ""):
-            self.set_cookie(COOKIE, self.server.token, httponly=True, samesite="Strict", path="/")
+            cookie, token = self.server.cookie, self.server.token
+            self.set_cookie(cookie, token, httponly=True, samesite="Strict", path="/")
             self.redirect("/")
             return
         self.finish(page_text(self.server.state))
@@ -257,6 +263,15 @@ class _Call(_Handler):
         except TemTrackError as error:
             found = _problems(self.server.state, values)
             return {"problems": found or as_problem(error)}
+
+    async def _propose(self, values: dict[str, Any]) -> dict[str, Any]:
+        mode, polarity = values.get("mode"), values.get("polarity")
+        if mode not in MODES or polarity not in POLARITIES:
+            raise tornado.web.HTTPError(400, reason="No such mode or polarity")
+        try:
+            return await asyncio.to_thread(self.server.state.propose, mode, polarity)
+        except TemTrackError as error:
+            return {"problems": as_problem(error)}
 
     async def _save(self, values: dict[str, Any]) -> dict[str, Any]:
         problems = _problems(self.server.state, values)
@@ -306,17 +321,19 @@ def page_text(state: SetupState) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined
     )
-    movie, proposal = state.movie, state.proposal
+    movie, proposal, finished = state.movie, state.proposal, state.finished
+    bar = proposal.scale_bar if proposal else None
     data = {
         "values": state.values(),
         "reference": state.reference(),
         "width": movie.info.width_px,
         "height": movie.info.height_px,
-        "confidence": {p.name: p.confidence for p in proposal.parts} if proposal else {},
-        "scale_bar_px": proposal.scale_bar.length_px if proposal and proposal.scale_bar else None,
-        "scale_bar_box": (
-            list(proposal.scale_bar.box.as_tuple()) if proposal and proposal.scale_bar else None
-        ),
+        **state.findings(),
+        "scale_bar_px": bar.length_px if bar else None,
+        "scale_bar_box": list(bar.box.as_tuple()) if bar else None,
+        "scale_bar_nm": bar.length_nm if bar else None,
+        "worst": finished.worst if finished else None,
+        "places": finished.places if finished else {},
     }
     return environment.get_template("setup.html.j2").render(
         policy=policy,
@@ -324,7 +341,7 @@ def page_text(state: SetupState) -> str:
         script=Markup(script),
         title=movie.path.name if movie.path else "movie",
         path=str(state.path),
-        warnings=list(proposal.warnings) if proposal else [],
+        finished=finished is not None,
         width=movie.info.width_px,
         height=movie.info.height_px,
         last=len(movie) - 1,

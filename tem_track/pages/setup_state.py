@@ -169,6 +169,7 @@ class SetupState:
             },
             "force_nN": _finite(result.points, "force_nN"),
             "deformation_nm": _finite(result.points, "deformation_nm"),
+            "length_nm": _finite(result.points, "length_nm"),
             "lost": _lost(result.points),
         }
 

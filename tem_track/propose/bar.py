@@ -124,7 +124,7 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
     black = float(np.clip(1 - level / 0.4, 0, 1))
     still = float(np.clip((same - 0.6) / 0.3, 0, 1)) / (1 + (_wander(track) / WANDERS_PX) ** 4)
     whole = float(np.clip(mask.mean() / USUAL, 0.2, 1))
-    straight = 0.7 + 0.3 * mask.sum() / ((bounds[2] - bounds[0]) * (bounds[3] - bounds[1]))
+    straight = float(np.clip((_fill(mask) - 0.3) / 0.5, 0.2, 1))
     quality = still * apart * (0.4 + 0.6 * black) * whole * straight
     return BarCandidate(mask, bounds, _usual_edges(clear[0], mask), quality, track)
 
@@ -168,6 +168,13 @@ def _edge(line: NDArray[np.float32], at: int, step: int) -> float:
         if here <= half < there:
             return i + 0.5 + step * (half - here) / (there - here)
     return at + (1.0 if step > 0 else 0.0)
+
+
+def _fill(mask: Mask) -> float:
+    """Return the share of the smallest rectangle around a part, however turned, that it fills."""
+    points = np.argwhere(mask)[:, ::-1].astype(np.float32)
+    (_, (wide, high), _) = cv2.minAreaRect(points)
+    return float(mask.sum() / max((wide + 1) * (high + 1), 1.0))
 
 
 def _wander(track: Track) -> float:

@@ -318,14 +318,15 @@ def _which_is_tip(found: _Followed, travel: tuple[float, float], mode: Mode) -> 
     if mode == "growth":
         return _grows_from(chains[0])
     apart = _travel(found.base, found.tip.moved[:, 1])
-    if apart > MOVES_PX and abs(upper - lower) > max(0.15 * max(upper, lower), 0.3 * apart):
-        sure = min(1.0, 0.5 + abs(upper - lower) / max(upper, lower, 4.0))
+    farther = abs(upper - lower) / max(apart, MOVES_PX)
+    if apart > MOVES_PX and farther > 0.5:
+        sure = min(1.0, 0.4 + 0.6 * farther)
         return (sure if lower > upper else -sure), "the counter electrode travels farther"
     above = float(np.median([c.top - c.upper for c in chains.values()]))
     below = float(np.median([c.lower - c.bottom for c in chains.values()]))
     if mode != "tension" and abs(above - below) >= 1:
         return (0.6 if above > below else -0.6), "the specimen's free end faces the tip"
-    if apart > MOVES_PX and abs(upper - lower) > 0.5:
+    if apart > MOVES_PX and farther > 0.2:
         return (0.45 if lower > upper else -0.45), "the counter electrode travels a little farther"
     first = chains[min(chains)]
     narrow_above = first.width_px(first.upper) <= first.width_px(first.lower)

@@ -5,14 +5,21 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from tem_track.pages.setup import COOKIE, SetupServer
-from tem_track.pages.setup_state import open_setup
-from tem_track.run import run
+from tem_track import analysis
+from tem_track.analysis import observe
+from tem_track.config import load_experiment
+from tem_track.mending import frames_to_mend, run_again
+from tem_track.outputs import read_results
+from tem_track.pages.setup import SetupServer
+from tem_track.pages.setup_state import SetupState, open_setup
+from tem_track.run import movie_of
 from tem_track.simulate import simulate
 from tests.pages.browser import wait
 
@@ -21,7 +28,7 @@ COMMENT = "# mine, and it stays\n"
 
 
 def runner(path: Path, progress: Any) -> Path:
-    return run(path, progress=progress).folder
+    return run_again(path, progress=progress).folder
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +42,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server(folder: Path) -> Iterator[SetupServer]:
-    server = SetupServer(open_setup(folder / "experiment.toml"), runner)
+    with serving(open_setup(folder / "experiment.toml")) as server:
+        yield server
+
+
+@contextmanager
+def serving(state: SetupState) -> Iterator[SetupServer]:
+    server = SetupServer(state, runner)
     ready = threading.Event()
 
     async def serve() -> None:
@@ -46,9 +59,11 @@ def server(folder: Path) -> Iterator[SetupServer]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     assert ready.wait(10)
-    yield server
-    server.stop()
-    thread.join(20)
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join(20)
     assert not thread.is_alive()
 
 
@@ -65,11 +80,11 @@ def status(server: SetupServer, path: str = "/", data: bytes | None = None, **he
 
 
 def test_only_the_page_itself_is_answered(server: SetupServer) -> None:
-    cookie, origin = f"{COOKIE}={server.token}", f"http://{server.host}"
+    cookie, origin = f"{server.cookie}={server.token}", f"http://{server.host}"
     assert status(server, Cookie=cookie) == 200
     assert status(server) == 403
     assert status(server, "/?token=wrong") == 403
-    assert status(server, Cookie=f"{COOKIE}=wrong") == 403
+    assert status(server, Cookie=f"{server.cookie}=wrong") == 403
     assert status(server, Cookie=cookie, Host=f"localhost:{server.port}") == 403
     assert status(server, Cookie=cookie, Host=f"evil.example:{server.port}") == 403
     assert status(server, Cookie=cookie, Origin="http://evil.example") == 403
@@ -194,3 +209,107 @@ def test_wrong_input_is_shown(page: Any) -> None:
     assert page.locator(SCALE).get_attribute("aria-invalid") == "true"
     page.locator("#save").click()
     wait(page, "document.getElementById('state').textContent.startsWith('not saved')")
+
+
+# --------------------------------------------------------------------------- a finished run
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an experiment whose run lost the tip in two frames."""
+    folder = tmp_path_factory.mktemp("finished")
+    made = simulate("rod_compression", output=folder, seed=3, frames=16, occluded_frames=2)
+    path = folder / "mine.toml"
+    path.write_text(COMMENT + made.experiment.read_text())
+    run_again(path, progress=quiet)
+    return path
+
+
+def lost_frames(folder: Path) -> list[int]:
+    points = read_results(folder).points
+    return points["frame"][points["flags"].str.contains("TIP_LOST")].tolist()
+
+
+def test_the_worst_frames_come_first(browser: Any, mine: Path) -> None:
+    lost = lost_frames(mine.with_suffix(".results"))
+    with serving(open_setup(mine.with_suffix(".results"))) as server:
+        page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+        page.goto(server.address)
+        wait(page, "document.documentElement.dataset.preview === 'done'", 60)
+        assert page.evaluate("state.frame") in lost
+        assert "lost" in page.locator("#worst button").first.text_content()
+        page.locator("#worst button").last.click()
+
+        frame = lost[0]
+        page.evaluate(f"show({frame})")
+        box = page.locator("#box-tip .box")
+        box.focus()
+        for key in ("ArrowUp", "ArrowUp", "ArrowLeft"):
+            page.keyboard.press(key)
+        wait(page, "document.documentElement.dataset.preview === 'done'", 60)
+        page.locator("#save").click()
+        wait(page, "document.getElementById('state').textContent.startsWith('saved')")
+        page.context.close()
+    text = mine.read_text()
+    assert text.startswith(COMMENT)
+    assert f"[[tip.reference]]\nframe = {frame}\n" in text
+    stored = read_results(mine.with_suffix(".results"))
+    frames = frames_to_mend(stored, load_experiment(mine), stored_movie(mine))
+    assert frames is not None
+    assert set(lost) <= set(frames)
+
+
+def test_only_what_was_in_doubt_is_measured_again(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = mine.with_suffix(".results")
+    before, lost = read_results(folder).measurement, lost_frames(folder)
+    further = next(n for n in before["frame"] if n not in {0, *lost})
+    box = [round(v) for v in box_in(before, load_experiment(mine).tip.box_px, further)]
+    values = open_setup(mine).values() | {"tip.reference": [{"frame": further, "box_px": box}]}
+    open_setup(mine).save(values)
+    stored = read_results(folder)
+    asked = frames_to_mend(stored, load_experiment(mine), stored_movie(mine))
+    assert asked is not None
+    assert {further, *lost} <= set(asked)
+    assert len(asked) < len(before) / 2
+    observed: list[int] = []
+
+    def watched(frame: Any, *rest: Any) -> Any:
+        observed.append(frame.index)
+        return observe(frame, *rest)
+
+    monkeypatch.setattr(analysis, "observe", watched)
+    run_again(mine, progress=quiet)
+    assert sorted(observed) == asked
+    after = read_results(folder).measurement
+    kept = ~before["frame"].isin(asked)
+    pd.testing.assert_frame_equal(before[kept], after[kept])
+
+
+def stored_movie(experiment: Path) -> Any:
+    return movie_of(load_experiment(experiment))
+
+
+def box_in(measurement: pd.DataFrame, box: Any, frame: int) -> list[float]:
+    table = measurement.set_index("frame")
+    moved = [table[f"tip_{k}_px"].loc[frame] - table[f"tip_{k}_px"].loc[0] for k in "xy"]
+    return [box[0] + moved[0], box[1] + moved[1], box[2], box[3]]
+
+
+def test_a_contradicting_reference_measures_everything(mine: Path) -> None:
+    stored, experiment = read_results(mine.with_suffix(".results")), load_experiment(mine)
+    lost = lost_frames(mine.with_suffix(".results"))
+    good = next(n for n in stored.measurement["frame"] if n and n not in lost)
+    x, y, width, height = box_in(stored.measurement, experiment.tip.box_px, good)
+    before = stored.experiment.tip.model_dump()
+    for off, expected in ((0.0, True), (40.0, False)):
+        far = {"frame": int(good), "box_px": [x + off, y, width, height]}
+        tip = type(experiment.tip)(**before | {"reference": [*before["reference"], far]})
+        changed = experiment.model_copy(update={"tip": tip})
+        frames = frames_to_mend(stored, changed, movie_of(experiment))
+        assert (frames is not None) == expected
