@@ -15,9 +15,9 @@ __all__ = ["BarCandidate", "bar_candidates", "reach_of", "without"]
 
 Mask = NDArray[np.bool_]
 
-DARK = (0.45, 0.10)
-"""Transmissions below which the bar is looked for: apart from all else, or where it touches the
-base, apart by its blackness."""
+DARK = (0.45, 0.10, 0.04)
+"""Transmissions below which the bar is looked for: apart from all else, or where it touches a dark
+base or tip, apart by its blackness."""
 
 LARGEST, SMALLEST = 0.25, 0.001
 """Area of a bar, over the picture's."""

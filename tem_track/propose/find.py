@@ -126,7 +126,7 @@ def _best_start(
         stack = without(clear, candidate, places)
         for angle in angles:
             turned = Turn(angle, (clear.shape[1], clear.shape[2])).picture(stack)
-            quality = _chain_quality([find_chain(picture) for picture in turned])
+            quality = _chain_quality([find_chain(p) for p in turned], turned.shape[2])
             total = quality + (0.5 * candidate.quality - 0.05 if candidate else 0.0)
             starts.append(_Start(angle, candidate, quality, total))
     return max(starts, key=lambda start: start.total)
@@ -136,20 +136,23 @@ def _spread(count: int, wanted: int) -> list[int]:
     return sorted({round(float(i)) for i in np.linspace(0, count - 1, min(wanted, count))})
 
 
-def _chain_quality(chains: list[Chain | None]) -> float:
-    """Return the mean of the better two thirds."""
-    each = sorted((_one_quality(chain) for chain in chains), reverse=True)
+def _chain_quality(chains: list[Chain | None], columns: int) -> float:
+    """Return the mean of the better two thirds; `columns` is the pictures' width."""
+    each = sorted((_one_quality(chain, columns) for chain in chains), reverse=True)
     return float(np.mean(each[: max(1, math.ceil(2 * len(each) / 3))]))
 
 
-def _one_quality(chain: Chain | None) -> float:
+def _one_quality(chain: Chain | None, columns: int) -> float:
     if chain is None:
         return 0.0
     rows = chain.left.size
     ends = [0 if np.isfinite(chain.left[side]) else 1 for side in (0, -1)]
     dark = float(np.clip(2 - 2 * max(chain.levels[0], chain.levels[2]) / DARKEST_SPECIMEN, 0, 1))
     crossing = float(np.clip(1 - 1.5 * chain.gap_px / rows, 0, 1))
-    return min(chain.contrast, 1.2) / 1.2 * crossing * dark * (0.6 ** sum(ends))
+    body = slice(chain.top, chain.bottom + 1)
+    aside = (chain.left[body] <= 0) | (chain.right[body] >= columns - 1)
+    whole = 0.4 if aside.mean() > 0.2 else 1.0  # what runs along the border is no specimen
+    return min(chain.contrast, 1.2) / 1.2 * crossing * dark * (0.6 ** sum(ends)) * whole
 
 
 def _oriented(
