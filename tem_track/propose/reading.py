@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -45,7 +46,8 @@ def read_label(bar: ScaleBar, labels: tuple[Box, ...], glance: Glance) -> ScaleB
     reader = _reader()
     if reader is None:
         return bar
-    for box in sorted(labels, key=lambda label: _distance(label, bar.box)):
+    near = sorted(labels, key=lambda label: _distance(label, bar.box))
+    for box in (*near, _surroundings(bar.box, glance)):
         text, sure = _read(reader, _enlarged(box, bar.box, glance))
         length_nm = length_in_nm(text)
         if length_nm is not None and sure >= LEAST_SURE:
@@ -59,6 +61,17 @@ def _reader() -> Any:
     except ImportError:
         return None
     return RapidOCR(intra_op_num_threads=1, inter_op_num_threads=1)
+
+
+def _surroundings(bar: Box, glance: Glance) -> Box:
+    """Return the bar with room for a line above, below and beside it: thin letters may be missed
+    where written pixels are looked for."""
+    rows, columns = glance.size_px
+    high, wide = 0.06 * rows, 0.4 * bar.width_px
+    x0, y0 = max(bar.x_px - wide, 0), max(bar.y_px - high, 0)
+    x1 = min(bar.x_px + bar.width_px + wide, columns)
+    y1 = min(bar.y_px + bar.height_px + high, rows)
+    return Box(x0, y0, x1 - x0, y1 - y0)
 
 
 def _distance(box: Box, bar: Box) -> float:
@@ -86,16 +99,18 @@ def _enlarged(box: Box, bar: Box, glance: Glance) -> Any:
     crop[rows, max(bx - 2, 0) : max(bx + int(bar.width_px) + 2, 0)] = usual
     share = np.clip((crop - usual) / (ink - usual if ink != usual else 1.0), 0, 1)
     grey = (255 * (1 - share)).astype(np.uint8)
-    zoom = max(1, round(64 / max(box.height_px, 1)))
+    zoom = max(2, round(64 / max(box.height_px, 1)))
     large = cv2.resize(grey, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     large = cv2.copyMakeBorder(large, 24, 24, 24, 24, cv2.BORDER_CONSTANT, value=(255,))
     return np.repeat(large[:, :, None], 3, axis=2)
 
 
 def _read(reader: Any, picture: Any) -> tuple[str, float]:
-    """Return the text in reading order and the confidence of its least sure line."""
+    """Return the text that states a length, and the confidence of its least sure word.
+
+    The number and its unit may be read as two words of a line.
+    """
     lines, _ = reader(picture)
-    if not lines:
-        return "", 0.0
-    good = [(text, float(sure)) for _, text, sure in lines if length_in_nm(text) is not None]
-    return good[0] if good else ("", 0.0)
+    words = [(text, float(sure)) for _, text, sure in lines or []]
+    pairs = [(f"{a} {b}", min(sa, sb)) for (a, sa), (b, sb) in pairwise(words)]
+    return next((one for one in (*words, *pairs) if length_in_nm(one[0]) is not None), ("", 0.0))
