@@ -64,8 +64,10 @@ def _reader() -> Any:
 
 
 def _surroundings(bar: Box, glance: Glance) -> Box:
-    """Return the bar with room for a line above, below and beside it: thin letters may be missed
-    where written pixels are looked for."""
+    """Return the bar with room for a line above, below and beside it.
+
+    Thin letters may be missed where written pixels are looked for.
+    """
     rows, columns = glance.size_px
     high, wide = 0.06 * rows, 0.4 * bar.width_px
     x0, y0 = max(bar.x_px - wide, 0), max(bar.y_px - high, 0)
