@@ -136,8 +136,7 @@ def _events(
     contact, n = loading.contact.row, len(table)
     seen = usable & ~table.tip.lost & ~flags["SPECIMEN_LOST"]
     fracture = _fracture(table, loading, flags, usable, settings)
-    if fracture is not None:
-        flags["BENT"][fracture:] = False
+    _settle_broken(flags, fracture, np.isfinite(sizes.columns["length_nm"]), settings)
     bent = first_of_many(flags["BENT"], seen)
     neck = first_lasting(flags["NECK"])
     for name, row in (("BENT", bent), ("NECK", neck)):
@@ -165,6 +164,18 @@ def _fracture(
         return fracture
     lost = loses_load(loading.force_nN, loading.u_force_nN, fracture)
     return fracture if lost else None
+
+
+def _settle_broken(
+    flags: Flags, fracture: int | None, whole: BoolArray, settings: Settings
+) -> None:
+    """Call broken what is from the fracture on, in place: two pieces seen before are noise."""
+    broken = np.arange(whole.size) >= (whole.size if fracture is None else fracture)
+    if settings.shape is not None:
+        flags["SPECIMEN_LOST"] |= flags["BROKEN"] & ~broken & ~whole
+        flags["SPECIMEN_LOST"] &= ~broken
+    flags["BROKEN"] = broken
+    flags["BENT"] &= ~broken
 
 
 def _course(

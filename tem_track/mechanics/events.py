@@ -121,6 +121,8 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     # Unloading is a run of like steps; a drop stands alone.
     beside = np.maximum(np.append(-steps[1:], 0.0), np.append(0.0, -steps[:-1]))
     alone = (beside < -0.5 * steps) & (-steps - _trend(-steps) > limit)
+    # Over a longer gap any unloading looks sudden.
+    alone &= np.diff(rows) <= 2
     found = np.flatnonzero(alone)
     return [Drop(int(rows[i + 1]), float(-steps[i]), float(u[i])) for i in found]
 

@@ -54,6 +54,14 @@ def test_drops_from_a_tenth_of_the_largest_force_in_1000_curves(n: int) -> None:
     assert missed == 0
 
 
+def test_an_unloading_over_lost_frames_is_no_drop() -> None:
+    force = np.concatenate([np.linspace(0, 1000, 40), np.linspace(1000, 0, 20), np.zeros(10)])
+    force[42:58] = np.nan
+    assert find_drops(force, np.full(70, 1.0)) == []
+    force[42:58] = 990.0
+    assert [drop.row for drop in find_drops(force, np.full(70, 1.0))] == [58]
+
+
 def test_the_switch_of_equations_makes_no_drop() -> None:
     table, _ = make(n=60, approach=10, load=48)
     table["length_px"] = 200.0 - np.clip(np.arange(60) - 10, 0, None) * 0.6
@@ -209,3 +217,19 @@ def test_contact_in_the_second_frame() -> None:
     assert summary["contact_frame"] == 1
     assert "fewer than three" in summary["contact_criterion"]
     assert summary["u_contact_time_s"] == pytest.approx(0.1 / math.sqrt(12))
+
+
+def test_pieces_seen_for_a_moment_are_no_fracture_and_a_fracture_stays() -> None:
+    table, _ = make(mode="tension", approach=0, break_at=70)
+    row = np.arange(120)
+    seen = ((row == 20) | (row >= 70)) & (row != 90)
+    table["broken"] = seen
+    table["outline_flags"] = np.where(seen, "BROKEN", "").astype(object)
+    table["length_px"] = np.where(seen, np.nan, 400.0)
+    settings = Settings(mode="tension", shape="rod", scale_nm_per_px=2, stiffness_N_per_m=6)
+    result = evaluate(table, settings)
+    flags = [flag.split(";") for flag in result.points["flags"]]
+    assert result.summary["fracture_frame"] == 70
+    assert [i for i, words in enumerate(flags) if "BROKEN" in words] == list(range(70, 120))
+    assert [i for i, words in enumerate(flags) if "SPECIMEN_LOST" in words] == [20]
+    assert np.isnan(result.points["stress_MPa"][70:]).all()
