@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -385,7 +386,7 @@ def _parse(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         hint = ""
-        if "escape" in str(error).lower() or "\\" in str(error):
+        if re.search(r'"[^"\n]*\\[^"\n]*"', text):
             hint = "; a Windows path needs single quotes: movie = 'C:\\data\\movie.avi'"
         raise ConfigError(f"{path}: is not valid TOML: {error}{hint}") from None
 

@@ -35,6 +35,7 @@ _CLUSTER_BYTES = _CLUSTER.to_bytes(4, "big")
 _LACED = 0x06
 _KEY = 0x80
 _BLOCK_HEAD = 4
+_CLUSTER_HEAD = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,31 @@ class _Walk:
                 self._map.end_note = f"the file is damaged or cut at byte {place}"
             return len(self._data)
         self._map.gaps.append(self._count())
+        if nearest != cluster:
+            self._state.cluster = self._stamp_before(nearest, place) or self._state.cluster
         return nearest
+
+    def _stamp_before(self, block: int, earliest: int) -> int | None:
+        """Return the time of a cluster whose name is damaged and whose first block this is."""
+        begin = max(earliest, block - _CLUSTER_HEAD)
+        head = self._data[begin:block]
+        at = head.rfind(b"\xe7")
+        while at >= 0:
+            size = head[at + 1] & 0x7F if at + 1 < len(head) and head[at + 1] & 0x80 else 0
+            place = begin + at + 2 + size
+            if 0 < size <= 8 and self._leads_to(place, block):
+                return int.from_bytes(head[at + 2 : at + 2 + size], "big")
+            at = head.rfind(b"\xe7", 0, at)
+        return None
+
+    def _leads_to(self, place: int, block: int) -> bool:
+        """Return whether small elements alone stand between a place and a block."""
+        while place < block:
+            element = self._element(place)
+            if element is None or element[0] not in _SMALL:
+                return False
+            place = element[1] + element[2]
+        return place == block
 
     def _next_block(self, place: int) -> int:
         """Return the next place where a block of a known track stands and another follows it."""

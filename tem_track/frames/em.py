@@ -34,6 +34,8 @@ __all__ = ["EM_SUFFIXES", "MicroscopeSource"]
 
 _DIFFRACTION = re.compile(rb"<Label>Mode</Label>\s*<Value>[^<]*Diffraction")
 _MRC_HEADER_BYTES = 1024
+_MOST_MISSING = 1000
+"""A header that promises so many times what the file holds is damaged, not of a cut file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +119,10 @@ def _dm(path: Path) -> _Tagged:
 
 
 def _mrc(path: Path) -> _Tagged:
+    with path.open("rb") as file:
+        sizes = np.fromfile(file, "<i4", 3).astype(float)
+    if sizes.size < 3 or np.any(sizes < 1) or np.prod(sizes) > _MOST_MISSING * path.stat().st_size:
+        raise MovieError(f"{path.name}: its header is damaged, or it is no MRC file")
     stack = _only_stack(path, "mrc")
     header = stack["original_metadata"]["std_header"]
     return _tagged(path, stack, _MRC_HEADER_BYTES + int(header["NEXT"]))

@@ -113,8 +113,11 @@ def in_one_run(
     offset : int
         Where the first frame begins, in bytes.
     """
-    frames, height, width = shape
+    promised, height, width = shape
     step = height * width * dtype.itemsize
+    if step < 1:
+        raise MovieError(f"{path.name}: its images have no pixels; export it again")
+    frames = min(promised, path.stat().st_size // step + 1)
     return Layout(
         dtype=dtype,
         height_px=height,
@@ -122,7 +125,7 @@ def in_one_run(
         offset=offset + step * np.arange(frames, dtype=np.int64),
         files=(path,),
         part=np.zeros(frames, np.int64),
-        promised=frames,
+        promised=promised,
     )
 
 
@@ -143,7 +146,8 @@ def ser_layout(path: Path) -> Layout:
         table = struct.unpack_from("<Q" if wide else "<I", head, 22)[0]
         if kind != _SER_IMAGES:
             raise MovieError(f"{path.name}: holds spectra, not images; name the images' file")
-        if not 0 < valid <= total or table >= path.stat().st_size:
+        end_of_table = table + 2 * total * (8 if wide else 4)
+        if not 0 < valid <= total or end_of_table > path.stat().st_size:
             raise MovieError(f"{path.name}: holds no images; the recording was never finished")
         file.seek(table)
         places = np.fromfile(file, "<u8" if wide else "<u4", 2 * total).astype(np.int64)

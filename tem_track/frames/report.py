@@ -47,6 +47,8 @@ class MovieReport:
         Grey values used, over all good frames; NaN where there is none.
     interval_s : float
         Median time from frame to frame; NaN where the file has no clock.
+    interval_range_s : tuple of float
+        Shortest and longest time from frame to frame; NaN where the file has no clock.
     times_regular : bool or None
         Whether all intervals are alike; None where there is no clock.
     duration_s : float
@@ -73,6 +75,7 @@ class MovieReport:
     grey_lowest: float
     grey_highest: float
     interval_s: float
+    interval_range_s: tuple[float, float]
     times_regular: bool | None
     duration_s: float
     overlay_box: Box | None
@@ -87,7 +90,9 @@ class MovieReport:
             if isinstance(value, float) and not math.isfinite(value):
                 plain[name] = None
             elif isinstance(value, tuple):
-                plain[name] = list(value)
+                plain[name] = [
+                    None if isinstance(v, float) and not math.isfinite(v) else v for v in value
+                ]
         return plain
 
     def rows(self) -> list[tuple[str, str]]:
@@ -129,10 +134,19 @@ def _runs(frames: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def _time_text(report: MovieReport) -> str:
+    if report.frames == 1:
+        return "one frame"
     if report.times_regular is None:
         return "the file has no clock"
-    how = "regular" if report.times_regular else "irregular"
-    return f"a frame every {report.interval_s:g} s ({how}), the last at {report.duration_s:g} s"
+    last = f"the last at {report.duration_s:.6g} s"
+    if report.times_regular:
+        rate = f" ({1 / report.interval_s:.4g} frames/s)" if report.interval_s > 0 else ""
+        return f"a frame every {report.interval_s:.4g} s{rate}, regular; {last}"
+    shortest, longest = report.interval_range_s
+    return (
+        f"irregular: {shortest:.3g} to {longest:.3g} s from frame to frame, "
+        f"{report.interval_s:.3g} s in the median; {last}"
+    )
 
 
 def _box_text(box: Box | None) -> str:
@@ -188,6 +202,7 @@ def inspect(movie: Movie) -> MovieReport:
         grey_lowest=math.nan if none_good else survey.lowest,
         grey_highest=math.nan if none_good else survey.highest,
         interval_s=interval_s,
+        interval_range_s=_range(times_s),
         times_regular=regular,
         duration_s=float(times_s[-1] - times_s[0]),
         overlay_box=find_overlay(survey.extremes),
@@ -209,6 +224,13 @@ def _clock(times_s: FloatArray) -> tuple[float, bool | None]:
 def _warnings(movie: Movie, survey: _Survey) -> tuple[str, ...]:
     bad = [f"{len(survey.bad)} frames cannot be decoded"] if survey.bad else []
     return (*bad, *doubts(movie))
+
+
+def _range(times_s: FloatArray) -> tuple[float, float]:
+    steps = np.diff(times_s)
+    if not len(steps) or not np.all(np.isfinite(steps)):
+        return math.nan, math.nan
+    return float(steps.min()), float(steps.max())
 
 
 def doubts(

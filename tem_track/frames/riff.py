@@ -26,6 +26,7 @@ __all__ = ["Chunk", "RiffMap", "map_avi", "stated_size"]
 
 _NAME = re.compile(rb"[A-Za-z0-9 _]{4}")
 _FRAME_NAME = re.compile(rb"[0-9]{2}[a-z][a-z0-9]")
+_INDEX_NAME = re.compile(rb"[0-9]{2}[A-Za-z][A-Za-z0-9]|rec |LIST|JUNK|ix[0-9]{2}")
 _SOUND = re.compile(rb"[0-9]{2}(?:dc|db|wb|tx|pc|iv)|ix[0-9]{2}|JUNK|LIST|RIFF|idx1|JUNQ")
 _LISTS = {b"RIFF", b"LIST"}
 _OTHER = {b"JUNK", b"JUNQ", b"junk", b"idx1", b"INFO", b"IDIT", b"Idit"}
@@ -237,6 +238,9 @@ def _index(data: mmap.mmap, found: _Found) -> dict[int, tuple[int, bool]]:
 def _old_index(data: mmap.mmap, place: int, found: _Found) -> dict[int, tuple[int, bool]]:
     size = min(_u32(data, place + 4), len(data) - place - 8)
     block = data[place + 8 : place + 8 + size // 16 * 16]
+    names = {bytes(block[at : at + 4]) for at in range(0, len(block), 16)}
+    if any(_INDEX_NAME.fullmatch(name) is None for name in names):
+        return {}  # a damaged index may lack the very frames that are asked for
     rows = [
         (offset, length, bool(flags & _KEY_FRAME))
         for name, flags, offset, length in struct.iter_unpack("<4sIII", block)

@@ -94,12 +94,13 @@ def _is_own(packet: bytes, sound: bytes) -> bool:
 def _only_pixels(path: Path, sound: Path, index: int, good: Container[int]) -> bool:
     """Return whether a wrong picture comes from changed pixels: all packets in their own places.
 
-    Every packet up to it stands where it belongs, and its own or one that it may rest on is
-    changed, but still decodes without complaint.
+    Every packet up to it that counts as good stands where it belongs, and its own or one that it
+    may rest on is changed, but still decodes without complaint.
     """
     before = list(zip(_packets(path), _packets(sound), strict=False))[: index + LONGEST_DELAY]
-    changed = [own != true for n, (own, true) in enumerate(before) if n in good]
-    return len(before) > index and any(changed) and all(_is_own(*pair) for pair in before)
+    shown = [pair for n, pair in enumerate(before) if n in good]
+    changed = any(own != true for own, true in shown)
+    return len(before) > index and changed and all(_is_own(*pair) for pair in shown)
 
 
 def read(path: Path, sound: Path | None = None) -> Verdict:

@@ -10,9 +10,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
-from tem_track.frames import inspect, open_movie, sha256
-from tests.frames.movies import FORMATS, N
+from tem_track.frames import doubts, inspect, open_movie, sha256
+from tests.frames.movies import FORMATS, N, encode
 
 
 def _noise(n: int, overlay: bool) -> np.ndarray:
@@ -91,9 +93,63 @@ def test_repeated_frames_are_told_in_runs() -> None:
     assert rows["repeated"] == "5: 3 to 6, 9"
 
 
-def test_an_implausible_clock_is_warned_about() -> None:
-    report = inspect(open_movie(_noise(5, overlay=False), frame_interval_s=0.5))
-    assert not any("clock" in warning or "implausible" in warning for warning in report.warnings)
+def test_an_implausible_clock_is_warned_about(tmp_path: Path) -> None:
+    encode(tmp_path / "25.avi", "mjpeg", "yuvj420p", 5, rate=25)
+    assert "25 frames/s is what programs write" in doubts(open_movie(tmp_path / "25.avi"))[0]
+    assert not doubts(open_movie(tmp_path / "25.avi", frame_interval_s=0.5))
+    encode(tmp_path / "3.avi", "mjpeg", "yuvj420p", 5, rate=3)
+    assert not doubts(open_movie(tmp_path / "3.avi"))
+    tags = {"axes": "TYX", "finterval": 1e-4}
+    tifffile.imwrite(tmp_path / "m.tif", _noise(4, False), imagej=True, metadata=tags)
+    assert "implausible" in doubts(open_movie(tmp_path / "m.tif"))[0]
+
+
+def test_irregular_times_are_told(tmp_path: Path) -> None:
+    stamps = [0, 1, 2, 3, 9, 10, 11, 12, 13]
+    with av.open(str(tmp_path / "m.mkv"), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=3)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "gray"
+        for index, stamp in enumerate(stamps):
+            picture = np.full((16, 32), index, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="gray")
+            frame.pts = stamp
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    report = inspect(open_movie(tmp_path / "m.mkv"))
+    assert report.times_regular is False
+    assert "0.333 to 2 s" in dict(report.rows())["time"]
+    assert "the frames' times are irregular" in report.warnings
+
+
+def test_tags_are_held_against_the_experiment(tmp_path: Path) -> None:
+    path = tmp_path / "m.tif"
+    tags = {"axes": "TYX", "finterval": 0.2, "unit": "nm"}
+    tifffile.imwrite(path, _noise(4, False), imagej=True, resolution=(0.5, 0.5), metadata=tags)
+    movie = open_movie(path)
+    assert movie.info.scale_nm_per_px == 2.0
+    assert doubts(movie, scale_nm_per_px=2.01) == ()
+    assert "2 nm/px, the experiment 2.5 (+25 %)" in doubts(movie, scale_nm_per_px=2.5)[0]
+    assert doubts(movie, scale_nm_per_px=2.5, u_scale_nm_per_px=0.6) == ()
+    assert doubts(open_movie(path, frame_interval_s=0.2)) == ()
+    assert (
+        "every 0.2 s, the experiment every 0.5" in doubts(open_movie(path, frame_interval_s=0.5))[0]
+    )
+
+
+def test_a_single_frame_needs_no_clock() -> None:
+    report = inspect(open_movie(_noise(1, False)))
+    assert dict(report.rows())["time"] == "one frame"
+    assert report.warnings == ()
+
+
+def test_a_folder_that_lacks_images_is_told(tmp_path: Path) -> None:
+    for index in (1, 2, 3, 5, 6):
+        Image.fromarray(_noise(1, False)[0]).save(tmp_path / f"run 7 img_{index}.png")
+    assert "1 to 6" in open_movie(tmp_path).info.warnings[0]
+    (tmp_path / "run 7 img_5.png").unlink()
+    (tmp_path / "run 7 img_6.png").unlink()
+    assert open_movie(tmp_path).info.warnings == ()
+    assert open_movie(tmp_path).info.grey == "grey as stored"
 
 
 def test_sha256(tmp_path: Path) -> None:
