@@ -150,7 +150,9 @@ def _time_text(report: MovieReport) -> str:
 
 
 def _box_text(box: Box | None) -> str:
-    return "none found" if box is None else "[" + ", ".join(f"{v:g}" for v in box.as_tuple()) + "]"
+    if box is None:
+        return "no label or scale bar that stays still"
+    return "[" + ", ".join(f"{v:g}" for v in box.as_tuple()) + "] stays still over all frames"
 
 
 class _Survey:
