@@ -41,6 +41,9 @@ _INTRA_ONLY, _REORDERS = 1, 8
 _QUIBBLING = {"mjpeg"}
 """Decoders that complain about harmless oddities of cameras; what is wrong they refuse."""
 
+_BLIND_IN_THREADS = {"h264"}
+"""Decoders that do not look for holes in a picture whose slices several threads decode."""
+
 _PICTURES_ALONE = {"png"}
 """Decoders that add a picture to the one before unless its packet is called a key frame."""
 
@@ -213,6 +216,8 @@ class Video:
         context = self.stream.codec_context
         context.options = {"err_detect": _STRICT}
         context.copy_opaque = True
+        if context.name in _BLIND_IN_THREADS:
+            context.thread_count = 1
         return context
 
     def close(self) -> None:
