@@ -21,7 +21,7 @@ from tem_track.columns import Block, block_from_bytes, block_to_bytes
 from tem_track.errors import ResultsError
 from tem_track.frames.patience import Patience, is_away
 
-__all__ = ["Journal"]
+__all__ = ["NAME", "Journal"]
 
 NAME = ".measured"
 

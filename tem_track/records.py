@@ -209,6 +209,9 @@ class Outline:
         Where the midline meets the two end faces.
     length_px ... volume_px3 : float
         See the columns of the same names in the documentation.
+    seat_px : float
+        In contact: by how much the end lines that are seen in the picture lie farther apart than
+        the faces that the tracks carry; up to a constant.
     broken : bool
         The specimen is in two pieces.
     flags : tuple of str
@@ -230,6 +233,8 @@ class Outline:
     u_length_px: float = math.nan
     gap_px: float = math.nan
     u_gap_px: float = math.nan
+    seat_px: float = math.nan
+    u_seat_px: float = math.nan
     diameter_mid_px: float = math.nan
     u_diameter_mid_px: float = math.nan
     diameter_max_px: float = math.nan

@@ -18,7 +18,7 @@ from tem_track.columns import (
     matches_of,
     replace_row,
 )
-from tem_track.journal import Journal
+from tem_track.journal import NAME, Journal
 from tem_track.records import Match, Observation, Outline
 
 OTHER = Match(9.0, 9.5, 0.1, 0.0, 0.1, 0.8)
@@ -102,33 +102,32 @@ def test_a_row_can_be_replaced() -> None:
 
 
 def test_a_journal_gives_back_what_was_appended(tmp_path: Path) -> None:
-    path, key = tmp_path / "journal", {"movie": "a"}
-    with Journal(path, key) as journal:
+    key = {"movie": "a"}
+    with Journal(tmp_path, key) as journal:
         assert journal.blocks() == []
         journal.append(block(ROWS[:4]))
         journal.append(block(ROWS[4:]))
-    again = Journal(path, key).blocks()
+    again = Journal(tmp_path, key).blocks()
     assert_same(join(again), join([block(ROWS)]))
 
 
 def test_a_torn_end_is_cut_away_at_every_byte(tmp_path: Path) -> None:
-    path, key = tmp_path / "journal", {"movie": "a"}
-    with Journal(path, key) as journal:
+    path, key = tmp_path / NAME, {"movie": "a"}
+    with Journal(tmp_path, key) as journal:
         journal.append(block(ROWS[:4]))
         first = path.stat().st_size
         journal.append(block(ROWS[4:6]))
     data = path.read_bytes()
     for length in [0, 5, first - 1, first, first + 7, len(data) - 1]:
         path.write_bytes(data[:length])
-        with Journal(path, key) as journal:
+        with Journal(tmp_path, key) as journal:
             found = journal.blocks()
             assert len(found) == (length >= first)
             journal.append(block(ROWS[6:8]))
-        assert len(Journal(path, key).blocks()) == len(found) + 1
+        assert len(Journal(tmp_path, key).blocks()) == len(found) + 1
 
 
 def test_a_journal_of_something_else_is_not_used(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    with Journal(path, {"movie": "a"}) as journal:
+    with Journal(tmp_path, {"movie": "a"}) as journal:
         journal.append(block(ROWS[:4]))
-    assert Journal(path, {"movie": "b"}).blocks() == []
+    assert Journal(tmp_path, {"movie": "b"}).blocks() == []

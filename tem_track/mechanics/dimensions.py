@@ -13,7 +13,8 @@ from tem_track.mechanics.columns import DIAMETERS
 from tem_track.mechanics.corrections import sink_in_nm
 from tem_track.mechanics.kinematics import Loading, nm_per_px
 from tem_track.mechanics.known import known_rms
-from tem_track.mechanics.measurement import Measurement, RowArray
+from tem_track.mechanics.measurement import BoolArray, Measurement, RowArray
+from tem_track.mechanics.seating import seating_px
 from tem_track.mechanics.settings import Settings
 from tem_track.records import FloatArray
 
@@ -68,7 +69,9 @@ class Dimensions:
         )
 
 
-def dimensions(measurement: Measurement, settings: Settings, loading: Loading) -> Dimensions:
+def dimensions(
+    measurement: Measurement, settings: Settings, loading: Loading, usable: BoolArray
+) -> Dimensions:
     """Scale the outlines' pixels and compare them with the frames before contact.
 
     Parameters
@@ -77,6 +80,8 @@ def dimensions(measurement: Measurement, settings: Settings, loading: Loading) -
     settings : Settings
     loading : Loading
         Its rows before contact, and its force for the sink-in of an elastic base.
+    usable : BoolArray
+        Rows whose end lines may be believed.
 
     Raises
     ------
@@ -91,6 +96,7 @@ def dimensions(measurement: Measurement, settings: Settings, loading: Loading) -
         pixels = name.replace("_nm", "_px")
         value, u = measurement.measured(pixels)
         columns[name], columns[f"u_{name}"] = value * scale, u * scale
+    columns |= _seated(columns, measurement, usable, scales["length_nm"])
     length = _initial("length", columns["length_nm"], columns["u_length_nm"], zero_rows)
     diameter = _initial(
         "diameter", columns["diameter_mid_nm"], columns["u_diameter_mid_nm"], zero_rows
@@ -105,6 +111,29 @@ def dimensions(measurement: Measurement, settings: Settings, loading: Loading) -
     )
     tip, base = (end.value_nm for end in ends)  # a ball's end is a point
     return Dimensions(columns, length, diameter, (tip, base))
+
+
+def _seated(
+    columns: dict[str, FloatArray], measurement: Measurement, usable: BoolArray, scale: float
+) -> dict[str, FloatArray]:
+    """Return the length whose slow part is that of the end lines, and what that part is."""
+    seating, u = (value * scale for value in seating_px(measurement, usable))
+    held = measurement.number("gap_px") == 0
+    return {
+        "length_nm": columns["length_nm"] + _between(seating, held),
+        "u_length_nm": np.hypot(columns["u_length_nm"], _between(u, held)),
+        "seating_nm": seating,
+        "u_seating_nm": u,
+    }
+
+
+def _between(values: FloatArray, rows: BoolArray) -> FloatArray:
+    """Fill the rows between known ones; zero in all others."""
+    known = np.flatnonzero(np.isfinite(values))
+    if not known.size:
+        return np.zeros_like(values)
+    filled = np.interp(np.arange(values.size), known, values[known])
+    return np.where(rows | np.isfinite(values), filled, 0.0)
 
 
 def _initial(name: str, values: FloatArray, u: FloatArray, rows: RowArray) -> Initial:

@@ -83,7 +83,7 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     flags = measured_flags(table, settings.shape is not None)
     usable = ~(flags["BAD_FRAME"] | flags["DUPLICATE"] | flags["LOW_SCORE"])
     loading = load(table, settings, usable & ~flags["BROKEN"])
-    sizes = dimensions(table, settings, loading)
+    sizes = dimensions(table, settings, loading, usable)
     _neck(flags, settings, sizes)
     _bend(flags, settings, sizes)
     events = _events(table, loading, sizes, flags, usable, settings)
@@ -303,15 +303,14 @@ def _closure(
 ) -> dict[str, FloatArray]:
     """Actuator and closure; both are zero over the first frames of contact.
 
-    Before contact the closure is the gap that is left, with a minus sign.
+    Before contact the closure is the gap that is left, with a minus sign. In contact it is what
+    the specimen's end lines have moved apart beyond the tracks, so that the tracks' own
+    uncertainty, which both sides share, falls out of it; empty where the end lines are not seen.
     """
     motion = motion_px(table.base, table.bar, Axis(settings.axis_deg), settings.mode)
     moved = motion.value_px * nm_per_px(settings)
     u_moved = motion.u_px * nm_per_px(settings)
-    deformation, u_deformation = (
-        sizes.columns["deformation_nm"],
-        sizes.columns["u_deformation_nm"],
-    )
+    deformation = sizes.columns["deformation_nm"]
     rest = moved - loading.deflection_nm - deformation
     start = events.contact or 0
     first = rest[start:][np.isfinite(rest[start:])][:5]
@@ -320,12 +319,15 @@ def _closure(
     if not first.size:
         return {}
     zero = float(np.median(first))
-    u = np.sqrt(u_moved**2 + loading.u_deflection_nm**2 + u_deformation**2)
+    u_seating = sizes.columns["u_seating_nm"]
+    u_tracks = np.sqrt(u_moved**2 + loading.u_deflection_nm**2 + sizes.columns["u_length_nm"] ** 2)
+    held = (table.number("gap_px") == 0) & ("seat_px" in table.columns)
+    closure = np.where(held & ~np.isfinite(u_seating), np.nan, rest - zero)
     return {
         "actuator_nm": moved - zero,
         "u_actuator_nm": u_moved,
-        "closure_nm": rest - zero,
-        "u_closure_nm": u,
+        "closure_nm": closure,
+        "u_closure_nm": np.where(held, u_seating, u_tracks),
     }
 
 

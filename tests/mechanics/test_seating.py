@@ -1,0 +1,80 @@
+"""A track that slips against the specimen's end lines shows in the closure, not in the length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tem_track.mechanics import Settings, evaluate
+from tem_track.specimen.endlines import half_way
+from tests.mechanics.tables import Table, Truth, make
+
+SLIP_NM = 6.0
+FROM = 60
+
+
+def with_end_lines(slip_nm: float, **changes: Any) -> tuple[Table, Truth]:
+    """Return a table in which the base's track slips and carries the length with it."""
+    table, truth = make(u_length_px=0.02, **changes)
+    scale, n = truth.scene.scale, truth.scene.n
+    rng = np.random.default_rng(5)
+    held = truth.gap_nm < 1e-6
+    slip = np.where(np.arange(n) >= FROM, slip_nm / scale, 0.0)
+    table["base_y_px"] = table["base_y_px"] - slip
+    table["length_px"] = np.where(
+        held, table["base_y_px"] - table["tip_y_px"] + 114.0, table["length_px"]
+    )
+    table["gap_px"] = np.where(held, 0.0, table["gap_px"])
+    table["seat_px"] = np.where(held, slip + 0.1 * rng.standard_normal(n) + 0.3, np.nan)
+    table["u_seat_px"] = np.where(held, 0.1, np.nan)
+    return table, truth
+
+
+def settings() -> Settings:
+    return Settings(mode="compression", scale_nm_per_px=2.0, stiffness_N_per_m=6.0, shape="rod")
+
+
+def test_a_slip_shows_in_the_closure_and_not_in_the_deformation() -> None:
+    table, truth = with_end_lines(SLIP_NM)
+    points = evaluate(table, settings()).points
+    loaded = np.isin(points["phase"], ("load", "hold", "unload"))
+    after = loaded & (points["frame"] >= FROM + 2)
+    before = loaded & (points["frame"] < FROM - 2)
+    assert np.median(points["closure_nm"][after]) == pytest.approx(SLIP_NM, abs=0.2)
+    assert all("CLOSURE" in flags for flags in points["flags"][after])
+    assert np.mean(["CLOSURE" in flags for flags in points["flags"][before]]) < 0.1
+    error = points["length_nm"] - truth.length_nm
+    assert np.median(error[after]) - np.median(error[before]) == pytest.approx(0.0, abs=0.2)
+
+
+def test_closure_is_what_its_formula_says_and_is_no_tautology() -> None:
+    points = evaluate(with_end_lines(0.0)[0], settings()).points
+    loaded = np.isin(points["phase"], ("load", "hold", "unload"))
+    rest = points["actuator_nm"] - points["deflection_nm"] - points["deformation_nm"]
+    rest = rest[loaded] - points["closure_nm"][loaded]
+    assert np.ptp(rest) < 1e-6
+    pull = points["closure_nm"][loaded] / points["u_closure_nm"][loaded]
+    assert 0.1 < np.std(pull) < 2.0
+
+
+def test_no_end_lines_no_closure() -> None:
+    table, _ = with_end_lines(0.0)
+    table["seat_px"] = np.full(len(table["frame"]), np.nan)
+    points = evaluate(table, settings()).points
+    loaded = np.isin(points["phase"], ("load", "hold", "unload"))
+    assert np.isnan(points["closure_nm"][loaded]).all()
+    assert np.isfinite(points["length_nm"][loaded]).all()
+
+
+@pytest.mark.parametrize("at", [-2.3, -0.5, 0.0, 0.25, 1.9])
+def test_half_way_between_two_slopes(at: float) -> None:
+    from scipy.special import ndtr
+
+    x = np.arange(-20.0, 21.0)
+    profile = 90 + 0.3 * x + (-60 + 0.2 * x) * ndtr((x - at) / 1.2)
+    found = half_way(profile, x, 1.2)
+    assert found is not None
+    assert found[0] == pytest.approx(at, abs=0.01)
+    assert half_way(np.full(x.size, 90.0) + np.sin(x), x, 1.2) is None
