@@ -182,7 +182,7 @@ def _deformation(
     sign = -1.0 if mode == "compression" else 1.0
     change = sign * (columns["length_nm"] - length.value_nm) - sink_in
     u = columns["u_length_nm"]
-    ratio = columns["length_nm"] / length.value_nm
+    ratio = 1 + sign * change / length.value_nm
     with np.errstate(divide="ignore", invalid="ignore"):
         true = sign * np.log(np.where(ratio > 0, ratio, np.nan))
     return {
