@@ -33,16 +33,24 @@ def window_of(marks: Marks, rows: Sequence[int]) -> Window:
 def _extent(marks: Marks, row: int) -> FloatArray | None:
     outline = marks.stations(row)
     found = [outline.reshape(-1, 2)] if outline is not None else []
-    if not found or marks.result.experiment.specimen is None:
-        target, tip = marks.targets.get("tip"), marks.position("tip", row)
+    specimen = marks.result.experiment.specimen
+    target, tip = marks.targets.get("tip"), marks.position("tip", row)
+    if not found and specimen is not None:
+        found.append(_corners(*specimen.box.as_tuple()))
+        found += [tip[None, :]] if tip is not None else []
+    if specimen is None:
         if target is not None and tip is not None:
             box = target.references[0].box
-            corner = np.array([box.x_px, box.y_px]) - target.point_px + tip
-            found.append(np.array([corner, corner + np.array([box.width_px, box.height_px])]))
+            x, y = np.array([box.x_px, box.y_px]) - target.point_px + tip
+            found.append(_corners(float(x), float(y), box.width_px, box.height_px))
     zero = marks.zero_at(row)
     if zero is not None:
         found.append(zero[None, :])
     return np.concatenate([f[np.isfinite(f).all(axis=1)] for f in found]) if found else None
+
+
+def _corners(x: float, y: float, width: float, height: float) -> FloatArray:
+    return np.array([[x, y], [x + width, y + height]])
 
 
 def _not_too_slim(window: Window, width: int, height: int) -> Window:
