@@ -38,11 +38,10 @@ def _extent(marks: Marks, row: int) -> FloatArray | None:
     if not found and specimen is not None:
         found.append(_corners(*specimen.box.as_tuple()))
         found += [tip[None, :]] if tip is not None else []
-    if specimen is None:
-        if target is not None and tip is not None:
-            box = target.references[0].box
-            x, y = np.array([box.x_px, box.y_px]) - target.point_px + tip
-            found.append(_corners(float(x), float(y), box.width_px, box.height_px))
+    if specimen is None and target is not None and tip is not None:
+        box = target.references[0].box
+        x, y = np.array([box.x_px, box.y_px]) - target.point_px + tip
+        found.append(_corners(float(x), float(y), box.width_px, box.height_px))
     zero = marks.zero_at(row)
     if zero is not None:
         found.append(zero[None, :])
