@@ -115,6 +115,9 @@ def _dm(path: Path) -> _Tagged:
     image = stack["original_metadata"]["ImageList"]["TagGroup0"]["ImageData"]
     if image["Data"].get("endian", "little") != "little":
         raise MovieError(f"{path.name}: stores its pixels big-endian; export it as TIFF")
+    data = stack["data"]
+    if int(image["Data"]["size_bytes"]) != data.size * data.dtype.itemsize:
+        raise MovieError(f"{path.name}: its tags contradict each other; export it again")
     return _tagged(path, stack, int(image["Data"]["offset"]))
 
 

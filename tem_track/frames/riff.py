@@ -117,7 +117,7 @@ def _with_swallowed(
 
 def _inner(data: mmap.mmap, stream: bytes, at: int, size: int) -> list[tuple[int, int]]:
     """Return the chunks inside a chunk that follow one another up to its end."""
-    end = at + size
+    end = min(at + size, len(data))
     place = data.find(stream, at, end)
     while place >= 0:
         chain: list[tuple[int, int]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from tem_track.errors import MovieError
 from tem_track.frames.arrays import as_image, depth_of
@@ -121,10 +123,14 @@ class TiffSource:
             self._shape, promised = _frame_shape(path, series)
             self._stored = np.dtype(tiff.byteorder + series.dtype.char)
             self._offset = _contiguous_offset(series)
+            cut_stack = _images_of_cut_stack(path, tiff, series)
+            if cut_stack:
+                promised, self._offset = cut_stack, int(series.keyframe.dataoffsets[0])
             self._count = min(promised, self._held(series))
             if self._count < 1:
                 raise MovieError(f"{path.name}: is cut before its first image ends; copy it again")
             self._lookup = _lookup(series.keyframe)
+            self._by_pillow = self._offset is None and _needs_pillow(path, series.keyframe)
             self.info = _info(path, tiff, series, promised, self._count)
 
     def _held(self, series: Any) -> int:
@@ -156,8 +162,12 @@ class TiffSource:
         with opened_tiff(self._file) as tiff:
             pages = tiff.series[0].pages
             for index in indices:
+                picture: Picture
                 try:
-                    picture = self._picture(pages[index].asarray())
+                    if self._by_pillow:
+                        picture = _pillow_page(self._file, pages[index].index), ""
+                    else:
+                        picture = self._picture(pages[index].asarray())
                 except _DAMAGE as error:
                     picture = None, f"cannot be decoded ({_one_line(error)})"
                 yield picture
@@ -171,6 +181,40 @@ class TiffSource:
 
     def _picture(self, values: NDArray[Any]) -> Picture:
         return grey_of_page(values, self._shape, self._lookup), ""
+
+
+def _needs_pillow(path: Path, page: Any) -> bool:
+    """Return whether tifffile alone cannot decode a page's compression (LZW, JPEG); Pillow can.
+
+    Raises
+    ------
+    MovieError
+        If neither can.
+    """
+    try:
+        page.asarray()
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            return False
+        try:
+            _pillow_page(path, page.index)
+        except _DAMAGE:
+            kind = page.compression.name.lower()
+            raise MovieError(
+                f"{path.name}: is compressed with {kind}; save it uncompressed with ImageJ"
+            ) from None
+        return True
+    except _DAMAGE:
+        return False  # one damaged image; the others may be sound
+    return False
+
+
+def _pillow_page(path: Path, index: int) -> Image:
+    with Pillow.open(path) as picture:
+        picture.seek(index)
+        if picture.mode in {"L", "I;16", "I;16B", "I", "F", "RGB", "RGBA"}:
+            return as_image(np.asarray(picture))
+        return as_image(np.asarray(picture.convert("RGB")))
 
 
 def read_tiff_image(path: Path) -> Image:
@@ -233,6 +277,28 @@ def _contiguous_offset(series: Any) -> int | None:
     return None if offset is None else int(offset)
 
 
+def _images_of_cut_stack(path: Path, tiff: Any, series: Any) -> int:
+    """Return how many images an ImageJ stack promises that is too short for them; 0 otherwise.
+
+    ImageJ describes the first image alone and says how many follow it without anything between.
+    """
+    meta = tiff.imagej_metadata or {}
+    images = int(meta.get("images", 1))
+    if (
+        images <= 1
+        or len(tiff.pages) > 1
+        or math.prod(series.shape) > math.prod(series.keyframe.shape)
+    ):
+        return 0
+    if series.keyframe.compression != 1 or len(series.keyframe.dataoffsets) != 1:
+        return 0
+    axes = {name: int(meta.get(name, 1)) for name in ("channels", "slices", "frames")}
+    if sum(n > 1 for n in axes.values()) > 1:
+        found = " and ".join(f"{n} {name}" for name, n in axes.items() if n > 1)
+        raise MovieError(f"{path.name}: holds {found}; keep one of them, the frames")
+    return images
+
+
 def _end(page: Any) -> int:
     """Return the place in the file where a page's last pixels end."""
     if page is None:
@@ -246,8 +312,8 @@ def _lookup(page: Any) -> NDArray[Any] | None:
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None:
         colours = (page.colormap.T[np.newaxis] >> 8).astype(np.uint8)
         return np.asarray(grey_of_rgb(colours)[0])
-    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and page.dtype == np.uint8:
-        return np.arange(255, -1, -1, dtype=np.uint8)
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and page.dtype in (np.uint8, np.uint16):
+        return np.arange(np.iinfo(page.dtype).max + 1, dtype=page.dtype)[::-1].copy()
     return None
 
 
@@ -282,6 +348,9 @@ def _info(path: Path, tiff: Any, series: Any, promised: int, count: int) -> Movi
 def _scale(path: Path, tiff: Any, page: Any) -> tuple[float | None, tuple[str, ...]]:
     """Return the scale that ImageJ has written; other programs' resolution is for printing."""
     meta = tiff.imagej_metadata or {}
+    if tiff.is_ome:
+        x_nm, y_nm = (_ome_length_nm(tiff.ome_metadata, axis) for axis in "XY")
+        return common_scale_nm_per_px(path.name, x_nm, y_nm)
     sizes = []
     for name in ("XResolution", "YResolution"):
         tag = page.tags.get(name)
@@ -290,7 +359,27 @@ def _scale(path: Path, tiff: Any, page: Any) -> tuple[float | None, tuple[str, .
     return common_scale_nm_per_px(path.name, sizes[0], sizes[1])
 
 
+def _ome_attribute(text: str, name: str) -> str | None:
+    """Return an attribute of the first image's pixels in OME's XML."""
+    found = re.search(rf'<Pixels\b[^>]*\s{name}="([^"]*)"', text)
+    return found.group(1) if found else None
+
+
+def _ome_length_nm(text: str, axis: str) -> float | None:
+    size = _ome_attribute(text, f"PhysicalSize{axis}")
+    with contextlib.suppress(ValueError):
+        unit = _ome_attribute(text, f"PhysicalSize{axis}Unit") or "um"
+        return length_nm(float(size), unit) if size else None
+    return None
+
+
 def _interval(tiff: Any) -> float | None:
+    if tiff.is_ome:
+        step = _ome_attribute(tiff.ome_metadata, "TimeIncrement")
+        with contextlib.suppress(ValueError):
+            unit = _ome_attribute(tiff.ome_metadata, "TimeIncrementUnit") or "s"
+            return time_interval_s(float(step), unit) if step else None
+        return None
     meta = tiff.imagej_metadata or {}
     unit = str(meta.get("tunit", "s"))
     with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):

@@ -174,6 +174,18 @@ def _pages(path: Path, **options: Any) -> None:
             writer.write(draw(index), contiguous=False, metadata=None)
 
 
+def _lzw(path: Path) -> None:
+    first, *rest = [Image.fromarray(draw(i)) for i in range(N)]
+    first.save(path, save_all=True, append_images=rest, compression="tiff_lzw")
+
+
+def _ome(path: Path) -> None:
+    tags = {f"PhysicalSize{axis}": 2.0 for axis in "XY"}
+    units = {f"PhysicalSize{axis}Unit": "nm" for axis in "XY"}
+    clock = {"TimeIncrement": 200.0, "TimeIncrementUnit": "ms"}
+    tifffile.imwrite(path, _stack(np.uint8, 1), metadata={"axes": "TYX", **tags, **units, **clock})
+
+
 def _folder(path: Path, suffix: str) -> None:
     path.mkdir()
     for index in range(N):
@@ -292,6 +304,13 @@ FORMATS: dict[str, tuple[str, Callable[[Path], None], float | None]] = {
         lambda p: tifffile.imwrite(p, _stack(np.uint8, 1), compression="zlib"),
         1,
     ),
+    "tiff lzw": ("lzw.tif", _lzw, 1),
+    "tiff white is zero": (
+        "w.tif",
+        lambda p: tifffile.imwrite(p, 65535 - _stack(np.uint16, 257), photometric="miniswhite"),
+        257,
+    ),
+    "ome tiff": ("o.ome.tif", _ome, 1),
     "folder png": ("folder png", lambda p: _folder(p, ".png"), 1),
     "folder tif": ("folder tif", lambda p: _folder(p, ".tif"), 1),
     "folder bmp": ("folder bmp", lambda p: _folder(p, ".bmp"), 1),

@@ -117,6 +117,7 @@ def test_times_rise_regularly_or_are_unknown(case: tuple[str, Movie]) -> None:
         assert name.startswith(("tiff", "bigtiff", "folder", "array", "mrc", "ser"))
         return
     step = {"palette avi": 1 / 7, "inverted palette avi": 1 / 7, "tiff hyperstack": 0.2}
+    step["ome tiff"] = 0.2
     assert times_s == pytest.approx(np.arange(N) * step.get(name, 0.04), abs=1e-9)
 
 

@@ -94,7 +94,9 @@ def test_a_cut_file_gives_every_frame_up_to_the_cut(tmp_path: Path, name: str) -
     assert "cut" in movie.notes[0] or "damaged" in movie.notes[0]
 
 
-@pytest.mark.parametrize("name", ["mjpeg mkv", "raw grey mkv", "ffv1 mkv", "h264 mkv", "tiff 8"])
+@pytest.mark.parametrize(
+    "name", ["mjpeg mkv", "raw grey mkv", "ffv1 mkv", "h264 mkv", "tiff 8", "tiff hyperstack"]
+)
 def test_cut_files_of_other_kinds(tmp_path: Path, name: str) -> None:
     path = _write(tmp_path, name)
     data = path.read_bytes()
@@ -229,6 +231,9 @@ FOUND = [
     ("h264 mkv", 9100139),
     ("h264 avi", 9100134),
     ("h264 10 bit mkv", 9100104),
+    ("dm3", 9200088),
+    ("raw grey avi", 9201294),
+    ("ffvhuff avi", 9202966),
 ]
 
 
