@@ -386,7 +386,7 @@ def _prepare_specimen(
     def located(frame: Frame) -> tuple[Frame, Match, Match | None]:
         seen = {k: t for k, t in trackers.items() if k != "bar" or level is not None}
         found = _locate(seen, frame, level)
-        return frame, found.get("tip", Match.none()), found.get("base")
+        return frame, found.get("tip", Match.none()), _stand(found)
 
     if experiment.mode == "growth":
         return prepare_growth(
@@ -478,14 +478,22 @@ def observe(frame: Frame, plan: Plan, settled: Mapping[str, Match] | None = None
         bar=matches.get("bar"),
         tip=matches.get("tip"),
         base=matches.get("base"),
-        outline=_outline(frame, plan, matches.get("tip"), matches.get("base")),
+        outline=_outline(frame, plan, matches),
     )
 
 
-def _outline(frame: Frame, plan: Plan, tip: Match | None, base: Match | None) -> Outline | None:
+def _outline(frame: Frame, plan: Plan, matches: Mapping[str, Match]) -> Outline | None:
     if plan.specimen is None:
         return None
-    return plan.specimen.outline(frame.image, tip if tip is not None else Match.none(), base)
+    base = _stand(matches) if plan.experiment.mode == "growth" else matches.get("base")
+    return plan.specimen.outline(frame.image, matches.get("tip", Match.none()), base)
+
+
+def _stand(matches: Mapping[str, Match]) -> Match | None:
+    """Return what a growing body stands still against: the base, or the bar where it is alone."""
+    if "base" in matches or "tip" in matches:
+        return matches.get("base")
+    return matches.get("bar")
 
 
 def _digest(frame: Frame) -> str:

@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.growth.rates import MOLAR_VOLUME_CM3_PER_MOL, mean_rate
+from tem_track.growth.rates import (
+    MOLAR_VOLUME_CM3_PER_MOL,
+    current_A,
+    local_rate,
+    mean_rate,
+)
 from tem_track.growth.summary import summarise
 from tem_track.growth.tracks import Track, tracks_of
 from tem_track.records import Axis, FloatArray
@@ -44,6 +49,7 @@ _OUTLINE = (
     "shell",
     "bow",
 )
+_LEAST_WINDOW, _WINDOWS = 3, 30
 _SCORE_DROP = 0.15
 _LASTING = 3
 _STILL_ROWS = 3
@@ -100,6 +106,7 @@ def evaluate(
     phase = _phases(measurement["time_s"], points, main)
     points["phase"] = phase
     points["flags"] = _joined(flags, len(phase))
+    points |= _local_rates(points, settings)
     summary = summarise(measurement, settings, points, tracks, main)
     lost = flags["BAR_LOST"] | flags["TIP_LOST"] | flags["SPECIMEN_LOST"] | flags["BAD_FRAME"]
     summary["n_lost"] = int(lost.sum())
@@ -244,6 +251,29 @@ def _aspect(points: Columns) -> Columns:
     ratio = length / width
     u = ratio * np.hypot(points["u_length_nm"] / length, points["u_diameter_max_nm"] / width)
     return {"aspect_ratio": ratio, "u_aspect_ratio": u}
+
+
+def _local_rates(points: Columns, settings: Settings) -> Columns:
+    """Return how fast length, mean diameter and volume grow about each frame, and the current."""
+    rows = np.flatnonzero((points["phase"] != "before") & np.isfinite(points["length_nm"]))
+    window = max(_LEAST_WINDOW, len(rows) // _WINDOWS)
+    out: Columns = {}
+    for new, name in (
+        ("length_rate_nm_per_s", "length_nm"),
+        ("diameter_rate_nm_per_s", "diameter_mean_nm"),
+        ("volume_rate_nm3_per_s", "volume_nm3"),
+    ):
+        time, value, u = (points[key][rows] for key in ("time_s", name, f"u_{name}"))
+        local = local_rate(time, value, u, window)
+        for key, values in zip((new, f"u_{new}"), local, strict=True):
+            out[key] = np.full(len(points["frame"]), np.nan)
+            out[key][rows] = values
+    volume = settings.molar_volume_cm3_per_mol
+    if volume is not None:
+        for prefix in ("", "u_"):
+            rate = out[f"{prefix}volume_rate_nm3_per_s"]
+            out[f"{prefix}growth_current_A"] = current_A(1.0, volume) * rate
+    return out
 
 
 # --------------------------------------------------------------------------- phases and flags

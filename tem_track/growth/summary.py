@@ -27,7 +27,7 @@ _NOT_LOADED = (
     "modulus_method", "contact_frame", "fracture_frame", "bending_frame", "strain_rate_per_s",
 )  # fmt: skip
 _LATE_ROWS = 5
-_LEAST_SHELL_PX = 4.0
+_LEAST_SHELL_PX = 2.0
 _SIGNIFICANT = 3.0
 _DIRECTIONAL = 2.0
 _TIP_MARK, _ROOT_MARK = 0.35, 0.65
@@ -127,9 +127,17 @@ class _Grown:
         seen_from_nothing = self.points["phase"][0] == "before"
         if known.size < 2 or not seen_from_nothing:
             return {"mean_growth_rate_nm_per_s": None}
-        t = self.points["time_s"]
+        t, length, u = (self.points[key] for key in ("time_s", "length_nm", "u_length_nm"))
         span = float(t[known[-1]] - t[known[0]])
-        return {"mean_growth_rate_nm_per_s": float(self.points["length_nm"][known[-1]]) / span}
+        rate = float(length[known[-1]]) / span
+        share = (self.settings.u_scale_nm_per_px or 0.0) / self.settings.scale_nm_per_px
+        off = math.hypot(float(u[known[-1]]) / span, share * rate, rate * self._onset_s() / span)
+        return {"mean_growth_rate_nm_per_s": rate, "u_mean_growth_rate_nm_per_s": off}
+
+    def _onset_s(self) -> float:
+        """Return how well the moment of nucleation is known: it lies between two frames."""
+        step = float(np.median(np.diff(self.points["time_s"])))
+        return step / math.sqrt(12)
 
     def _current(self, rates: dict[str, Any]) -> dict[str, Any]:
         volume = self.settings.molar_volume_cm3_per_mol

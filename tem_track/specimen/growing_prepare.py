@@ -16,6 +16,7 @@ from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing import MARGIN_PX, GrowthModel, Scene
 from tem_track.specimen.growing_film import learn_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map
+from tem_track.specimen.growing_ride import look_inside, pattern_ride
 from tem_track.specimen.growing_sides import ladder
 from tem_track.specimen.growing_tube import find_tube
 from tem_track.specimen.learn import learn_profile
@@ -275,6 +276,7 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     if not found:
         text = "nothing is seen to grow in the sampled frames"
         return replace(model, warnings=(*model.warnings, text))
+    model = _learn_ride(model, found)
     model = replace(model, several=sum(_apart(s.patches) for _, s in found) >= _LEAST_APART)
     heights = np.array([s.patches[0].top_px - float(np.median(s.face_px)) for _, s in found])
     tall = [
@@ -289,6 +291,25 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
         _CAUTION,
     )
     return _learn_end(replace(model, tables=ladder(learnt.table)), whole)
+
+
+def _learn_ride(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
+    """Learn whether the pattern inside the body rides on its end.
+
+    The film is left in, so that it is the same in the body and in the vacuum beside.
+    """
+    looks = []
+    plain = replace(model, film=None)
+    for item, learnt in found:
+        scene = learnt if model.film is None else plain.scene(item.crop, item.tip, item.base)
+        if scene is not None and len(scene.patches) == 1:
+            root = float(np.median(scene.face_px))
+            patch = scene.patches[0]
+            looks.append(look_inside(scene.strip, scene.dark, patch, root, scene.shift_px))
+    ride = pattern_ride([look for look in looks if look is not None])
+    if ride is None:
+        return model
+    return replace(model, extra={"pattern_rides": ride[0], "u_pattern_rides": ride[1]})
 
 
 def _learn_end(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:

@@ -78,6 +78,24 @@ def test_a_straight_growth_has_its_rate_and_frame() -> None:
     assert summary["growth_direction_deg"] == pytest.approx(0.0, abs=1e-9)
 
 
+def test_the_rate_is_told_frame_by_frame_too() -> None:
+    body = growing(10)
+    row = np.arange(N)
+    body["length"] = np.where(row < 35, 30 + 2.0 * (row - 10), 80 + 0.5 * (row - 35))
+    points, summary = evaluate(table({1: body}), Settings(SCALE, material="Na"))
+    rate = points["length_rate_nm_per_s"]
+    assert np.isnan(rate[:10]).all()
+    np.testing.assert_allclose(rate[[15, 25, 45, 55]], [0.4, 0.4, 0.1, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(
+        points["growth_current_A"][20], current_A(points["volume_rate_nm3_per_s"][20], 23.7)
+    )
+    assert (points["u_length_rate_nm_per_s"][10:] > 0).all()
+    last = N - 1
+    mean = points["length_nm"][last] / (points["time_s"][last] - points["time_s"][10])
+    assert summary["mean_growth_rate_nm_per_s"] == pytest.approx(mean)
+    assert 0 < summary["u_mean_growth_rate_nm_per_s"] < 0.02 * mean
+
+
 def test_where_nothing_grows_nothing_is_said() -> None:
     points, summary = evaluate(table(), Settings(SCALE))
     assert set(points["phase"]) == {"before"}
