@@ -22,6 +22,8 @@ LEAST_POINTS = 5
 LEAST_FACTOR = 2.0
 CLEAR_AICC = 6.0
 """A rival this much worse has less than a twentieth of the best law's weight."""
+NO_HELP_AICC = 1.0
+"""A rival with a further parameter that is this much worse explains no more with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def shell_law(time_s: FloatArray, shell_nm: FloatArray, u_shell_nm: FloatArray) 
     Parameters
     ----------
     time_s, shell_nm, u_shell_nm : FloatArray
-        Shape (n,); missing points are left out. Time counts from the first one left.
+        Shape (n,); missing points are left out. Time counts from the first one left. The errors
+        are taken as independent: widen `u_shell_nm` where those of neighbours are alike.
 
     Returns
     -------
@@ -108,16 +111,17 @@ def shell_law(time_s: FloatArray, shell_nm: FloatArray, u_shell_nm: FloatArray) 
         return ShellLaw("undetermined", f"{len(t)} points with a shell; {LEAST_POINTS} are needed")
     t = t - t[0]
     fits = {name: _fit(law, t, x, u) for name, law in LAWS.items()}
-    if _is_straight(fits, float(t[-1])):
+    if _is_straight(fits, _aicc(fits, len(t)), float(t[-1])):
         del fits["logarithmic"]
-    best = min(fits, key=lambda name: fits[name].aicc)
-    delta = {name: fit.aicc - fits[best].aicc for name, fit in fits.items()}
+    aicc = _aicc(fits, len(t))
+    best = min(aicc, key=lambda name: aicc[name])
+    delta = {name: value - aicc[best] for name, value in aicc.items()}
     found = _reported(LAWS[best], fits[best], delta)
     factor = _factor(LAWS[best], fits[best], t)
     if factor < LEAST_FACTOR:
         reason = f"the thickness grows by a factor of {factor:.2f} only; {LEAST_FACTOR:g} is needed"
         return found("undetermined", reason)
-    rivals = [name for name in fits if name != best and delta[name] < CLEAR_AICC]
+    rivals = [name for name in fits if name != best and delta[name] < _needed(name, best)]
     if rivals:
         return found("undetermined", f"{best} fits best, but {' and '.join(rivals)} nearly as well")
     return found(
@@ -125,11 +129,17 @@ def shell_law(time_s: FloatArray, shell_nm: FloatArray, u_shell_nm: FloatArray) 
     )
 
 
+def _needed(rival: str, best: str) -> float:
+    """Return by how much a rival must be worse; one with a further number needs but not help."""
+    further = len(LAWS[rival].names) > len(LAWS[best].names)
+    return NO_HELP_AICC if further else CLEAR_AICC
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
     values: FloatArray
     u_values: FloatArray
-    aicc: float
+    chi2: float
 
 
 def _fit(law: _Law, t: FloatArray, x: FloatArray, u: FloatArray) -> _Fit:
@@ -139,20 +149,31 @@ def _fit(law: _Law, t: FloatArray, x: FloatArray, u: FloatArray) -> _Fit:
     found = least_squares(rest, law.start(t, x), x_scale="jac", max_nfev=400)
     n, k = len(t), len(found.x)
     chi2 = float((found.fun**2).sum())
-    scatter = max(chi2 / max(n - k, 1), 1e-12)
-    covariance = np.linalg.pinv(found.jac.T @ found.jac) * max(scatter, 1.0)
-    parameters = k + 1  # the scatter is estimated too
-    spare = n - parameters - 1
-    penalty = 2 * parameters * n / spare if spare > 0 else math.inf
-    aicc = n * math.log(max(chi2, 1e-12) / n) + penalty
-    return _Fit(found.x, np.sqrt(np.diag(covariance)), aicc)
+    scatter = max(chi2 / max(n - k, 1), 1.0)
+    covariance = np.linalg.pinv(found.jac.T @ found.jac) * scatter
+    return _Fit(found.x, np.sqrt(np.diag(covariance)), chi2)
 
 
-def _is_straight(fits: dict[str, _Fit], duration_s: float) -> bool:
+def _aicc(fits: dict[str, _Fit], n: int) -> dict[str, float]:
+    """Return each law's criterion: its chi square, no better than the uncertainties allow.
+
+    Where even the best law scatters more than the uncertainties say, they are widened to it.
+    """
+    scale = max(min(fit.chi2 / max(n - len(fit.values), 1) for fit in fits.values()), 1.0)
+    out = {}
+    for name, fit in fits.items():
+        k = len(fit.values)
+        spare = n - k - 1
+        penalty = 2 * k * n / spare if spare > 0 else math.inf
+        out[name] = fit.chi2 / scale + penalty
+    return out
+
+
+def _is_straight(fits: dict[str, _Fit], aicc: dict[str, float], duration_s: float) -> bool:
     """Whether the logarithm is but a straight line: tau beyond the record, and no clear gain."""
     logarithmic = fits["logarithmic"]
     beyond = math.exp(min(logarithmic.values[2], 700.0)) > duration_s
-    return bool(beyond and fits["linear"].aicc - logarithmic.aicc < CLEAR_AICC)
+    return bool(beyond and aicc["linear"] - aicc["logarithmic"] < CLEAR_AICC)
 
 
 def _factor(law: _Law, fit: _Fit, t: FloatArray) -> float:

@@ -28,6 +28,7 @@ _NOT_LOADED = (
 )  # fmt: skip
 _LATE_ROWS = 5
 _LEAST_SHELL_PX = 2.0
+_INDEPENDENT = 20  # the texture that falsifies one frame is still there in the next
 _SIGNIFICANT = 3.0
 _DIRECTIONAL = 2.0
 _TIP_MARK, _ROOT_MARK = 0.35, 0.65
@@ -176,8 +177,9 @@ def _shell(points: Columns, scale: float) -> dict[str, Any]:
     grown = np.isin(points["phase"], ("growth", "after")) & (
         points["shell_nm"] > _LEAST_SHELL_PX * scale
     )
-    law = shell_law(points["time_s"][grown], points["shell_nm"][grown], points["u_shell_nm"][grown])
     shell = points["shell_nm"][grown]
+    alike = math.sqrt(max(len(shell) / _INDEPENDENT, 1.0))
+    law = shell_law(points["time_s"][grown], shell, alike * points["u_shell_nm"][grown])
     last = number(float(np.median(shell[-_LATE_ROWS:]))) if shell.size else None
     return {
         "shell_law": law.name,

@@ -139,7 +139,8 @@ def fit_cap(
     ]
     found = least_squares(rest, first, bounds=(low, high), x_scale=[1, 0.3, 0.4, 0.2, 0.01, 0.2],
                           max_nfev=40, xtol=1e-5, ftol=1e-6)  # fmt: skip
-    covariance = np.linalg.pinv(found.jac.T @ found.jac)
+    free = found.jac if flat is None else found.jac[:, :5]
+    covariance = np.linalg.pinv(free.T @ free)
     scatter = max(float((found.fun**2).sum()) / max(len(s_px) - 6, 1), 0.25)
     end, cap, power = found.x[:3]
     return Cap(

@@ -39,7 +39,7 @@ _TEXTURE = 0.03
 _FLOOR = 0.003
 _U_FACET = 0.25
 _MOST_FACET = 1.0
-_U_SHARE = 0.05  # of a layer's thickness, beyond what the scatter shows: the learnt ratio's
+_U_SHARE = 0.03  # of a layer, beyond what the scatter shows: the look that all frames share
 
 
 @dataclass(frozen=True, slots=True, eq=False)
