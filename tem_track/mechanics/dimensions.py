@@ -119,9 +119,12 @@ def _seated(
     """Return the length whose slow part is that of the end lines, and what that part is."""
     seating, u = (value * scale for value in seating_px(measurement, usable))
     held = measurement.number("gap_px") == 0
+    added, u_added = _between(seating, held), _between(u, held)
     return {
-        "length_nm": columns["length_nm"] + _between(seating, held),
-        "u_length_nm": np.hypot(columns["u_length_nm"], _between(u, held)),
+        "length_nm": columns["length_nm"] + added,
+        "u_length_nm": np.hypot(columns["u_length_nm"], u_added),
+        "seated_nm": added,
+        "u_seated_nm": u_added,
         "seating_nm": seating,
         "u_seating_nm": u,
     }

@@ -66,12 +66,13 @@ def _engineering(case: Case) -> tuple[FloatArray, FloatArray]:
 
 def _column(case: Case) -> dict[str, Any]:
     stress, u_stress = _engineering(case)
-    strain, u_strain = case.points["strain_eng"], case.points["u_strain_eng"]
+    strain, u_strain, hidden_nm = case.elastic_strain()
     rows = case.elastic_rows() & np.isfinite(strain) & np.isfinite(stress)
     found = find_modulus(strain[rows], stress[rows], u_strain[rows], u_stress[rows])
     if not math.isfinite(found.value):
         return {**_nothing(found.reason), "modulus_quality": found.quality, **_unloading(case)}
-    budget = _budget(case, found.u / found.value)
+    shortening_nm = (found.last - found.first) * case.sizes.length.value_nm
+    budget = _budget(case, found.u / found.value, hidden_nm / shortening_nm)
     value = found.value / MPA_PER_GPA
     u = value * budget.relative
     return {
@@ -104,12 +105,13 @@ def _window_frames(
     return [int(case.table.frame[inside[0]]), int(case.table.frame[inside[-1]])]
 
 
-def _budget(case: Case, record: float) -> Budget:
+def _budget(case: Case, record: float, seating: float = 0.0) -> Budget:
     s, sizes = case.settings, case.sizes
     edge = math.sqrt(2) * s.edge_u_px * s.scale_nm_per_px
     return Budget(
         {
             "record": record,
+            "seating": seating,
             "stiffness": relative(s.u_stiffness_N_per_m, s.stiffness_N_per_m),
             "scale": relative(s.u_scale_nm_per_px, s.scale_nm_per_px),
             "edges": 2 * edge / sizes.diameter.value_nm,

@@ -78,3 +78,29 @@ def test_half_way_between_two_slopes(at: float) -> None:
     assert found is not None
     assert found[0] == pytest.approx(at, abs=0.01)
     assert half_way(np.full(x.size, 90.0) + np.sin(x), x, 1.2) is None
+
+
+def test_end_lines_that_say_nothing_leave_the_modulus_to_the_tracks() -> None:
+    table, _ = with_end_lines(0.0)
+    with_lines = evaluate(table, settings()).summary
+    table["seat_px"] = np.full(len(table["frame"]), np.nan)
+    without = evaluate(table, settings()).summary
+    assert with_lines["youngs_modulus_GPa"] == pytest.approx(
+        without["youngs_modulus_GPa"], rel=2e-3
+    )
+    assert without["modulus_budget"]["seating"] == 0
+    hidden = with_lines["modulus_budget"]["seating"]
+    first, last = with_lines["modulus_strain_range"]
+    # 0.1 px a frame, a median over about 21 frames against ten: 0.05 px of 2 nm
+    assert hidden == pytest.approx(0.1 / (776 * (last - first)), rel=0.4)
+
+
+def test_end_lines_that_move_apart_are_taken_off_the_elastic_line() -> None:
+    """Seats that give way by 10 nm/uN look like a softer rod to the tracks."""
+    table, truth = with_end_lines(0.0)
+    sunk = truth.force_nN / 1000 * 10.0 / 2.0
+    table["base_y_px"] = table["base_y_px"] - sunk
+    table["length_px"] = table["length_px"] - sunk
+    table["seat_px"] = table["seat_px"] + sunk
+    summary = evaluate(table, settings()).summary
+    assert summary["youngs_modulus_GPa"] == pytest.approx(2.0, rel=0.05)
