@@ -30,17 +30,29 @@ __all__ = ["Body", "Sides"]
 
 _LEAST_GOOD = 0.3
 _BENT_RATIO = 0.1
+_SLOPE_BANDS = 4
+_U_POLE = 1.5  # a pole fades out: its place leans on the look that was learnt
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sides:
-    """The two smooth sides of a specimen on its bands, in strip coordinates."""
+    """The two smooth sides of a specimen on its bands, in strip coordinates.
+
+    `u_common_px` is how far all widths may be off together, the form of the profile being
+    uncertain.
+    """
 
     s_px: FloatArray
     width: Curve
     middle: Curve
     good: Mask
     raw_px: FloatArray
+    u_common_px: float = 0.0
+
+    @property
+    def u_width_px(self) -> FloatArray:
+        """Return the width's uncertainty, with what all bands share: the profile's own."""
+        return np.asarray(np.hypot(_spread(self.width), self.u_common_px))
 
     @property
     def left_px(self) -> FloatArray:
@@ -113,6 +125,8 @@ class Body:
         radius = float(np.percentile(widths, 95)) / 2 if seen.any() else (right - left) / 2
         tip = find_tip_end(model, strip, place, (left + right) / 2, radius)
         gap = place.tip_face_px - tip.s_px
+        if model.end.is_round:
+            tip = replace(tip, u_px=_U_POLE * tip.u_px)
         u_gap = math.hypot(tip.u_px, place.u_tip_face_px)
         if model.mode == "tension" or not gap > max(3 * u_gap, 0.5):
             u_face = math.hypot(place.u_tip_face_px, model.u_tip_face_px)
@@ -127,6 +141,7 @@ class Body:
         sides = self.sides(edges, faces, 0.1 if model.mode == "tension" else 1e3)
         if sides is None:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
+        sides = replace(sides, u_common_px=2.0 * model.table.profile.u_edge_px)
         length = faces.tip.s_px - faces.base.s_px
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
@@ -149,7 +164,7 @@ class Body:
             left_px=grid.to_image(sides.s_px, sides.left_px),
             right_px=grid.to_image(sides.s_px, sides.right_px),
             diameter_px=sides.width.value,
-            u_diameter_px=_spread(sides.width),
+            u_diameter_px=sides.u_width_px,
             base_face_px=(float(ends[0][0]), float(ends[0][1])),
             tip_face_px=(float(ends[1][0]), float(ends[1][1])),
             length_px=length,
@@ -184,7 +199,7 @@ class Body:
             lines[1] += [*gap, grid.to_image(s_px, side.left_px[seen])]
             lines[2] += [*gap, grid.to_image(s_px, side.right_px[seen])]
             lines[3] += [*(g[:, 0] for g in gap), side.width.value[seen]]
-            lines[4] += [*(g[:, 0] for g in gap), _spread(side.width)[seen]]
+            lines[4] += [*(g[:, 0] for g in gap), side.u_width_px[seen]]
         if not lines[0]:
             return Outline(model.axis.angle_deg, broken=True, flags=("BROKEN",))
         middle, left, right, width, u_width = (np.concatenate(line) for line in lines)
@@ -224,7 +239,7 @@ class Body:
     def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:
         """Return diameters, bow and volume with their uncertainties."""
         s, d = sides.s_px, sides.width.value
-        u = _spread(sides.width)
+        u = sides.u_width_px
         low, high = faces.base.s_px, faces.tip.s_px
         half = (low + high) / 2
         ends = half + np.array([-0.4, 0.4]) * (high - low)
@@ -233,23 +248,31 @@ class Body:
         u_least = float(np.interp(least, s, u))
         if not self.is_long:
             u_least = math.hypot(u_least, _border(sides, least, ends, faces))
-        most = int(np.argmax(d))
         out = {
             "diameter_mid_px": float(np.interp(half, s, d)),
             "u_diameter_mid_px": float(np.interp(half, s, u)),
-            "diameter_max_px": float(d[most]),
-            "u_diameter_max_px": float(u[most]),
             "diameter_min_px": float(np.interp(least, s, d)),
             "u_diameter_min_px": u_least,
         }
+        out |= self.largest(sides, low, high)
         out |= self.end_diameters(sides, low, high)
-        for name in ("base", "tip"):
-            u_end = out.get(f"u_diameter_{name}_px", 0.0)
-            if out.get(f"diameter_{name}_px", 0.0) - 2 * u_end > out["diameter_max_px"]:
-                out["diameter_max_px"] = out[f"diameter_{name}_px"]
-                out["u_diameter_max_px"] = out[f"u_diameter_{name}_px"]
         out |= _bow(sides, low, high)
         return out | _volume(s, d, u, low, high)
+
+    def largest(self, sides: Sides, low: float, high: float) -> dict[str, float]:
+        """Return the largest width between the two faces, one of which may be the widest place."""
+        d, u = sides.width.value, sides.u_width_px
+        most = int(np.argmax(d))
+        value, u_value = float(d[most]), float(u[most])
+        for at, face in ((0, low), (len(d) - 1, high)):
+            if most != at:
+                continue
+            weights = _at(sides.s_px, face)
+            kernel = weights @ sides.width.hat
+            value = max(value, float(weights @ d))
+            scale = sides.width.correlation * sides.width.scatter
+            u_value = max(u_value, scale * float(np.sqrt((kernel**2).sum())))
+        return {"diameter_max_px": value, "u_diameter_max_px": u_value}
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
         """Extrapolate the width to both faces from the outer tenth of the length."""
@@ -261,7 +284,7 @@ class Body:
             if len(x) < 2:
                 continue
             slope, value = np.polyfit(x, y, 1)
-            u = math.hypot(float(_spread(sides.width)[near].mean()) * 2.0, 0.1 * abs(slope))
+            u = math.hypot(float(sides.u_width_px[near].mean()) * 2.0, 0.1 * abs(slope))
             out |= {f"diameter_{name}_px": float(value), f"u_diameter_{name}_px": u}
         return out
 
@@ -337,15 +360,31 @@ def _root_sum(*terms: float) -> float:
 def _bow(sides: Sides, low: float, high: float) -> dict[str, float]:
     """Offset of the midline at half length from the straight line between the ends."""
     s = sides.s_px
-    weight = np.array([np.interp(at, s, np.arange(len(s))) for at in (low, high, (low + high) / 2)])
-    pick = np.zeros((3, len(s)))
-    for row, position in enumerate(weight):
-        i = min(int(position), len(s) - 2)
-        pick[row, i], pick[row, i + 1] = 1 - (position - i), position - i
-    functional = pick[2] - (pick[0] + pick[1]) / 2
+    ends = (_at(s, low) + _at(s, high)) / 2
+    functional = _at(s, (low + high) / 2) - ends
     kernel = functional @ sides.middle.hat
     u = sides.middle.correlation * sides.middle.scatter * float(np.sqrt((kernel**2).sum()))
     return {"bow_px": float(functional @ sides.middle.value), "u_bow_px": u}
+
+
+def _at(s_px: FloatArray, at: float) -> FloatArray:
+    """Return the weights by which values on the bands give the one at a place.
+
+    Linear between two bands; beyond the last, by a straight line through it and the fourth from
+    it, so that a steep end is read at the face and not some pixels before it.
+    """
+    out = np.zeros(len(s_px))
+    position = float(np.interp(at, s_px, np.arange(len(s_px))))
+    i = min(int(position), len(s_px) - 2)
+    out[i], out[i + 1] = 1 - (position - i), position - i
+    step = min(_SLOPE_BANDS, len(s_px) - 1)
+    for end, inner in ((0, step), (len(s_px) - 1, len(s_px) - 1 - step)):
+        beyond = at - s_px[end]
+        if beyond * (s_px[end] - s_px[inner]) > 0:
+            slope = beyond / (s_px[end] - s_px[inner])
+            out[end] += slope
+            out[inner] -= slope
+    return out
 
 
 def _volume(

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
 
 from tem_track.records import FloatArray
-from tem_track.specimen.profile import U_HIGH_PX, U_LOW_PX, U_STEP_PX, EdgeTable, Profile
-from tem_track.specimen.smooth import Mask
+from tem_track.specimen.filters import OUTSIDE_PX, SLOPE_PX, Bank
+from tem_track.specimen.fitting import fit_bands
+from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
+from tem_track.specimen.smooth import Mask, smooth_curve
 
 __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
-OUTSIDE_PX = 12
-INSIDE_PX = 26
-_STEP_LIMIT_PX = 2.0
-_CONTRAST_PRIOR = 0.2
-_TEXTURE_LEVEL = 0.3  # darkness at which texture weighs as much as shot noise
+_LEAST_SMOOTH = 6
+_LEVEL = 0.4  # share of the darkness at which a body begins: a pale layer belongs to it
+_STEEP = 0.35  # a third of the radius to both sides of a ball's equator
+_LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
+_WORST_PX = 4.0
+_LEAST_SEEN = 0.6  # share of an edge's pixels that must lie in the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +35,7 @@ class Edges:
     t_px : array, shape (n, 2)
         Left and right edge.
     u_px : array, shape (n, 2)
-        Standard uncertainty from the scatter of the pixels about the fit.
+        Standard uncertainty by the picture's noise, larger where the fit leaves more over.
     background, contrast : array, shape (n, 2)
         Brightness outside, and the depth of the profile over the expected one.
     good : array of bool, shape (n, 2)
@@ -50,11 +51,6 @@ class Edges:
     good: Mask
     shell_px: float = math.nan
     u_shell_px: float = math.nan
-
-
-def inside_px(profile: Profile) -> int:
-    """Return how far behind the edge the fit reaches: over the whole wall of a hollow body."""
-    return 64 if profile.model == "hollow" else INSIDE_PX
 
 
 def coarse_edges(bands: FloatArray, t_px: FloatArray, middle_px: float) -> FloatArray:
@@ -79,7 +75,7 @@ def coarse_edges(bands: FloatArray, t_px: FloatArray, middle_px: float) -> Float
     inner = np.abs(t_px - middle_px) < 0.12 * (t_px[-1] - t_px[0])
     usual, darkest = np.percentile(dark[:, inner], (50, 85), axis=1)
     plateau = np.maximum(usual, 0.6 * darkest)  # a thin neck fills little of the inner columns
-    level = np.maximum(0.5 * np.minimum(plateau, 1.6 * np.median(plateau)), 0.04)
+    level = np.maximum(_LEVEL * np.minimum(plateau, 1.6 * np.median(plateau)), 0.04)
     edges = np.column_stack(
         [
             _first_crossing(dark, level, t_px),
@@ -136,9 +132,9 @@ def fit_edges(
 ) -> Edges:
     """Fit the profile's model to both edges of every band at once.
 
-    Every edge has three unknowns, its position, the background beside it and its depth, by
-    Gauss-Newton on the pixels from 12 outside to 26 inside it. The depth is held near the shared
-    model's with a standard deviation of 20 %, which the data outweigh wherever they can tell.
+    By generalised least squares on the pixels from 14 outside an edge to the midline, or to 56
+    inside: every edge has its position, the background beside it, and a darkness over the shared
+    model's that may change inwards (see `filters`). What lies far off the model is cut back.
 
     Parameters
     ----------
@@ -147,7 +143,7 @@ def fit_edges(
     t_first : float
         Position of the first column; columns are one pixel apart.
     start : array, shape (n, 2)
-        Where the darkness reaches half of the middle's.
+        Where the darkness reaches `_LEVEL` of the middle's.
     table : EdgeTable
 
     Returns
@@ -155,174 +151,81 @@ def fit_edges(
     Edges
     """
     start = _from_half_level(start, table)
-    window = _Window.cut(bands, t_first, start, inside_px(table.profile))
-    edge = start.ravel().astype(np.float64).copy()
-    for _ in range(5):
-        radius = np.repeat(np.maximum(start[:, 1] - start[:, 0], 1.5) / 2, 2)
-        step, fit = window.solve(edge, radius, table)
-        edge = edge + step
-        start = edge.reshape(-1, 2)
-        if np.nanmax(np.abs(step), initial=0.0) < 0.02:
-            break
-    shape = start.shape
-    good = fit.good & (np.abs(step) < 0.6) & (np.abs(edge - window.start) < 8.0)
-    return Edges(
-        s_px,
-        edge.reshape(shape),
-        fit.u_px.reshape(shape),
-        fit.background.reshape(shape),
-        fit.contrast.reshape(shape),
-        good.reshape(shape),
-        *window.shell(edge, radius, table, fit, good),
+    bands = np.ascontiguousarray(bands, dtype=np.float64)
+    found = _fit(bands, t_first, start, table, table.rough_bank, moving=True)
+    edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
+    good: Mask = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < 3.0) & (np.abs(step) < 0.6)
+    good &= np.abs(edge - start) < 8.0
+    whole: Mask = np.asarray(good.all(axis=1))
+    smooth = edge
+    if whole.sum() >= _LEAST_SMOOTH:
+        for _ in range(2):
+            smooth = np.column_stack(
+                [smooth_curve(edge[:, k], whole, _LINEAR).value for k in (0, 1)]
+            )
+            found = _fit(bands, t_first, smooth, table, table.bank, moving=False)
+            edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
+            usual = float(np.median(u[whole]))
+            good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < min(_WORST_PX, 3.5 * usual))
+            good &= np.abs(step) < 3.0 * u + 1.0
+            whole = np.asarray(good.all(axis=1))
+            if whole.sum() < _LEAST_SMOOTH:
+                break
+    layer = _layer(table, found[..., 6], found[..., 7], _cut_straight(smooth, good, s_px))
+    return Edges(s_px, edge, u, found[..., 2], contrast, good, *layer)
+
+
+def _fit(
+    bands: FloatArray,
+    t_first: float,
+    start: FloatArray,
+    table: EdgeTable,
+    bank: Bank,
+    *,
+    moving: bool,
+) -> FloatArray:
+    return fit_bands(
+        bands,
+        t_first,
+        np.ascontiguousarray(start, dtype=np.float64),
+        (float(table.log_radius[0]), float(table.log_radius[1] - table.log_radius[0])),
+        (U_LOW_PX, U_STEP_PX),
+        table.value,
+        (bank.gain, bank.pull, bank.shell, bank.sigma, bank.u_px, bank.u_shell_px, bank.count),
+        SLOPE_PX,
+        OUTSIDE_PX,
+        5 if moving else 3,
+        moving,
     )
 
 
+def _cut_straight(edge: FloatArray, good: Mask, s_px: FloatArray) -> Mask:
+    """Leave out where a steep side makes a section cut the layer askew, as off a ball's equator."""
+    if len(s_px) < _LEAST_SMOOTH:
+        return good
+    steep = np.abs(np.gradient((edge[:, 1] - edge[:, 0]) / 2, s_px))
+    steep = median_filter(uniform_filter1d(steep, 3), 5)
+    near = good & (steep < _STEEP)[:, None]
+    return near if near.sum() >= 8 else good
+
+
+def _layer(
+    table: EdgeTable, change: FloatArray, u_change: FloatArray, good: Mask
+) -> tuple[float, float]:
+    """Return the surface layer's thickness and its uncertainty, from all good edges together."""
+    if table.by_shell is None or good.sum() < 8:
+        return math.nan, math.nan
+    change, weight = change[good], u_change[good] ** -2
+    weight = weight / weight.sum()
+    mean = float(weight @ change)
+    spread = float(np.sqrt((weight**2) @ (change - mean) ** 2))
+    return table.profile.shell_px + float(np.clip(mean, -4, 4)), 1.5 * spread
+
+
 def _from_half_level(start: FloatArray, table: EdgeTable) -> FloatArray:
-    """Move half-level edges outwards by the depth at which the model reaches half its darkness."""
+    """Move coarse edges outwards by the depth at which the model reaches their level."""
     radius = np.maximum(start[:, 1] - start[:, 0], 1.5) / 2
     value = table.value[table.rung(radius)]
-    depth = U_LOW_PX + U_STEP_PX * np.argmax(value > 0.5 * value.max(axis=1)[:, None], axis=1)
+    depth = U_LOW_PX + U_STEP_PX * np.argmax(value > _LEVEL * value.max(axis=1)[:, None], axis=1)
     outwards = np.clip(depth, 0.0, 0.5 * radius)
     return np.column_stack([start[:, 0] - outwards, start[:, 1] + outwards])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fit:
-    u_px: FloatArray
-    background: FloatArray
-    contrast: FloatArray
-    good: Mask
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Window:
-    """The pixels about every edge, with their positions and the side they lie on."""
-
-    start: FloatArray
-    side: FloatArray
-    grey: FloatArray
-    t_px: FloatArray
-    seen: NDArray[Any]
-
-    @classmethod
-    def cut(cls, bands: FloatArray, t_first: float, start: FloatArray, inside: int) -> _Window:
-        n, m = bands.shape
-        side = np.tile([1.0, -1.0], n)
-        centre = np.where(np.isfinite(start.ravel()), start.ravel(), t_first)
-        offsets = np.arange(-OUTSIDE_PX, inside + 1)
-        column = np.rint(centre - t_first)[:, None] + side[:, None] * offsets
-        column = column.astype(np.intp)
-        seen = (column >= 0) & (column < m) & np.isfinite(start.ravel())[:, None]
-        column = np.clip(column, 0, m - 1)
-        grey = bands[np.repeat(np.arange(n), 2)[:, None], column]
-        seen &= np.isfinite(grey)
-        at = np.asarray(column + t_first, dtype=np.float64)
-        return cls(start.ravel().copy(), side, np.nan_to_num(grey), at, seen)
-
-    def solve(
-        self, edge: FloatArray, radius: FloatArray, table: EdgeTable
-    ) -> tuple[FloatArray, _Fit]:
-        """Take one Gauss-Newton step."""
-        depth = self.side[:, None] * (self.t_px - edge[:, None])
-        value, slope = _look_up(depth, radius, table)
-        weight: FloatArray = self.seen * np.clip((radius[:, None] + 1.0 - depth) / 2.0, 0.0, 1.0)
-        weight = weight / (1.0 + (value / _TEXTURE_LEVEL) ** 2)
-        background, contrast = _levels(self.grey, value, weight)
-        model = background[:, None] - (background * contrast)[:, None] * value
-        jacobian = np.stack(
-            [
-                np.ones_like(value),
-                -value,
-                (self.side * background * contrast)[:, None] * slope,
-            ],
-            axis=-1,
-        )
-        return self._step(jacobian, self.grey - model, weight, background, contrast)
-
-    def shell(
-        self, edge: FloatArray, radius: FloatArray, table: EdgeTable, fit: _Fit, good: Mask
-    ) -> tuple[float, float]:
-        """Return the shell's thickness and its uncertainty, from all good edges together.
-
-        What the fits left over is compared with what a thicker shell would change, apart from
-        what background, depth and position can change themselves.
-        """
-        if table.by_shell is None or good.sum() < 8:
-            return math.nan, math.nan
-        depth = self.side[:, None] * (self.t_px - edge[:, None])
-        value, slope = _look_up(depth, radius, table)
-        column = table.by_shell.ravel()[_position(depth, radius, table)[0]]
-        root = np.sqrt(self.seen * np.clip((radius[:, None] + 1.0 - depth) / 2.0, 0.0, 1.0))
-        level = (fit.background * fit.contrast)[:, None]
-        residual = self.grey - fit.background[:, None] + level * value
-        basis = np.stack([np.ones_like(value), -value, slope], axis=-1) * root[..., None]
-        both = np.stack([-level * column, residual], axis=-1) * root[..., None]
-        normal = np.einsum("eik,eil->ekl", basis, basis) + 1e-9 * np.eye(3)
-        both = both - basis @ np.linalg.solve(normal, np.einsum("eik,eil->ekl", basis, both))
-        one, rest = both[good, :, 0], both[good, :, 1]
-        power = (one**2).sum(axis=1)
-        change = (one * rest).sum(axis=1) / np.maximum(power, 1e-12)
-        weight = power / max(float(power.sum()), 1e-12)
-        mean = float((weight * change).sum())
-        spread = float(np.sqrt((weight**2 * (change - mean) ** 2).sum()))
-        return table.profile.shell_px + float(np.clip(mean, -4, 4)), 1.5 * spread
-
-    def _step(
-        self,
-        jacobian: FloatArray,
-        residual: FloatArray,
-        weight: FloatArray,
-        background: FloatArray,
-        contrast: FloatArray,
-    ) -> tuple[FloatArray, _Fit]:
-        count = weight.sum(axis=1)
-        variance = (weight * residual**2).sum(axis=1) / np.maximum(count - 3, 1) + 1e-9
-        weighted = jacobian * weight[..., None]
-        normal = weighted.transpose(0, 2, 1) @ jacobian
-        right = (weighted.transpose(0, 2, 1) @ residual[..., None])[..., 0]
-        prior = variance / np.maximum(_CONTRAST_PRIOR * background, 1e-6) ** 2
-        normal[:, 1, 1] += prior
-        right[:, 1] += prior * background * (1.0 - contrast)
-        normal += 1e-9 * np.eye(3)
-        inverse = np.linalg.inv(normal)
-        step = (inverse @ right[..., None])[..., 0]
-        u = np.sqrt(np.maximum(variance * inverse[:, 2, 2], 0.0))
-        good = (count > 8) & (contrast > 0.25) & np.isfinite(u) & (u < 3.0)
-        limited = np.clip(step[:, 2], -_STEP_LIMIT_PX, _STEP_LIMIT_PX)
-        return np.where(count > 8, limited, np.nan), _Fit(u, background, contrast, good)
-
-
-def _look_up(
-    depth: FloatArray, radius: FloatArray, table: EdgeTable
-) -> tuple[FloatArray, FloatArray]:
-    flat, part = _position(depth, radius, table)
-    value, slope = table.value.ravel(), table.slope.ravel()
-    v0, v1 = value[flat], value[flat + 1]
-    return v0 + part * (v1 - v0), slope[flat]
-
-
-def _position(
-    depth: FloatArray, radius: FloatArray, table: EdgeTable
-) -> tuple[NDArray[np.intp], FloatArray]:
-    """Return the place of every depth in the flattened table, and the part of a step beyond it."""
-    depth = np.nan_to_num(depth, nan=U_LOW_PX)
-    position = (np.clip(depth, U_LOW_PX, U_HIGH_PX - 2 * U_STEP_PX) - U_LOW_PX) / U_STEP_PX
-    index = position.astype(np.intp)
-    return table.rung(radius)[:, None] * table.value.shape[1] + index, position - index
-
-
-def _levels(
-    grey: FloatArray, value: FloatArray, weight: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return background and relative depth: the two linear unknowns."""
-    w = weight.sum(axis=1)
-    sv, sy = (weight * value).sum(axis=1), (weight * grey).sum(axis=1)
-    svv, svy = (weight * value**2).sum(axis=1), (weight * value * grey).sum(axis=1)
-    determinant = np.maximum(w * svv - sv**2, 1e-9)
-    background = (svv * sy - sv * svy) / determinant
-    depth = (sv * sy - w * svy) / determinant
-    strength = 0.03 * np.maximum(svv - sv**2 / np.maximum(w, 1e-9), 1e-9)
-    full = np.maximum(svv - sv**2 / np.maximum(w, 1e-9), 1e-9)
-    depth = (depth * full + background * strength) / (full + strength)
-    background = (sy + depth * sv) / np.maximum(w, 1e-9)
-    return background, depth / np.maximum(background, 1e-6)

@@ -20,9 +20,13 @@ __all__ = ["Ensemble", "choose_profile", "gather"]
 
 BIN_PX = 0.5
 LOW_PX, HIGH_PX = -14.0, 64.0
-_NEAR_PX = 24.0  # a solid body is judged by this part, a hollow one by all
+_NEAR_PX = 24.0
+_PENALTY = 1.4
 _GRID_PX = 0.2
 _FLOOR, _TEXTURE = 0.003, 0.05  # what averaging leaves: outside, and as a share of the depth
+_U_LOG_RATIO = 0.5
+_TOGETHER_PX = 6.0
+_SHELL_SHARE = 0.12  # a surface layer is thin against its body
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
 
 
@@ -116,7 +120,7 @@ def choose_profile(
     u_facet : float
         How large a share of facets is to be expected of the shape.
     caution : float
-        Weight of the criterion's penalty; above 1 because bins are not independent.
+        Weight of the penalty for each free parameter; above 1 because bins are not independent.
     before : mapping or None
         Each model's fit to an ensemble much like this one, from which it then starts.
 
@@ -170,10 +174,22 @@ def _fit(
         return _residual(x, ensemble, start, names, prior)
 
     fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60)
-    profile = _filled(start, names, fit.x)
-    n = int((ensemble.weight[:, ensemble.u_px < _reach(start)] > 0.05).sum())
-    score = n * float(np.log(2 * fit.cost / n + 0.05)) + caution * len(first) * float(np.log(n))
+    profile = replace(_filled(start, names, fit.x), u_edge_px=_u_shift(fit, len(names), ensemble))
+    score = 2.0 * float(fit.cost) + caution * _PENALTY * len(first)
     return profile, score
+
+
+def _u_shift(fit: Any, position: int, ensemble: Ensemble) -> float:
+    """Return how well the fit knows where the edge lies, its form being uncertain.
+
+    Texture makes neighbouring bins, and the classes of radius, depart together.
+    """
+    jacobian = np.asarray(fit.jac)
+    n = int((ensemble.weight[:, ensemble.u_px < _reach(ensemble)] > 0.05).sum())
+    variance = 2.0 * float(fit.cost) / max(n - jacobian.shape[1], 1)
+    inverse = np.linalg.pinv(jacobian.T @ jacobian)
+    shared = _TOGETHER_PX / BIN_PX * len(ensemble.radius_px)
+    return float(np.sqrt(max(shared * variance * inverse[position, position], 0.0)))
 
 
 def _filled(start: Profile, names: tuple[str, ...], values: FloatArray) -> Profile:
@@ -181,8 +197,8 @@ def _filled(start: Profile, names: tuple[str, ...], values: FloatArray) -> Profi
     return replace(start, **changes)
 
 
-def _reach(profile: Profile) -> float:
-    return HIGH_PX if profile.model == "hollow" else _NEAR_PX
+def _reach(ensemble: Ensemble) -> float:
+    return float(np.clip(0.6 * ensemble.largest_px, _NEAR_PX, HIGH_PX))
 
 
 def _residual(
@@ -194,7 +210,7 @@ def _residual(
 ) -> FloatArray:
     profile = _filled(start, names, x)
     shift, gains = float(x[len(names)]), x[len(names) + 1 :]
-    grid = np.arange(LOW_PX - 8, _reach(start) + 12, _GRID_PX)
+    grid = np.arange(LOW_PX - 8, _reach(ensemble) + 12, _GRID_PX)
     out = []
     for radius, value, weight, gain in zip(
         ensemble.radius_px, ensemble.value, ensemble.weight, gains, strict=True
@@ -203,8 +219,12 @@ def _residual(
         expected = gain * (1.0 - np.interp(ensemble.u_px + shift, grid, model))
         depth = -np.log(np.clip(expected, 0.02, 1.0))
         sigma = np.hypot(_FLOOR, _TEXTURE * depth * expected)
-        weight = np.where(ensemble.u_px < _reach(start), weight, 0.0)
+        weight = np.where(ensemble.u_px < _reach(ensemble), weight, 0.0)
         out.append(np.where(weight > 0.05, (value - expected) * np.sqrt(weight) / sigma, 0.0))
     blur, facet = prior
     out.append(np.array([np.log(profile.blur_px / blur) / _BLUR_SHARE, profile.facet / facet]))
+    if profile.model == "shell":
+        share = profile.shell_px / ensemble.largest_px
+        layer = [np.log(profile.shell_ratio) / _U_LOG_RATIO, share / _SHELL_SHARE]
+        out.append(np.array(layer))
     return np.concatenate(out)

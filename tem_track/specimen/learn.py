@@ -8,8 +8,9 @@ import numpy as np
 
 from tem_track.records import FloatArray, Match
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
-from tem_track.specimen.ensemble import Ensemble, choose_profile, gather
+from tem_track.specimen.ensemble import choose_profile, gather
 from tem_track.specimen.model import SpecimenModel, average_bands, fill_outside
+from tem_track.specimen.noise import Noise, measure_noise
 from tem_track.specimen.profile import EdgeModel, tabulate
 from tem_track.specimen.smooth import Mask, smooth_curve
 from tem_track.specimen.strip import Crop
@@ -20,6 +21,9 @@ _CLEAR_PX = 10.0
 _GAP_PX = 30.0
 _MOST_FRAMES = 40
 _HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
+_BESIDE_PX = 6.0
+_SOFT = 10.0  # a ball's sides curve more than a rod's, and a crystal's have corners
+_OFFSETS_PX = np.arange(-14, 65)
 _STEEPEST = 0.35  # px a px: a steeper side is no longer seen at right angles
 
 
@@ -48,19 +52,21 @@ def learn_profile(
     widths = np.concatenate([b.start[:, 1] - b.start[:, 0] for b in banded])
     low, high = float(np.percentile(widths, 1)) / 3, 0.75 * float(np.percentile(widths, 99))
     first = replace(model.table.profile, mu_per_px=_first_mu(banded))
-    profile, fits = first, None
+    profile, fits, noise = first, None, Noise()
     for _ in range(3):
-        table = tabulate(profile, low, high)
-        ensemble = _collect(banded, replace(model, table=table))
-        if ensemble is None:
+        table = tabulate(profile, low, high, noise)
+        aligned = _collect(banded, replace(model, table=table))
+        if aligned is None:
             break
+        noise = _noise(banded, aligned)
+        ensemble = gather(*aligned, _HOLLOW_CLASSES if profile.model == "hollow" else 3)
         largest = ensemble.largest_px
         start = replace(first, mu_per_px=profile.mu_per_px, equator_px=largest)
         fits = fits and {k: replace(v, equator_px=largest) for k, v in fits.items()}
         profile, fits = choose_profile(
             ensemble, start, kinds, u_facet=u_facet, caution=caution, before=fits
         )
-    return replace(model, table=tabulate(profile, min(low, 2.0), high))
+    return replace(model, table=tabulate(profile, min(low, 2.0), high, noise))
 
 
 def _band(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) -> _Bands | None:
@@ -97,15 +103,20 @@ def _first_mu(banded: list[_Bands]) -> float:
     return float(np.clip(np.median(values), 1e-4, 0.5)) if values else 0.01
 
 
-def _collect(banded: list[_Bands], model: SpecimenModel) -> Ensemble | None:
-    """Lay all edges on one another, along their smooth sides."""
+def _collect(
+    banded: list[_Bands], model: SpecimenModel
+) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """Lay all edges on one another, along their smooth sides: depths, brightness, radii."""
+    from tem_track.specimen.shapes import SHAPES
+
+    softest = 1e3 if SHAPES[model.shape].is_long else _SOFT
     depths, grey, radii = [], [], []
     for item in banded:
         edges = fit_edges(item.bands, item.s_px, float(item.t_px[0]), item.start, model.table)
         good: Mask = np.asarray(edges.good.all(axis=1))
         if good.sum() < 6:
             continue
-        sides = [smooth_curve(edges.t_px[:, k], good).value for k in (0, 1)]
+        sides = [smooth_curve(edges.t_px[:, k], good, softest).value for k in (0, 1)]
         radius = (sides[1] - sides[0]) / 2
         good &= np.abs(np.gradient(radius, item.s_px)) < _STEEPEST
         if good.sum() < 3:
@@ -117,16 +128,31 @@ def _collect(banded: list[_Bands], model: SpecimenModel) -> Ensemble | None:
             radii.append(radius[good])
     if not depths:
         return None
-    classes = _HOLLOW_CLASSES if model.table.profile.model == "hollow" else 3
-    depth, grey_all, radius_all = (np.concatenate(part) for part in (depths, grey, radii))
-    return gather(depth, grey_all, radius_all, classes)
+    return np.concatenate(depths), np.concatenate(grey), np.concatenate(radii)
+
+
+def _noise(banded: list[_Bands], aligned: tuple[FloatArray, FloatArray, FloatArray]) -> Noise:
+    """Measure the scatter beside the specimen and in it."""
+    outside = []
+    for item in banded:
+        left = item.t_px < np.min(item.start[:, 0]) - _BESIDE_PX
+        right = item.t_px > np.max(item.start[:, 1]) + _BESIDE_PX
+        outside += [item.bands[:, side] for side in (left, right)]
+    _, grey, radius = aligned
+    whole = radius > np.median(radius) * 0.9
+    reach = int(min(float(np.median(radius)), 60.0))
+    columns = slice(0, len(_OFFSETS_PX) - int(_OFFSETS_PX[-1]) + reach)
+    inside = grey[whole][:, columns]
+    seen = inside[np.isfinite(inside).all(axis=1)]
+    if len(seen) < 20:
+        return measure_noise(outside, seen, np.zeros(seen.shape[1]), np.zeros(seen.shape[1]))
+    return measure_noise(outside, seen, seen.mean(axis=0), _OFFSETS_PX[columns].astype(float))
 
 
 def _aligned(
     item: _Bands, edges: Edges, side: FloatArray, sign: float, k: int
 ) -> tuple[FloatArray, FloatArray]:
-    offsets = np.arange(-14, 65)
-    column = np.rint(side - item.t_px[0])[:, None] + sign * offsets
+    column = np.rint(side - item.t_px[0])[:, None] + sign * _OFFSETS_PX
     inside = (column >= 0) & (column < item.bands.shape[1])
     index = np.clip(column, 0, item.bands.shape[1] - 1).astype(np.intp)
     rows = np.arange(len(side))[:, None]

@@ -7,14 +7,16 @@ density adds its own chord. All are blurred, and carry a bright fringe outside t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
 from scipy.ndimage import convolve1d
 
 from tem_track.records import FloatArray
+from tem_track.specimen.filters import Bank, build_bank
+from tem_track.specimen.noise import Noise
 
 __all__ = ["EDGE_MODELS", "EdgeTable", "Profile", "darkness", "tabulate"]
 
@@ -23,6 +25,7 @@ EDGE_MODELS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
 
 U_LOW_PX, U_HIGH_PX, U_STEP_PX = -24.0, 72.0, 0.1
 _PAD_PX = 8.0
+_WHITE_PX = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Profile:
     equator_px : float
         Largest outer radius of a hollow ball. Away from its equator a section cuts the wall
         askew: with the core's radius there, ``r_core^2 = r^2 - shell (2 equator - shell)``.
+    u_edge_px: float
+        How far the edge may lie off, its form being uncertain; the same in all frames.
     """
 
     model: EdgeModel = "round"
@@ -58,6 +63,7 @@ class Profile:
     fringe_px: float = 2.5
     facet: float = 0.0
     equator_px: float = 0.0
+    u_edge_px: float = 0.0
 
 
 def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray:
@@ -125,7 +131,7 @@ def _gauss(sigma: float) -> FloatArray:
     return np.asarray(k / k.sum())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class EdgeTable:
     """Darkness, its slope and its change with the shell against depth, for a ladder of radii."""
 
@@ -134,6 +140,24 @@ class EdgeTable:
     value: FloatArray
     slope: FloatArray
     by_shell: FloatArray | None = None
+    noise: Noise = field(default_factory=Noise)
+
+    @cached_property
+    def bank(self) -> Bank:
+        """The filters that find an edge, worked out when they are first needed."""
+        return self._bank(self.noise)
+
+    @cached_property
+    def rough_bank(self) -> Bank:
+        """The filters that come to an edge from afar: they look at the whole of its darkness."""
+        noise = self.noise
+        white = noise.shot + noise.film**2
+        return self._bank(replace(noise, shot=white, film=0.0, texture_px=_WHITE_PX, texture=0.3))
+
+    def _bank(self, noise: Noise) -> Bank:
+        depth = U_LOW_PX + U_STEP_PX * np.arange(self.value.shape[1], dtype=np.float64)
+        radius = np.exp(self.log_radius)
+        return build_bank(radius, depth, self.value, self.slope, self.by_shell, noise)
 
     def rung(self, radius_px: FloatArray) -> FloatArray:
         """Return the index of the nearest tabulated radius."""
@@ -143,7 +167,9 @@ class EdgeTable:
         return np.asarray(np.clip(index, 0, len(self.log_radius) - 1).astype(np.intp))
 
 
-def tabulate(profile: Profile, radius_low_px: float, radius_high_px: float) -> EdgeTable:
+def tabulate(
+    profile: Profile, radius_low_px: float, radius_high_px: float, noise: Noise | None = None
+) -> EdgeTable:
     """Tabulate a profile for radii between two bounds, 8 % apart."""
     low, high = np.log(max(radius_low_px, 0.6)), np.log(max(radius_high_px, radius_low_px + 1, 2.0))
     ladder = np.linspace(low, high, max(2, int(np.ceil((high - low) / 0.08)) + 1))
@@ -157,7 +183,12 @@ def tabulate(profile: Profile, radius_low_px: float, radius_high_px: float) -> E
         else None
     )
     return EdgeTable(
-        profile, ladder, value[:, pad:-pad].copy(), slope[:, pad:-pad].copy(), by_shell
+        profile,
+        ladder,
+        value[:, pad:-pad].copy(),
+        slope[:, pad:-pad].copy(),
+        by_shell,
+        noise or Noise(),
     )
 
 
