@@ -13,13 +13,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.special import ndtr
 
 from tem_track.records import Axis, Frame, Match, Outline
 from tem_track.simulate import build_scene
 from tem_track.specimen import SpecimenModel, prepare_specimen
-from tem_track.specimen.edges import coarse_edges, steady
-from tem_track.specimen.model import average_bands
-from tem_track.specimen.profile import Profile, tabulate
+from tem_track.specimen.faces import find_step, half_level
+from tem_track.specimen.filters import build_bank
+from tem_track.specimen.model import BAND_PX, average_bands, end_profile
+from tem_track.specimen.noise import Noise
+from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, Profile, tabulate
 
 SCENARIOS = (
     "rod_compression",
@@ -41,6 +44,7 @@ QUANTITIES = (
     "shell",
 )
 U_MATCH_PX = 0.03
+BLUR_PX = 1.2
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ class Run:
 
     error: dict[str, np.ndarray]
     u: dict[str, np.ndarray]
-    half_level: np.ndarray
-    step: np.ndarray
+    other: dict[str, np.ndarray]
+    bound: dict[str, float]
     cpu_ms: float
     broken_right: bool
     model: str
@@ -70,7 +74,7 @@ def triples(scene: object, every: int) -> Iterator[tuple[int, Frame, Match, Matc
         yield i, frame, tip, base
 
 
-def half_level(model: SpecimenModel, frame: Frame, tip: Match, base: Match) -> float:
+def plain_width(model: SpecimenModel, frame: Frame, tip: Match, base: Match) -> float:
     """Width at half length by the half level, for comparison."""
     place = model.place(frame.image, tip, base)
     if place is None:
@@ -78,9 +82,64 @@ def half_level(model: SpecimenModel, frame: Frame, tip: Match, base: Match) -> f
     strip = model.strip(frame.image, place)
     middle = (place.base_face_px + place.tip_face_px) / 2
     bands, _ = average_bands(strip, middle - 20, middle + 20)
-    centre = sum(model.box_t_px) / 2 + place.shift_t_px
-    edges = steady(coarse_edges(bands, strip.grid.t_px, centre))
-    return float(np.median(edges[:, 1] - edges[:, 0]))
+    t = strip.grid.t_px
+    profile = bands.mean(axis=0)
+    inside = np.abs(t - sum(model.box_t_px) / 2 - place.shift_t_px) < 6
+    level = (np.median(profile[inside]) + np.percentile(profile, 90)) / 2
+    dark = np.flatnonzero(profile < level)
+    if len(dark) < 2 or dark[0] == 0 or dark[-1] == len(t) - 1:
+        return float("nan")
+    ends = [
+        np.interp(level, profile[[i, k]], t[[i, k]])
+        for i, k in ((dark[0], dark[0] - 1), (dark[-1], dark[-1] + 1))
+    ]
+    return float(ends[1] - ends[0])
+
+
+def plain_lengths(
+    model: SpecimenModel, frame: Frame, tip: Match, base: Match, gap_px: float
+) -> tuple[float, float]:
+    """Length by half level and by a blurred step (erf), each face sought near where it is."""
+    place = model.place(frame.image, tip, base)
+    if place is None or not np.isfinite(gap_px):
+        return float("nan"), float("nan")
+    strip = model.strip(frame.image, place)
+    profile = end_profile(strip, sum(model.box_t_px) / 2 + place.shift_t_px, 6.0)
+    s = strip.grid.s_px
+    near = (place.base_face_px, place.tip_face_px - gap_px)
+    steps = [find_step(profile, s, at, 4.0, BLUR_PX) for at in near]
+    levels = [half_level(profile, s, step, BLUR_PX) for step in steps]
+    return levels[1] - levels[0], steps[1].s_px - steps[0].s_px
+
+
+def noise_bounds(model: SpecimenModel, width_px: float) -> dict[str, float]:
+    """Cramer-Rao bounds over 40 rows (mid diameter) and 12 columns (a free flat end).
+
+    With shot noise alone, and with the background's texture, which is not averaged as fast.
+    """
+    table, measured = model.table, model.table.noise
+    rows = 40 / BAND_PX
+    film_px = 2 * np.sqrt(np.pi) * measured.film_px  # over which the texture is one
+    film = measured.film * np.sqrt(max(film_px, BAND_PX) / 40)
+    shot = Noise(measured.shot / rows, 1e-6, 2.0, 1e-6, 2.0)
+    both = Noise(measured.shot / rows, film, measured.film_px, 1e-6, 2.0)
+    row = int(table.rung(np.array([width_px / 2]))[0])
+    depth = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
+    one = slice(row, row + 1)
+    radius = np.exp(table.log_radius[one])
+    parts = radius, depth, table.value[one], table.slope[one], None
+    u = {k: float(build_bank(*parts, n).u_px.mean()) for k, n in (("shot", shot), ("both", both))}
+    x = np.arange(-14.0, 15.0)
+    dark = float(table.value[row].max())
+    z = x / table.profile.blur_px
+    slope = dark * np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * table.profile.blur_px)
+    lit = 1 - dark * ndtr(z)
+    face = ((slope**2 / lit).sum() * 12 / (measured.shot * BAND_PX)) ** -0.5
+    return {
+        "mid shot": np.sqrt(2) * u["shot"],
+        "mid both": np.sqrt(2) * u["both"],
+        "face": float(face),
+    }
 
 
 def measure(name: str, seed: int, every: int) -> Run:
@@ -109,12 +168,20 @@ def measure(name: str, seed: int, every: int) -> Run:
     true = {q: np.array([t.get(f"{q}_nm", np.nan) for t in truth]) / scale for q in QUANTITIES}
     error = {q: _column(outlines, f"{q}_px") - true[q] for q in QUANTITIES}
     u = {q: _column(outlines, f"u_{q}_px") for q in QUANTITIES}
-    mid = true["diameter_mid"]
-    plain = np.array([half_level(model, *item) for item in sample]) - mid
-    step = _column([erf.outline(*_args(item)) for item in sample], "diameter_mid_px") - mid
+    mid, length = true["diameter_mid"], true["length"]
+    lengths = np.array(
+        [plain_lengths(model, *item, o.gap_px) for item, o in zip(sample, outlines, strict=True)]
+    )
+    other = {
+        "mid half": np.array([plain_width(model, *item) for item in sample]) - mid,
+        "mid erf": _column([erf.outline(*_args(item)) for item in sample], "diameter_mid_px") - mid,
+        "length half": lengths[:, 0] - length,
+        "length erf": lengths[:, 1] - length,
+    }
+    bound = noise_bounds(model, float(np.nanmedian(mid)))
     right = all(o.broken == bool(t["broken"]) for o, t in zip(outlines, truth, strict=True))
     names = [o.model for o in outlines if o.model]
-    return Run(error, u, plain, step, cpu_ms, right, max(set(names), key=names.count))
+    return Run(error, u, other, bound, cpu_ms, right, max(set(names), key=names.count))
 
 
 def _args(item: tuple[Frame, Match, Match]) -> tuple[np.ndarray, Match, Match]:
@@ -151,14 +218,29 @@ def table(results: dict[str, list[Run]]) -> str:
         cells.append(f"{np.median([r.cpu_ms for r in runs]):.1f}")
         models = "/".join(sorted({r.model for r in runs}))
         lines.append(f"| {name} | {models} | " + " | ".join(cells) + " |")
-    lines += ["", "| d mid by | half level | step (erf) | this program |", "|---|---|---|---|"]
+    heads = (
+        "length by half level",
+        "step (erf)",
+        "this program",
+        "noise bound, one free face",
+        "d mid by half level",
+        "step (erf)",
+        "this program",
+        "bound, shot noise",
+        "bound, with the film",
+    )
+    lines += ["", f"| scenario | {' | '.join(heads)} |", "|" + "---|" * (len(heads) + 1)]
     for name, runs in results.items():
-        three = [
-            np.concatenate([r.half_level for r in runs]),
-            np.concatenate([r.step for r in runs]),
-            np.concatenate([r.error["diameter_mid"] for r in runs]),
-        ]
-        lines.append(f"| {name} | " + " | ".join(_cell(v) for v in three) + " |")
+        cells = []
+        for q, full in (("length", "length"), ("mid", "diameter_mid")):
+            cells += [
+                _cell(np.concatenate([r.other[f"{q} {how}"] for r in runs]))
+                for how in ("half", "erf")
+            ]
+            cells.append(_cell(np.concatenate([r.error[full] for r in runs])))
+            bounds = ("face",) if q == "length" else ("mid shot", "mid both")
+            cells += [f"{np.mean([r.bound[k] for r in runs]):.2f}" for k in bounds]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

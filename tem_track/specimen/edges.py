@@ -18,7 +18,7 @@ __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
 _LEAST_SMOOTH = 6
 _LEVEL = 0.4  # share of the darkness at which a body begins: a pale layer belongs to it
-_STEEP = 0.35  # a third of the radius to both sides of a ball's equator
+_STEEP = 0.25  # a fourth of the radius to both sides of a ball's equator
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
 _WORST_PX = 4.0
 _LEAST_SEEN = 0.6  # share of an edge's pixels that must lie in the picture
@@ -159,18 +159,12 @@ def fit_edges(
     whole: Mask = np.asarray(good.all(axis=1))
     smooth = edge
     if whole.sum() >= _LEAST_SMOOTH:
-        for _ in range(2):
-            smooth = np.column_stack(
-                [smooth_curve(edge[:, k], whole, _LINEAR).value for k in (0, 1)]
-            )
-            found = _fit(bands, t_first, smooth, table, table.bank, moving=False)
-            edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
-            usual = float(np.median(u[whole]))
-            good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < min(_WORST_PX, 3.5 * usual))
-            good &= np.abs(step) < 3.0 * u + 1.0
-            whole = np.asarray(good.all(axis=1))
-            if whole.sum() < _LEAST_SMOOTH:
-                break
+        smooth = np.column_stack([smooth_curve(edge[:, k], whole, _LINEAR).value for k in (0, 1)])
+        found = _fit(bands, t_first, smooth, table, table.bank, moving=False)
+        edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
+        usual = float(np.median(u[whole]))
+        good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < min(_WORST_PX, 3.5 * usual))
+        good &= np.abs(step) < 3.0 * u + 1.0
     layer = _layer(table, found[..., 6], found[..., 7], _cut_straight(smooth, good, s_px))
     return Edges(s_px, edge, u, found[..., 2], contrast, good, *layer)
 

@@ -25,7 +25,7 @@ _PENALTY = 1.4
 _GRID_PX = 0.2
 _FLOOR, _TEXTURE = 0.003, 0.05  # what averaging leaves: outside, and as a share of the depth
 _U_LOG_RATIO = 0.5
-_TOGETHER_PX = 6.0
+_TOGETHER_PX = 4.0
 _SHELL_SHARE = 0.12  # a surface layer is thin against its body
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
 

@@ -9,11 +9,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from tem_track.records import FloatArray
+from tem_track.specimen.end_fit import descend_end
 
 __all__ = ["Gate", "Step", "find_step", "fit_end", "flat_end", "half_level", "measure_blur"]
 
 
 _WINDOW_PX = 5.0
+_GATE_PX, _GATE_STEP_PX = (-50.0, 80.0), 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,55 +197,17 @@ def fit_end(
     rest : float
         Mean square of what the model leaves over.
     """
-    at, inverse, rest = start_px, 0.0, 0.0
-    level: FloatArray = np.zeros(3)
-    reach, before = 4.0, 0.0
-    for _ in range(16):
-        depth = at - s_px
-        value, slope = gate(depth)
-        design = _design(without, value, depth, known=known, slopes=slopes)
-        normal, hold = _normal(design, known)
-        level = np.asarray(np.linalg.solve(normal, design.T @ profile + hold), dtype=np.float64)
-        residual = profile - design @ level
-        change = -level[1] * slope * (without if known else 1.0)
-        change = change - design @ np.linalg.solve(normal, design.T @ change)
-        inverse = 1.0 / max(float(change @ change), 1e-12)
-        rest = float(residual @ residual) / max(len(s_px) - 4, 1)
-        move = inverse * float(change @ residual)
-        reach = 0.4 * reach if move * before < 0 else reach
-        move = before = float(np.clip(move, -reach, reach))
-        at = float(np.clip(at + move, s_px[0], limit_px + 1.0))
-        if abs(move) < 0.002:
-            break
-    wider = _correlation(residual)
-    return Step(at, wider * float(np.sqrt(rest * inverse)), float(level[1])), rest
-
-
-def _correlation(residual: FloatArray) -> float:
-    """Return by how much texture, which reaches over neighbours, widens an uncertainty."""
-    power = max(float(residual @ residual), 1e-12)
-    lag = float(np.clip(residual[:-1] @ residual[1:] / power, 0.0, 0.8))
-    return float(np.sqrt((1 + lag) / (1 - lag)))
-
-
-def _design(
-    without: FloatArray, value: FloatArray, depth: FloatArray, *, known: bool, slopes: bool
-) -> FloatArray:
-    if not known:
-        return np.column_stack([without, -value, -value * depth])
-    dark = -value * without
-    return np.column_stack([without, dark, dark * depth] if slopes else [without, dark])
-
-
-def _normal(design: FloatArray, known: bool) -> tuple[FloatArray, FloatArray]:
-    """Return the normal matrix of the levels and the pull of what is known of them.
-
-    Known ones are held to 3 and 10 %, their slope to 1 % a pixel.
-    """
-    normal = design.T @ design
-    n = len(normal)
-    if not known:
-        return normal + 1e-10 * np.diag(np.diag(normal) + 1e-12), np.zeros(n)
-    bright = float(np.max(design[:, 0]))
-    weight = (np.array([1.0, 0.3, 3.0])[:n] * bright) ** 2
-    return normal + np.diag(weight), weight * np.array([1.0, 1.0, 0.0])[:n]
+    grid = np.arange(_GATE_PX[0], _GATE_PX[1] + _GATE_STEP_PX, _GATE_STEP_PX)
+    value, slope = gate(grid)
+    at, u, height, rest = descend_end(
+        np.ascontiguousarray(profile, dtype=np.float64),
+        np.ascontiguousarray(s_px, dtype=np.float64),
+        np.ascontiguousarray(without, dtype=np.float64),
+        (float(start_px), float(limit_px)),
+        (_GATE_PX[0], _GATE_STEP_PX),
+        np.ascontiguousarray(value, dtype=np.float64),
+        np.ascontiguousarray(slope, dtype=np.float64),
+        known,
+        slopes,
+    )
+    return Step(at, u, height), rest
