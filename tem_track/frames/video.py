@@ -23,7 +23,10 @@ from tem_track.records import FloatArray
 
 __all__ = ["VideoSource"]
 
-_STATE_THEIR_SIZE = {"mjpeg", "mpeg4", "h264", "hevc", "png", "jpeg2000", "cinepak"}
+_STATE_THEIR_SIZE = {
+    *("mjpeg", "mpeg4", "h264", "hevc", "png", "jpeg2000", "cinepak", "mpeg1video", "mpeg2video"),
+    *("h263", "flv", "vp8", "vp9", "libdav1d", "prores", "dvvideo", "indeo3", "indeo4", "indeo5"),
+}
 """Codecs whose frames say how large they are; others take the word of a header."""
 
 
