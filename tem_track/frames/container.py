@@ -98,6 +98,7 @@ class Video:
         context = self._context = self._strict_context()
         self.codec: str = context.name
         self.has_tag = _has_tag(context)
+        self.bits_stored = int(context.bits_per_coded_sample or 0)
         self.extradata = bytes(context.extradata or b"")
         self.pixel_format: str = context.pix_fmt or ""
         self.width_px, self.height_px = int(context.width), int(context.height)

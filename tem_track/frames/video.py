@@ -107,14 +107,40 @@ class VideoSource:
             self._idle = decoder
 
 
-def _fits_packets(video: Video) -> bool:
-    """Return whether uncompressed pictures of the decoder's size are as long as the packets."""
-    packet = video.first_packet()
-    if video.codec != "rawvideo" or packet is None:
-        return False
-    bits = VideoFormat(video.pixel_format).padded_bits_per_pixel
+def _check_size(video: Video) -> None:
+    """Refuse a file whose headers and frames contradict each other about the frames' size.
+
+    Raises
+    ------
+    MovieError
+    """
+    said = ""
+    if video.codec == "rawvideo":
+        packet = video.first_packet()
+        if packet is not None and not _holds_one(video, int(packet.size)):
+            said = f"its frames hold {packet.size} bytes"
+    elif video.format == "avi" and video.codec not in _STATE_THEIR_SIZE:
+        size = stated_size(video.path)
+        if size is not None and size != (video.width_px, video.height_px):
+            said = f"another header says {size[0]}x{size[1]}"
+    if said:
+        raise MovieError(
+            f"{video.path.name}: its headers contradict each other: one says "
+            f"{video.width_px}x{video.height_px} px, but {said}; copy it again or remux it"
+        )
+
+
+def _holds_one(video: Video, size: int) -> bool:
+    """Return whether a packet is as long as an uncompressed picture with its rows padded."""
+    form = VideoFormat(video.pixel_format)
+    bits = form.padded_bits_per_pixel
+    if video.pixel_format == "pal8":
+        bits = min(bits, video.bits_stored or bits)
     row = (video.width_px * bits + 7) // 8
-    return int(packet.size) in {row * video.height_px, (row + 3) // 4 * 4 * video.height_px}
+    if len({component.plane for component in form.components}) > 1:
+        return size * 8 >= video.width_px * video.height_px * bits
+    padded = {-(-row // step) * step for step in (1, 2, 4, 8, 16, 32, 64)}
+    return any(0 <= size - one * video.height_px < one for one in padded)
 
 
 def _info(video: Video) -> MovieInfo:
@@ -128,14 +154,7 @@ def _info(video: Video) -> MovieInfo:
             f"{name}: raw 16-bit pixels may be 16-bit grey or 15-bit colour, and the file does "
             "not say which; save it as a 16-bit TIFF stack"
         )
-    if video.format == "avi" and video.codec not in _STATE_THEIR_SIZE:
-        size = stated_size(video.path)
-        own = (video.width_px, video.height_px)
-        if size is not None and size != own and not _fits_packets(video):
-            raise MovieError(
-                f"{name}: its headers contradict each other ({size[0]}x{size[1]} px and "
-                f"{video.width_px}x{video.height_px}); copy it again or remux it"
-            )
+    _check_size(video)
     rate = video.stream.average_rate or video.stream.base_rate
     return MovieInfo(
         format=video.format,

@@ -234,6 +234,7 @@ FOUND = [
     ("dm3", 9200088),
     ("raw grey avi", 9201294),
     ("ffvhuff avi", 9202966),
+    ("raw grey mov", 9302850),
 ]
 
 
