@@ -76,6 +76,11 @@ class Journal:
                 found.setdefault(int(block.columns["frame"][0]), block)
         return [found[frame] for frame in sorted(found)]
 
+    def frames(self) -> set[int]:
+        """Return the numbers of the frames that earlier runs have measured."""
+        every = (block for path in self._files() for block, _ in self._whole(path))
+        return {int(frame) for block in every for frame in block.columns["frame"]}
+
     def append(self, block: Block) -> None:
         """Add a block; when this returns, it survives the end of the process.
 

@@ -137,12 +137,10 @@ def _measure(
 ) -> Result:
     """Measure what the journal does not hold yet; the result is the same as in one go."""
     plan = prepare(movie, experiment, progress=progress)
-    blocks = journal.blocks()
-    done = [int(frame) for block in blocks for frame in block.columns["frame"]]
+    done = journal.frames()
     for block in measure(movie, plan, done=done, progress=progress, workers=workers):
-        journal.append(block)
-        blocks.append(block)
-    return assemble(movie, plan, blocks)
+        journal.append(block)  # and not kept: a long movie's rows come back at the end
+    return assemble(movie, plan, journal.blocks())
 
 
 def plan_of(experiment_path: Path) -> Plan:
@@ -200,10 +198,9 @@ def measure_part(
     with _only_if_new(folder), _explained(folder), hold(folder, shared=True):
         key = journal_key(movie, plan.experiment)
         with Journal(folder, key, part=part[0]) as journal:
-            done = {int(frame) for block in journal.blocks() for frame in block.columns["frame"]}
             own = replace(plan, frame_range=part)
-            rest = done.intersection(part)
-            for block in measure(movie, own, done=rest, progress=progress, workers=1):
+            done = journal.frames().intersection(part)
+            for block in measure(movie, own, done=done, progress=progress, workers=1):
                 journal.append(block)
 
 

@@ -20,6 +20,9 @@ from tem_track.records import FloatArray
 __all__ = ["E3076", "Quality", "fit_e3076"]
 
 _ROUNDS = 12
+
+_MOST_PLACES = 600
+"""A longer record's windows begin and end at every n-th point: all of them would be too many."""
 _DIGITAL_STEP = 2.0**-12
 
 
@@ -147,7 +150,10 @@ def _window(x: FloatArray, y: FloatArray, end: int) -> tuple[RowArray, float, bo
     if n < shortest or not (x[end] > 0 and y[end] > 0):
         return None
     u, v = x[rows] / x[end], y[rows] / y[end]
-    first, last = np.nonzero(np.arange(n)[None, :] - np.arange(n)[:, None] >= shortest - 1)
+    step = -(-n // _MOST_PLACES)
+    starts, ends = np.arange(0, n, step), np.arange(n - 1, -1, -step)[::-1]
+    i, j = np.nonzero(ends[None, :] - starts[:, None] >= shortest - 1)
+    first, last = starts[i], ends[j]
     slope, residual = _all_lines(u, v, first, last)
     best = int(np.argmin(residual))
     chosen = rows[first[best] : last[best] + 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ WHOLE_COLUMNS = frozenset({"frame"})
 TRUTH_COLUMNS = frozenset({"ok", "duplicate", "broken"})
 TEXT_COLUMNS = frozenset({"phase", "flags", "digest", "model", "outline_flags", "body"})
 
+ROWS_AT_ONCE = 4096
+
 Outlines = Mapping[int, NDArray[np.float32]]
 
 
@@ -45,8 +47,8 @@ def write_tables(result: Result, folder: str | os.PathLike[str]) -> None:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "measurement.csv", csv_text(result.measurement, number=_exact))
-    write_text(folder / "points.csv", csv_text(result.points))
+    write_csv(folder / "measurement.csv", result.measurement, number=_exact)
+    write_csv(folder / "points.csv", result.points)
     write_text(folder / "summary.json", json_text(result.summary))
     write_text(folder / "experiment.toml", experiment_to_toml(result.experiment, folder))
     _write_outlines(folder / "outlines.npz", result.outlines, result.axis)
@@ -59,7 +61,7 @@ def _write_bodies(result: Result, path: Path) -> None:
     if table.empty:
         path.unlink(missing_ok=True)
     else:
-        write_text(path, csv_text(table))
+        write_csv(path, table)
 
 
 def read_results(folder: str | os.PathLike[str]) -> Result:
@@ -130,10 +132,25 @@ def quoted(text: str, separator: str = ",") -> str:
 
 def csv_text(table: pd.DataFrame, *, number: Callable[[float], str] = _ten_digits) -> str:
     """Return a table as CSV: one header row, comma, decimal point, empty where missing."""
-    rows = [",".join(quoted(str(name)) for name in table.columns)]
-    columns = [table[name].tolist() for name in table.columns]
-    rows += [",".join(quoted(cell(v, number)) for v in row) for row in zip(*columns, strict=True)]
-    return "\n".join(rows) + "\n"
+    return "".join(_csv_pieces(table, number))
+
+
+def write_csv(
+    path: Path, table: pd.DataFrame, *, number: Callable[[float], str] = _ten_digits
+) -> None:
+    """Write a table as CSV, some rows at a time, so that a long one needs little memory."""
+    with replacing(path) as part, part.open("wb") as file:
+        for piece in _csv_pieces(table, number):
+            file.write(piece.encode("utf-8"))
+
+
+def _csv_pieces(table: pd.DataFrame, number: Callable[[float], str]) -> Iterator[str]:
+    yield ",".join(quoted(str(name)) for name in table.columns) + "\n"
+    for start in range(0, len(table), ROWS_AT_ONCE):
+        piece = table.iloc[start : start + ROWS_AT_ONCE]
+        columns = [piece[name].tolist() for name in piece.columns]
+        rows = zip(*columns, strict=True)
+        yield "".join(",".join(quoted(cell(v, number)) for v in row) + "\n" for row in rows)
 
 
 def json_text(data: Mapping[str, Any]) -> str:
