@@ -113,7 +113,9 @@ class Video:
 
     def _video_stream(self) -> Any:
         for stream in self._container.streams.video:
-            if stream.disposition & _ATTACHED_PICTURE:
+            disposition = stream.disposition
+            # a flag of an enumeration in older versions of PyAV, a number in newer ones
+            if int(getattr(disposition, "value", disposition)) & _ATTACHED_PICTURE:
                 continue
             if stream.codec_context is None:
                 raise MovieError(
