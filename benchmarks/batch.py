@@ -2,10 +2,10 @@
 
     python -m benchmarks.batch [--movies 20] [--frames 300]
 
-Every worker has one core. The movies' results must be the same byte for byte in every way of running
-them; a long movie among them is measured in parts. For the cluster, a scheduler and two workers
-are started as processes of their own. For the loss, a worker is killed whenever a quarter of the
-movies has been finished.
+Every worker has one core. The movies' results must be the same byte for byte in every way of
+running them; movies of more than 256 frames are measured in parts. For the cluster, a scheduler and
+two workers are started as processes of their own. For the loss, a worker is killed whenever a
+quarter of the movies has been finished.
 """
 
 from __future__ import annotations
