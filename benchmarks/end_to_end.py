@@ -47,8 +47,8 @@ error against the truth in pixels, over all frames in which the quantity was mea
 the standard deviation of error / u.
 
 The parts have pages of their own: [tracking](accuracy_tracking.md) beside other programs and the
-Cramér-Rao bound, [outlines](accuracy_outline.md) beside other edge models. How honest the intervals
-of the mechanics are is shown by `python -m benchmarks.mechanics_coverage`.
+Cramér-Rao bound, [outlines](accuracy_outline.md) beside other edge models, [forces, stresses and
+moduli](accuracy_movies.md), and how honest the [mechanics' intervals](accuracy_mechanics.md) are.
 
 """
 

@@ -1,0 +1,158 @@
+"""Forces, stresses and moduli of simulated movies against their truth.
+
+python -m benchmarks.mechanics_movies FOLDER [--seeds 1 2 3] [--page docs/accuracy_movies.md]
+
+What FOLDER holds already is not measured again; its mechanics are calculated anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tem_track.analysis import calculate
+from tem_track.outputs import read_results
+from tem_track.run import run
+from tem_track.simulate import simulate
+
+SCENARIOS = (
+    "rod_compression",
+    "rod_bending",
+    "rod_tension",
+    "pillar_compression",
+    "particle_compression",
+    "sphere_compression",
+    "hollow_sphere_compression",
+)
+WIDTHS = {
+    "mid": "diameter_mid_nm",
+    "max": "diameter_max_nm",
+    "min": "diameter_min_nm",
+    "contact": "diameter_tip_nm",
+    "projected": "diameter_max_nm",
+}
+MODELS = ("initial", "mid", "max", "min", "contact", "mook", "projected")
+HEAD = """# Forces, stresses and moduli from movies
+
+Written by `python -m benchmarks.mechanics_movies FOLDER --page docs/accuracy_movies.md`: movies
+of the program's own simulator (120 frames, MJPEG, 150 e/px, 2 nm/px), measured, evaluated, and held
+against their truth. Errors in per cent; stiffness and scale are the true ones. Stresses are those
+in the frame of the largest force, on every area model that applies. *E* is found and true in GPa,
+its error, and its u without stiffness and scale; events are found / true; *phases* counts frames
+whose phase differs from what the actuator did.
+
+"""
+
+
+def case(folder: Path, scenario: str, seed: int) -> dict[str, Any]:
+    """Measure one movie where that was not done, evaluate it, and compare."""
+    place = folder / f"{scenario}_{seed}"
+    results = place / "res"
+    if not (results / "provenance.json").exists():
+        made = simulate(scenario, seed=seed, frames=120, output=place)
+        run(made.experiment, results, progress=lambda *_: None, draw=False)
+    stored = read_results(results)
+    table = {str(name): stored.measurement[name].to_numpy() for name in stored.measurement}
+    points, summary = calculate(table, stored.experiment, stored.axis)
+    truth = pd.read_csv(place / "truth.csv")
+    constants = json.loads((place / "truth.json").read_text(encoding="utf-8"))["constants"]
+    return _compared(points, summary, truth, constants) | {"name": f"{scenario} {seed}"}
+
+
+def _compared(
+    points: pd.DataFrame, summary: dict[str, Any], truth: pd.DataFrame, constants: dict[str, Any]
+) -> dict[str, Any]:
+    row = summary["max_force_frame"]
+    stresses = summary["critical_stress_by_area_model_MPa"]
+    right = {m: _true_stress(m, truth, constants, row) for m in stresses}
+    budget = summary.get("modulus_budget") or {}
+    rest = [v for k, v in budget.items() if k not in ("stiffness", "scale") and v is not None]
+    return {
+        "force": _off(summary["max_force_nN"], float(truth["force_nN"].max())),
+        **{model: _off(stresses.get(model), right.get(model)) for model in MODELS},
+        "modulus": (summary["youngs_modulus_GPa"], constants.get("modulus_GPa"), math.hypot(*rest)),
+        **{e: (summary[e], constants.get(e)) for e in EVENTS},
+        "phases": int((points["phase"].astype(str) != truth["phase"].astype(str)).sum()),
+    }
+
+
+EVENTS = ("contact_frame", "bending_frame", "fracture_frame")
+
+
+def _true_stress(model: str, truth: pd.DataFrame, constants: dict[str, Any], row: int) -> float:
+    force = float(truth["force_nN"][row])
+    if model == "initial":
+        return float(truth["stress_initial_MPa"][row])
+    if model in WIDTHS:
+        return force / (math.pi / 4 * float(truth[WIDTHS[model]][row]) ** 2) * 1000
+    radius, less = constants["initial_length_nm"] / 2, float(truth["deformation_nm"][row])
+    cap, cylinder = radius * less - less**2 / 4, 4 * radius**3 / 3 / (2 * radius - less)
+    first = model == "mook1" or (model == "mook" and less <= 0.1 * 2 * radius)
+    return force / (math.pi * (cap if first else cylinder)) * 1000
+
+
+def _off(found: float | None, right: float | None) -> float:
+    return math.nan if found is None or right is None else 100 * (found / right - 1)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the comparison as Markdown."""
+    head = ["movie", "largest force", *MODELS, "E", "contact", "bending", "fracture", "phases"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in rows:
+        cells = [row["name"], *(_per_cent(row[key]) for key in ("force", *MODELS))]
+        cells += [_modulus(*row["modulus"]), *(_event(row[e]) for e in EVENTS), str(row["phases"])]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _per_cent(value: float) -> str:
+    return "–" if not math.isfinite(value) else f"{value:+.2f}"
+
+
+def _modulus(found: float | None, right: float | None, u: float) -> str:
+    if found is None or right is None:
+        return "–"
+    return f"{found:.3g} / {right:.3g}: {100 * (found / right - 1):+.1f} % (u {100 * u:.1f} %)"
+
+
+def _event(pair: tuple[int | None, int | None]) -> str:
+    return " / ".join("–" if value is None else str(value) for value in pair)
+
+
+def worst(rows: list[dict[str, Any]]) -> str:
+    """Return the largest error of every column, rods and spheres and pillars apart."""
+    lines = ["| | " + " | ".join(("largest force", *MODELS)) + " |", "|" + "---|" * 9]
+    kinds = {"rods": "rod", "pillars": "pillar", "particles, spheres": ("particle", "sphere", "ho")}
+    for kind, start in kinds.items():
+        own = [row for row in rows if row["name"].startswith(start)]
+        cells = []
+        for key in ("force", *MODELS):
+            values = [abs(row[key]) for row in own if np.isfinite(row[key])]
+            cells.append(f"{max(values):.2f}" if values else "–")
+        lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Compare, and print or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--page", type=Path)
+    chosen = parser.parse_args()
+    rows = [case(chosen.folder, name, seed) for name in SCENARIOS for seed in chosen.seeds]
+    page = HEAD + table(rows) + "\nThe largest error of each, in per cent:\n\n" + worst(rows)
+    print(page)
+    if chosen.page is not None:
+        chosen.page.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
