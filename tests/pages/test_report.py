@@ -344,3 +344,22 @@ def test_noisy_stills_keep_to_their_budget(side: int) -> None:
     found = make_stills(open_movie(stack, frame_interval_s=1.0), [0, 1, 2, 3])
     assert np.mean([len(source) for source in found.sources]) < 70_000 * 4 / 3
     assert max(found.width_px, found.height_px) <= 760
+
+
+def test_the_index_fits_its_page_and_opens_the_reports(browser: Any, tmp_path: Path) -> None:
+    results = []
+    for name in ("one.results", "two <b>.results"):
+        folder = tmp_path / name
+        folder.mkdir()
+        pages.write_report(made.result(9), made.movie(9), folder / "report.html")
+        results.append((folder, made.result(9)))
+    pages.write_index(results, tmp_path / "index.html")
+    context = browser.new_context(viewport={"width": 1280, "height": 600}, offline=True)
+    page = context.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("tbody tr").count() == 2
+    assert page.locator("b").count() == 0
+    page.click("text=two <b>")
+    wait(page, "document.documentElement.dataset.shown !== undefined")
+    context.close()
