@@ -27,6 +27,8 @@ _PLACES = ("root_x_px", "root_y_px", "end_x_px", "end_y_px", "place_px")
 _MOST = 4
 _LEAST_ROWS = 3
 _REACH_PX = 25.0
+_LATE, _LEAST_LINE, _STRAIGHT_PX = 25, 4, 0.7
+_CLEAR_GAP_PX, _LEAST_GAP_PX = 7.0, 2.0  # the blur of two near edges hides a part of a gap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,12 +132,30 @@ def touch_row(gap_px: FloatArray, touching: NDArray[np.bool_], end: int) -> int 
     closed = np.flatnonzero(touching[:end])
     if not known.size:
         return int(closed[0]) if closed.size else None
-    last = known[-1]
-    late = known[known > last - 25]
-    use = late[gap_px[late] > 2.0]
-    if len(use) >= 5:
-        slope, value = np.polyfit(use, gap_px[use], 1)
-        if slope < 0:
-            zero = math.ceil(-value / slope)
-            return int(np.clip(zero, use[-1] + 1, end))
+    late = known[known > known[-1] - _LATE]
+    wide = late[gap_px[late] > _CLEAR_GAP_PX]
+    use = wide if len(wide) >= _LEAST_LINE else late[gap_px[late] > _LEAST_GAP_PX]
+    zero = _closes(use, gap_px)
+    if zero is not None:
+        return int(np.clip(zero, use[-1] + 1, end))
     return int(closed[0]) if closed.size else None
+
+
+def _closes(rows: NDArray[np.intp], gap_px: FloatArray) -> int | None:
+    """Return where the straight course of the last gaps comes to zero.
+
+    As many of the last rows serve as lie on one line: bodies are drawn together ever faster.
+    """
+    while len(rows) > _LEAST_LINE and gap_px[rows[-1]] > gap_px[rows[-2]] + _STRAIGHT_PX:
+        rows = rows[:-1]  # the last of a gap is in the shadow of both
+    zero = None
+    for count in range(_LEAST_LINE, len(rows) + 1):
+        part = rows[-count:]
+        slope, value = np.polyfit(part, gap_px[part], 1)
+        rest = gap_px[part] - np.polyval([slope, value], part)
+        straight = float(np.sqrt(np.mean(rest**2))) < _STRAIGHT_PX
+        if slope < 0 and (straight or zero is None):
+            zero = math.ceil(-value / slope - 1e-6)
+        if not straight:
+            break
+    return zero

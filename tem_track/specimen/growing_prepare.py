@@ -33,6 +33,7 @@ _WINDOW_PX = 6
 _NEAR_PX = 25.0
 _LEAST_STEP = 0.08
 _LEAST_APART = 3
+_CLEAR_PX = 40.0
 _LEARN_SHARE = 0.85
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
@@ -278,11 +279,7 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
         return replace(model, warnings=(*model.warnings, text))
     model = _learn_ride(model, found)
     model = replace(model, several=sum(_apart(s.patches) for _, s in found) >= _LEAST_APART)
-    heights = np.array([s.patches[0].top_px - float(np.median(s.face_px)) for _, s in found])
-    tall = [
-        pair for pair, h in zip(found, heights, strict=True) if h > _LEARN_SHARE * heights.max()
-    ]
-    whole = [(k, s) for k, s in tall if len(s.patches) == 1] or tall
+    whole = _tall([pair for pair in found if _alone(pair[1].patches)] or found)
     learnt = learn_profile(
         _loaded_model(model, whole),
         [(k.crop, k.tip, k.base) for k, _ in whole],
@@ -327,6 +324,20 @@ def _learn_end(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthMo
     if not gain or np.mean(gain) < _FACET_GAIN or np.median(share) < _LEAST_FACET:
         return model
     return replace(model, flat=float(np.median(share)))
+
+
+def _tall(found: list[tuple[_Kept, Scene]]) -> list[tuple[_Kept, Scene]]:
+    """Return the scenes in which the largest body is nearly as high as it becomes."""
+    heights = np.array([s.patches[0].top_px - float(np.median(s.face_px)) for _, s in found])
+    least = _LEARN_SHARE * heights.max()
+    return [pair for pair, height in zip(found, heights, strict=True) if height > least]
+
+
+def _alone(patches: list[Patch]) -> bool:
+    """Return whether the largest body has vacuum on both sides, wide enough to learn its look."""
+    first = patches[0]
+    low, high = first.t_low_px - _CLEAR_PX, first.t_high_px + _CLEAR_PX
+    return all(p.t_high_px < low or p.t_low_px > high for p in patches[1:])
 
 
 def _apart(patches: list[Patch]) -> bool:

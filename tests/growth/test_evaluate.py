@@ -226,3 +226,15 @@ def _read(path: Path, way: str) -> ElectricalLog:
     return read_log(
         path, time_column="t", potential_column="U", marker_column="mark", marker_time_s=121.0
     )
+
+
+def test_bodies_that_are_drawn_together_faster_and_faster_touch_when_they_do() -> None:
+    row = np.arange(N)
+    gap = np.where(row < 30, 60.0 - row, 30.0 - 4.0 * (row - 30))
+    far = {"rows": (row >= 5) & (row < 45), "length": np.full(N, 20.0), "place": -80.0}
+    shown = np.where(gap > 2, gap, np.nan)
+    flags = np.where((gap < 4) & (row < 45), "TOUCHING", "").astype(object)
+    measured = table({1: growing(3), 2: far}, bodies_gap_px=shown, outline_flags=flags)
+    _, summary = evaluate(measured, Settings(SCALE))
+    (merge,) = summary["merges"]
+    assert abs(merge["touch_frame"] - 38) <= 1
