@@ -94,6 +94,13 @@ def write(path: Path, frames: Sequence[np.ndarray], count: int, codec: str) -> N
         container.mux(stream.encode())
 
 
+def make(size: int, codec: str, count: int, movie: Path) -> None:
+    """Write a movie and its experiment file."""
+    frames, text = drawn(size, movie.parent)
+    write(movie, frames, count, codec)
+    movie.with_suffix(".toml").write_text(text.replace("{movie}", movie.name), "utf-8")
+
+
 # --------------------------------------------------------------------------- the three sides
 
 
@@ -201,6 +208,9 @@ def main() -> None:
     if sys.argv[1:2] in (["bare"], ["naive"]):
         _timed(sys.argv[1], sys.argv[2:])
         return
+    if sys.argv[1:2] == ["draw"]:
+        make(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), Path(sys.argv[5]))
+        return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, choices=sorted(FRAMES), action="append")
     parser.add_argument("--codec", choices=sorted(CODECS), action="append")
@@ -212,15 +222,15 @@ def main() -> None:
         base = arguments.keep or Path(name)
         for size in arguments.size or sorted(FRAMES):
             folder = base / str(size)
-            made: tuple[list[np.ndarray], str] | None = None
             for codec in arguments.codec or CODECS:
                 count = max(round(FRAMES[size][codec] * arguments.scale), 2 * DRAWN)
                 movie = folder / f"{codec}{count}{CODECS[codec][2]}"
                 experiment = movie.with_suffix(".toml")
-                if not experiment.exists():
-                    made = made or drawn(size, folder)
-                    write(movie, made[0], count, codec)
-                    experiment.write_text(made[1].replace("{movie}", movie.name), "utf-8")
+                if (
+                    not experiment.exists()
+                ):  # in a process of its own, whose memory does not count here
+                    drawing = ["draw", str(size), codec, str(count), str(movie)]
+                    cost([sys.executable, "-m", "benchmarks.speed", *drawing])
                 print(row(codec, size, count, experiment, movie), flush=True)
                 if arguments.keep is None:
                     movie.unlink()
