@@ -658,11 +658,12 @@ def _electrical(
     """Return the log's potential and current at every frame, where the experiment names a log."""
     if experiment.log is None:
         return {}, ()
-    from tem_track.growth import at_times
+    from tem_track.growth import at_times, uncovered
 
     log = _read_log(experiment, _time_of(measurement, experiment.log.marker_frame))
     potential, current = at_times(log, measurement["time_s"])
-    return {"potential_V": potential, "current_A": current}, log.warnings
+    warnings = (*log.warnings, *uncovered(log, measurement["time_s"]))
+    return {"potential_V": potential, "current_A": current}, warnings
 
 
 def _read_log(experiment: Experiment, marker_time_s: float) -> ElectricalLog:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tem_track.growth.evaluate import Settings, bodies_table, evaluate
-from tem_track.growth.log import ElectricalLog, at_times, read_log
+from tem_track.growth.log import ElectricalLog, at_times, read_log, uncovered
 from tem_track.growth.rates import (
     Rate,
     Step,
@@ -31,4 +31,5 @@ __all__ = [
     "read_log",
     "shell_law",
     "steps_of",
+    "uncovered",
 ]

@@ -18,7 +18,7 @@ import numpy as np
 from tem_track.errors import ConfigError
 from tem_track.records import FloatArray
 
-__all__ = ["CURRENT_UNITS", "POTENTIAL_UNITS", "ElectricalLog", "at_times", "read_log"]
+__all__ = ["CURRENT_UNITS", "POTENTIAL_UNITS", "ElectricalLog", "at_times", "read_log", "uncovered"]
 
 POTENTIAL_UNITS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "µV": 1e-6, "kV": 1e3}
 CURRENT_UNITS = {"A": 1.0, "mA": 1e-3, "uA": 1e-6, "µA": 1e-6, "nA": 1e-9, "pA": 1e-12, "fA": 1e-15}
@@ -124,6 +124,18 @@ def at_times(log: ElectricalLog, time_s: FloatArray) -> tuple[FloatArray, FloatA
             f" movie {known[0]:g} to {known[-1]:g} s: they do not overlap; mend log.offset_s"
         )
     return _interpolate(log, log.potential_V, time_s), _interpolate(log, log.current_A, time_s)
+
+
+def uncovered(log: ElectricalLog, time_s: FloatArray) -> tuple[str, ...]:
+    """Return a warning where some of the movie's times lie before or after the log."""
+    outside = (time_s < log.time_s[0]) | (time_s > log.time_s[-1])
+    if not outside.any():
+        return ()
+    return (
+        f"the log covers {log.time_s[0]:g} to {log.time_s[-1]:g} s of the movie's clock:"
+        f" {int(outside.sum())} of {len(time_s)} frames lie outside it and have no potential and"
+        " current",
+    )
 
 
 def _interpolate(log: ElectricalLog, values: FloatArray, time_s: FloatArray) -> FloatArray:

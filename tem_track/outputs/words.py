@@ -108,6 +108,7 @@ def summary_rows(result: Result) -> list[tuple[str, str]]:
             ("aspect ratio", _plain(s, "aspect_ratio", "")),
             ("strain rate", _plain(s, "strain_rate_per_s", "1/s")),
             ("growth rate", _with_u(s, "growth_rate_nm_per_s", "nm/s")),
+            ("  since the nucleation", _with_u(s, "mean_growth_rate_nm_per_s", "nm/s")),
             ("  of the diameter", _with_u(s, "diameter_rate_nm_per_s", "nm/s")),
             ("  of the volume", _with_u(s, "volume_rate_nm3_per_s", "nm³/s")),
             ("  as a current", _current(s)),
@@ -127,7 +128,24 @@ def summary_rows(result: Result) -> list[tuple[str, str]]:
         )
         if text
     ]
-    return rows + _corrections(s) + _bracket(s)
+    return rows + _growth(s) + _corrections(s) + _bracket(s)
+
+
+def _growth(s: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return how it grew: where, under which potential, and which bodies met."""
+    rows = [("grows at the", s["grows_at"])] if s.get("grows_at") else []
+    for step in s.get("rates_by_potential") or ():
+        rate, u = step["length_nm_per_s"], step["u_length_nm_per_s"]
+        if rate is not None:
+            mode = f", {step['growth_mode']}" if step["growth_mode"] else ""
+            name = f"rate at {step['potential_V']:.4g} V".replace("-", "−")
+            rows.append((name, value_words(rate, u, "nm/s") + mode))
+    for merge in s.get("merges") or ():
+        ends = merge["merge_frame"]
+        text = f"touch in frame {merge['touch_frame']}"
+        text += f", merged in frame {ends}" if ends is not None else ""
+        rows.append((f"bodies {' and '.join(map(str, merge['bodies']))}", text))
+    return rows
 
 
 _CORRECTIONS = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tem_track.errors import ConfigError
-from tem_track.growth.log import at_times, read_log
+from tem_track.growth.log import at_times, read_log, uncovered
 
 COMMA = "t,U,I\n0,-1.0,5\n1,-1.0,6\n2,-3.5,7\n3,-3.5,8\n"
 
@@ -100,6 +100,13 @@ def test_no_overlap(tmp_path: Path) -> None:
     log = read(tmp_path, COMMA, offset_s=1000.0)
     with pytest.raises(ConfigError, match=r"1000 to 1003 s.*0 to 5 s.*log.offset_s"):
         at_times(log, np.array([0.0, 5.0]))
+
+
+def test_a_log_that_covers_a_part_says_so(tmp_path: Path) -> None:
+    log = read(tmp_path, COMMA)
+    (text,) = uncovered(log, np.array([-2.0, -1.0, 0.0, 2.0, 3.5]))
+    assert "3 of 5 frames" in text
+    assert uncovered(log, np.array([0.0, 3.0])) == ()
 
 
 def test_no_file(tmp_path: Path) -> None:

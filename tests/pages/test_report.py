@@ -259,6 +259,25 @@ def test_a_report_opens_for_every_kind_of_result(browser: Any, tmp_path: Path, c
         assert complaints == []
 
 
+def test_the_report_of_growth_says_where_and_under_which_potential(
+    browser: Any, tmp_path: Path
+) -> None:
+    result = made.growth(9)
+    result.points["potential_V"] = np.where(np.arange(9) < 5, -5.0, -1.0)
+    step = {"first_frame": 0, "last_frame": 4, "potential_V": -5.0, "growth_mode": "directional"}
+    step |= {"length_nm_per_s": 1.998, "u_length_nm_per_s": 0.01}
+    merge = {"bodies": [1, 2], "touch_frame": 4, "merge_frame": 7}
+    result.summary.update(grows_at="root", rates_by_potential=[step], merges=[merge])
+    path = tmp_path / "report.html"
+    pages.write_report(result, made.movie(9), path)
+    with opened(browser, path) as (page, complaints):
+        text = page.inner_text("body")
+        for words in ("root", "−5 V", "directional", "1.998", "touch in frame 4", "Potential"):
+            assert words in text
+        choose(page, 6)
+        assert complaints == []
+
+
 def test_thinned_stills_keep_what_matters_and_the_nearest_is_shown() -> None:
     rows = thinned(2000, 600, keep=[7, 1234])
     assert len(rows) <= 600
