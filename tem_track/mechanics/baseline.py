@@ -106,7 +106,10 @@ def _certain(t: FloatArray, y: FloatArray, u: float) -> bool:
     """Whether a straight drift stands out of noise and of a random walk alike."""
     design = np.vander(t, 2, increasing=True)
     fit, covariance = _polynomial(design, y)
-    steps = np.diff(y)
-    walk = math.sqrt(max(float(np.var(steps)) - 2 * u**2, 0.0) * steps.size)
+    # A walk's steps are those between neighbours: from before to after the test it went on unseen.
+    lags = np.diff(t)
+    frame = float(np.median(lags))
+    steps = np.diff(y)[lags < 1.5 * frame]
+    walk = math.sqrt(max(float(np.var(steps)) - 2 * u**2, 0.0) * float(np.ptp(t)) / frame)
     spread = max(math.sqrt(float(covariance[1, 1])), walk)
     return bool(abs(fit[1]) * float(np.ptp(t)) > _SIGNIFICANT * spread)

@@ -152,11 +152,19 @@ def _onset(motion: FloatArray, u: FloatArray, free: BoolArray) -> int | None:
     """
     if motion.size < _MIN_BASELINE + 2:
         return None
-    base = motion[: max(_MIN_BASELINE, int(0.1 * motion.size))]
     level = float(np.median(motion[:_MIN_BASELINE]))
-    spread = _about_line(base)
     typical = float(np.nan_to_num(known_median(u)))
-    noise = max(np.nan_to_num(robust_noise(motion)), spread, typical, 1e-9)
+    noise = max(np.nan_to_num(robust_noise(motion)), typical, 1e-9)
+    # The first tenth shows how far a free tip wanders, unless it is loaded there already.
+    spread = _about_line(motion[: max(_MIN_BASELINE, int(0.1 * motion.size))])
+    first = _leaves(motion, level, noise, free) or 0
+    if first >= 5 and spread > 5 * max(_about_line(motion[:first]), noise):
+        spread = _about_line(motion[:first])
+    return _leaves(motion, level, max(noise, spread), free)
+
+
+def _leaves(motion: FloatArray, level: float, noise: float, free: BoolArray) -> int | None:
+    """First row from which the motion stays up until it has gone a fifth of its way."""
     top = int(np.argmax(_smooth3(motion)))
     if motion[top] <= level + (_SIGNIFICANT + 1) * noise:
         return None
@@ -213,7 +221,17 @@ def _window_end(motion: FloatArray, onset: int) -> int:
     far = level + max(0.15 * (motion[top] - level), 20 * noise)
     beyond = np.flatnonzero(motion[onset : top + 1] > far)
     stop = onset + int(beyond[0]) + 1 if beyond.size else top + 1
-    return min(max(stop, onset + 5), motion.size)
+    stop = min(max(stop, onset + 5), motion.size)
+    return min(stop, max(_stall(motion, onset, level + 20 * noise, noise), onset + 3))
+
+
+def _stall(motion: FloatArray, onset: int, far: float, noise: float) -> int:
+    """First row after the onset in which the rise has stopped, as in a test that goes by steps."""
+    slope = (motion[onset + 3 :] - motion[onset:-3]) / 3
+    fastest = np.maximum.accumulate(slope) if slope.size else slope
+    stopped = 0.3 * fastest - slope > 4 * noise * math.sqrt(2) / 3
+    stopped &= motion[onset:-3] > far if slope.size else stopped
+    return onset + int(np.argmax(stopped)) + 1 if stopped.any() else motion.size
 
 
 def _decisive(t: FloatArray, y: FloatArray, u: FloatArray) -> bool:

@@ -233,3 +233,24 @@ def test_pieces_seen_for_a_moment_are_no_fracture_and_a_fracture_stays() -> None
     assert [i for i, words in enumerate(flags) if "BROKEN" in words] == list(range(70, 120))
     assert [i for i, words in enumerate(flags) if "SPECIMEN_LOST" in words] == [20]
     assert np.isnan(result.points["stress_MPa"][70:]).all()
+
+
+def test_a_test_that_goes_by_steps() -> None:
+    course = [(0.0, -100.0), (12.0, 0.0)]
+    for step in range(8):
+        start = 12.0 + 14 * step
+        course += [(start + 4, 90.0 * (step + 1)), (start + 14, 90.0 * (step + 1))]
+    table, truth = make(n=174, course=(*course, (143.0, 0.0), (173.0, -100.0)))
+    summary = evaluate(table, ROD).summary
+    assert summary["contact_frame"] == truth.contact_frame == 13
+    assert abs(summary["contact_time_s"] - 1.2) < 4 * summary["u_contact_time_s"] < 0.01
+    assert len(summary["holds"]) >= 7
+    assert summary["youngs_modulus_GPa"] == pytest.approx(2.0, rel=0.03)
+
+
+def test_drift_between_free_frames_on_both_sides_is_taken_off() -> None:
+    table, truth = make(n=200, approach=25, load=70, drift_px=(0.0, -0.03))
+    summary = evaluate(table, ROD).summary
+    assert summary["zero"]["drift_order"] == 1
+    assert summary["zero"]["drift_nm_per_s"] == pytest.approx(0.6, rel=0.05)
+    assert summary["max_force_nN"] == pytest.approx(truth.force_nN.max(), rel=2e-3)
