@@ -342,6 +342,8 @@ def recalculate(
         _print_json({"results": str(results), **result.summary})
     else:
         _print_result(result, results)
+        if (results / "report.html").exists():
+            print(f"pictures and report are as before; tem-track report {results} draws them again")
     _warn(result.summary["warnings"])
 
 
