@@ -163,7 +163,7 @@ class Setup:
     Attributes
     ----------
     shape_px : (int, int)
-        Height and width of the frames; a sideways orientation swaps them.
+        Height and width of the frames, such as 768x640; a sideways orientation swaps them.
     scale_nm_per_px : float
     frame_interval_s : float
         NaN: the scenario's own, 0.1 s under load, 750 s over the frames in growth.
@@ -260,7 +260,7 @@ def _converted(name: str, value: Any, kind: Any) -> Any:
         if kind is bool:
             return _one_of(str(value).lower(), _YES + _NO) in _YES
         if get_origin(kind) is tuple:
-            rows, columns = value.split("x") if isinstance(value, str) else value
+            rows, columns = re.split("[x,]", value) if isinstance(value, str) else value
             return (int(rows), int(columns))
         if kind is int:
             return _whole(value)
