@@ -21,6 +21,7 @@ _LEVEL = 0.4  # share of the darkness at which a body begins: a pale layer belon
 _STEEP = 0.25  # a fourth of the radius to both sides of a ball's equator
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
 _WORST_PX = 4.0
+_WORST_SHARE = 0.06  # of the width: where the contrast is low, many uncertain bands still tell it
 _LEAST_SEEN = 0.6  # share of an edge's pixels that must lie in the picture
 
 
@@ -154,7 +155,9 @@ def fit_edges(
     bands = np.ascontiguousarray(bands, dtype=np.float64)
     found = _fit(bands, t_first, start, table, table.rough_bank, moving=True)
     edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
-    good: Mask = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < 3.0) & (np.abs(step) < 0.6)
+    worst = np.maximum(_WORST_PX, _WORST_SHARE * (start[:, 1] - start[:, 0]))[:, None]
+    good: Mask = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < 0.75 * worst)
+    good &= np.abs(step) < 0.6
     good &= np.abs(edge - start) < 8.0
     whole: Mask = np.asarray(good.all(axis=1))
     smooth = edge
@@ -163,7 +166,7 @@ def fit_edges(
         found = _fit(bands, t_first, smooth, table, table.bank, moving=False)
         edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
         usual = float(np.median(u[whole]))
-        good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < min(_WORST_PX, 3.5 * usual))
+        good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < np.minimum(worst, 3.5 * usual))
         good &= np.abs(step) < 3.0 * u + 1.0
     layer = _layer(table, found[..., 6], found[..., 7], _cut_straight(smooth, good, s_px))
     return Edges(s_px, edge, u, found[..., 2], contrast, good, *layer)
