@@ -1,6 +1,6 @@
 """Reading a movie against the bare decode of the same file by PyAV, side by side.
 
-    python -m benchmarks.reading [--size 512] [--repeats 5]
+    python -m benchmarks.reading [--size 512] [--codec mpeg4] [--repeats 5]
 
 Both sides use PyAV's default threads. "Bare" demuxes and decodes and does nothing with the
 pictures; "ours" opens the movie and iterates over its frames, counting included. Every file is
@@ -80,12 +80,14 @@ def main() -> None:
     """Print a table of frames per second and the ratio of the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, choices=sorted(FRAMES), action="append")
+    parser.add_argument("--codec", choices=CODECS, action="append")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     print(f"{'codec':8}{'px':>6}{'bare /s':>10}{'ours /s':>10}{'ratio':>8}{'cpu':>8}")
     with tempfile.TemporaryDirectory() as folder:
         for size in arguments.size or sorted(FRAMES):
-            for name, (codec, pixels, suffix, options) in CODECS.items():
+            for name in arguments.codec or CODECS:
+                codec, pixels, suffix, options = CODECS[name]
                 path = Path(folder) / f"{name}{size}{suffix}"
                 write(path, codec, pixels, size, options)
                 (bare_s, bare_cpu_s), (ours_s, ours_cpu_s) = compare(path, arguments.repeats)
