@@ -5,7 +5,16 @@ from __future__ import annotations
 import runpy
 import sys
 
-NAMES = ("speed", "end_to_end", "tracking", "outline", "mechanics_coverage", "reading", "report")
+NAMES = (
+    "speed",
+    "end_to_end",
+    "tracking",
+    "outline",
+    "growth",
+    "mechanics_coverage",
+    "reading",
+    "report",
+)
 LONG = ("batch", "interruption", "long_movie")
 """Run by name alone."""
 

@@ -25,6 +25,7 @@ MARGIN_PX = 30.0
 _ABOVE_BASE_PX = 2.5
 _BELOW_TIP_PX = 3.0
 _STATIONS = 33
+_AT_TIP_PX, _BEYOND_PX = 8.0, 14.0
 _FACE_COLUMNS, _BESIDE_PX, _FACE_REACH_PX = 13, 10.0, 1.8
 _LEAST_FACES, _U_FACE_PX = 4, 0.06
 _SCALARS = (
@@ -71,6 +72,8 @@ class GrowthModel:
         Middle and width of a nanotube; width 0 without.
     several : bool
         Whether the sample shows bodies that stand apart.
+    has_tip : bool
+        Whether a tip's face ends the space; otherwise the box does.
     flat : float
         Share of the free end that is a facet across the axis.
     film : array or None
@@ -95,6 +98,7 @@ class GrowthModel:
     tables: tuple[EdgeTable, ...]
     tube: tuple[float, float] = (0.0, 0.0)
     several: bool = False
+    has_tip: bool = True
     flat: float = 0.0
     film: FloatArray | None = None
     film_at: tuple[int, int] = (0, 0)
@@ -119,9 +123,7 @@ class GrowthModel:
         scene = self.scene(image, tip, base)
         if scene is None:
             return Outline(self.axis.angle_deg, flags=("SPECIMEN_LOST",))
-        bodies = [
-            (patch, self.measure(scene, patch, self.flat)) for patch in scene.patches[:MOST_BODIES]
-        ]
+        bodies = [(patch, self._whole(scene, patch)) for patch in scene.patches[:MOST_BODIES]]
         grown = [body for _, body in bodies if body is not None]
         grown.sort(key=lambda body: -body.scalars["projected_area_px2"])
         extra = {"bodies": float(len(bodies)), **self.extra}
@@ -159,6 +161,8 @@ class GrowthModel:
         dark = darkness_map(strip, inside)
         patches = find_patches(dark, strip, face, self.tube[1], self.several)
         face = face + _face_moved(strip, face, patches)
+        highest = limit if not self.has_tip else math.inf
+        patches = [_ended(patch, strip, seen, highest) for patch in patches]
         tube = (self.tube[0] + shift[1], self.tube[1])
         return Scene(strip, shift, face, limit, inside, dark, patches, tube)
 
@@ -191,6 +195,10 @@ class GrowthModel:
             scene.limit_px, flat,
         )  # fmt: skip
 
+    def _whole(self, scene: Scene, patch: Patch) -> Grown | None:
+        """Measure a body whose end is seen; where it is not, nothing is made up."""
+        return None if patch.beyond else self.measure(scene, patch, self.flat)
+
     def _tube(self, scene: Scene) -> dict[str, float]:
         if not self.tube[1]:
             return {}
@@ -202,9 +210,10 @@ class GrowthModel:
 
     def _flags(self, scene: Scene) -> tuple[str, ...]:
         flags = []
-        if any(patch.at_border for patch in scene.patches):
+        if any(patch.at_border or patch.beyond for patch in scene.patches):
             flags.append("OUT_OF_VIEW")
-        if any(patch.top_px > scene.limit_px - 8.0 for patch in scene.patches):
+        near = scene.limit_px - _AT_TIP_PX
+        if self.has_tip and any(patch.top_px > near for patch in scene.patches):
             flags.append("AT_TIP")
         if any(max(p.cut_low_px, p.cut_high_px) > -math.inf for p in scene.patches):
             flags.append("TOUCHING")
@@ -249,6 +258,14 @@ class GrowthModel:
             extra=extra,
             **known,  # type: ignore[arg-type]
         )
+
+
+def _ended(patch: Patch, strip: Strip, seen: Mask, highest_px: float) -> Patch:
+    """Say of a body whether its end is seen."""
+    columns = strip.columns(patch.t_low_px, patch.t_high_px)
+    rows = np.flatnonzero(seen[:, columns].any(axis=1))
+    last = float(strip.grid.s_px[rows[-1]]) if rows.size else -math.inf
+    return replace(patch, beyond=patch.top_px > min(last, highest_px) - _BEYOND_PX)
 
 
 def _face_moved(strip: Strip, face_px: FloatArray, patches: list[Patch]) -> float:

@@ -48,6 +48,8 @@ class Patch:
     area_px2 : float
     at_border : bool
         It reaches the border of what is seen.
+    beyond : bool
+        Its end is not seen: it lies beyond the picture, or beyond the box where no tip ends it.
     """
 
     t_low_px: float
@@ -58,6 +60,7 @@ class Patch:
     cut_low_px: float = -np.inf
     cut_high_px: float = -np.inf
     at_border: bool = False
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -173,8 +173,9 @@ def _learn_faces(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     base_t, base_s = _filled(*faces["base"], float(model.face_s_px[0]))
     within = np.abs(faces["tip"][0] - sum(model.span_t_px) / 2) < 0.25 * np.ptp(model.span_t_px)
     tips = faces["tip"][1][within]
-    tip = float(np.nanmin(tips)) if np.isfinite(tips).any() else model.tip_face_px
-    return replace(model, face_t_px=base_t, face_s_px=base_s, tip_face_px=tip)
+    seen = bool(np.isfinite(tips).any())
+    tip = float(np.nanmin(tips)) if seen else model.tip_face_px
+    return replace(model, face_t_px=base_t, face_s_px=base_s, tip_face_px=tip, has_tip=seen)
 
 
 def _middle(model: GrowthModel) -> tuple[float, float]:
@@ -266,7 +267,7 @@ def _scenes(model: GrowthModel, kept: list[_Kept]) -> list[tuple[_Kept, Scene]]:
     found = []
     for item in kept:
         scene = model.scene(item.crop, item.tip, item.base)
-        if scene is not None and scene.patches:
+        if scene is not None and scene.patches and not scene.patches[0].beyond:
             found.append((item, scene))
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tem_track.records import Match
+from tem_track.records import Axis, Box, Match
 from tem_track.simulate import build_scene
 from tem_track.specimen import prepare_growth
 from tests.growth.scenes import Grown, grow
@@ -67,6 +67,27 @@ def test_summary_of_one_rod(one: Grown) -> None:
     assert summary["merges"] == []
     assert [body["body"] for body in summary["bodies"]] == [1]
     assert summary["shell_law"] in ("parabolic", "undetermined")
+
+
+def test_a_body_that_grows_out_of_the_box_is_not_measured_on(one: Grown) -> None:
+    """The lower half of the space, and no tip."""
+    whole = build_scene("growth", seed=3).boxes["specimen"]
+    half = Box(whole.x_px, whole.y_px + whole.height_px // 2, whole.width_px, whole.height_px // 2)
+    rows = range(0, len(one.frames), 4)
+    triples = [(one.frames[i], Match.none(), one.matches[i][1]) for i in rows]
+    model = prepare_growth(triples[0], triples, half, axis=Axis(0.0))
+    lengths = one.true("length_nm")
+    inside = beyond = 0
+    for i, (frame, tip, base) in zip(rows, triples, strict=True):
+        outline = model.outline(frame.image, tip, base)
+        if lengths[i] > half.height_px + 30:
+            beyond += 1
+            assert np.isnan(outline.length_px)
+            assert "OUT_OF_VIEW" in outline.flags
+        elif lengths[i] < half.height_px - 40:
+            inside += 1
+            assert outline.length_px == pytest.approx(lengths[i], abs=5.0)
+    assert min(inside, beyond) >= 3
 
 
 def test_a_row_depends_on_its_frame_alone(one: Grown) -> None:
