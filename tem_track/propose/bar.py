@@ -117,8 +117,11 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
         min(x1 + margin, columns),
         min(y1 + margin, rows),
     )
-    track = follow(clear, box, reach=(REACH_PX, REACH_PX))
-    same = float(np.median(track.score))  # the base may come close in many frames
+    reach = (REACH_PX, REACH_PX)
+    usual = np.median(clear, axis=0)  # the base may be close in the first frame
+    tracks = (follow(clear, box, reach), follow(clear, box, reach, model=usual))
+    track = max(tracks, key=lambda one: float(np.median(one.score)))
+    same = float(np.median(track.score))  # or in many others
     level = float(np.median(clear[:, mask]))
     apart = _apart(clear, mask, 0.3 if level > OPAQUE else 0.06)
     black = float(np.clip(1 - level / 0.4, 0, 1))

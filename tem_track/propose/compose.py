@@ -18,7 +18,7 @@ from tem_track.propose.find import Scene, understand
 from tem_track.propose.glance import Glance, look, vacuum_share
 from tem_track.propose.labels import find_writing, without_writing
 from tem_track.propose.motion import Track
-from tem_track.propose.outline import outline_axis
+from tem_track.propose.outline import face_axis, outline_axis
 from tem_track.propose.proposal import GUESS, NAMES, SURE, AxisFound, Part, Proposal, ShapeFound
 from tem_track.propose.reading import read_label
 from tem_track.propose.shapes import shape_of
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 __all__ = ["propose"]
 
 AXIS_SURE_DEG = 2.0
+STILL_PX = 2.0
 
 _UNLIKE = (
-    "this does not look like a specimen between a tip and a counter electrode in frame {}:"
-    " draw the boxes by hand, or try --polarity bright where objects are brighter than vacuum"
+    "no specimen between a tip and a counter electrode was recognised in frame {}: draw the boxes"
+    " with tem-track setup, or try --polarity bright where objects are brighter than vacuum"
 )
 
 
@@ -189,12 +190,19 @@ def _steadiness(scene: Scene) -> float:
 
 
 def _axis(scene: Scene) -> AxisFound:
-    outline = outline_axis(scene.chain)
+    """Return the axis from the motion where that is long enough, else from the picture."""
     found, source = scene.axis, "motion"
     if found is None or found.u_angle_deg > AXIS_SURE_DEG:
-        found, source = outline, "outline"
-    if found is None:
-        return AxisFound(None, 0.0)
+        views = [
+            (scene.axis, "motion"),
+            (outline_axis(scene.chain), "outline"),
+            (face_axis(scene.clear[0], scene.chain), "faces"),
+        ]
+        known = [(axis, name) for axis, name in views if axis is not None]
+        if not known:
+            return AxisFound(None, 0.0)
+        found, source = min(known, key=lambda pair: pair[0].u_angle_deg)
+    assert found is not None
     sure = max(0.0, min(0.98, 1 - found.u_angle_deg / 4))
     return AxisFound(axis_as_it_is(found, scene.turn), round(sure, 2), source)
 
@@ -206,14 +214,17 @@ def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
     if glance.disturbed:
         shown = ", ".join(str(n) for n in glance.disturbed[:5])
         out.append(f"frames {shown} look unlike their neighbours and were left out")
-    if max(scene.travel) * glance.step < 2 and mode != "growth":
+    tip, base = (way * glance.step for way in scene.travel)
+    if mode != "growth" and max(tip, base) < STILL_PX:
         out.append("tip and base hardly move against the bar: nothing seems to be loaded")
+    elif mode != "growth" and tip < STILL_PX:
+        out.append("the tip hardly moves against the bar: no contact is seen, and no force")
     return out
 
 
 def _nothing(movie: Movie, glance: Glance, mode: Mode, polarity: Polarity) -> Proposal:
-    how = "draw [{0}] box_px = [x, y, width, height] by hand, or with tem-track setup"
-    parts = tuple(Part(name, None, 0.0, note=how.format(name)) for name in NAMES)
+    how = "not recognised: draw its box with tem-track setup, or write the numbers here"
+    parts = tuple(Part(name, None, 0.0, note=how) for name in NAMES)
     return Proposal(
         mode, polarity, glance.size_px, glance.frames[0], parts,
         ShapeFound(None, 0.0), AxisFound(None, 0.0),

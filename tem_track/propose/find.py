@@ -12,7 +12,7 @@ from tem_track.propose.bar import BarCandidate, bar_candidates, reach_of, withou
 from tem_track.propose.chain import Chain, find_chain
 from tem_track.propose.glance import Glance, Picture
 from tem_track.propose.motion import Track, axis_of_motion, follow
-from tem_track.propose.outline import outline_axis
+from tem_track.propose.outline import face_axis, outline_axis
 from tem_track.propose.shapes import Figure, figure_of
 from tem_track.propose.turning import Turn
 from tem_track.records import Axis, FloatArray, Mode
@@ -96,10 +96,10 @@ class Scene:
 def understand(glance: Glance, mode: Mode) -> Scene | None:
     """Find chain, bar and ends; None where there is nothing like two thick ends and a body."""
     candidates = bar_candidates(glance.clear)
-    best = _best_start(glance.clear, candidates, (0.0, 90.0))
+    best = _best_start(glance.clear, candidates, (0.0, 90.0), mode)
     if best.quality < CLEAR_CUT:
-        askew = _best_start(glance.clear, candidates, (-35.0, 35.0, 55.0, 125.0))
-        if askew.quality > ASKEW:
+        askew = _best_start(glance.clear, candidates, (-35.0, 35.0, 55.0, 125.0), mode)
+        if askew.quality > max(ASKEW, best.quality + 0.2):
             best = max(best, askew, key=lambda start: start.total)
     if best.quality < 0.15:
         return None
@@ -118,7 +118,7 @@ class _Start:
 
 
 def _best_start(
-    clear: Picture, candidates: list[BarCandidate], angles: tuple[float, ...]
+    clear: Picture, candidates: list[BarCandidate], angles: tuple[float, ...], mode: Mode
 ) -> _Start:
     places = _spread(len(clear), 3)
     starts = []
@@ -126,7 +126,7 @@ def _best_start(
         stack = without(clear, candidate, places)
         for angle in angles:
             turned = Turn(angle, (clear.shape[1], clear.shape[2])).picture(stack)
-            quality = _chain_quality([find_chain(p) for p in turned], turned.shape[2])
+            quality = _chain_quality([find_chain(p) for p in turned], turned.shape[2], mode)
             total = quality + (0.5 * candidate.quality - 0.05 if candidate else 0.0)
             starts.append(_Start(angle, candidate, quality, total))
     return max(starts, key=lambda start: start.total)
@@ -136,19 +136,20 @@ def _spread(count: int, wanted: int) -> list[int]:
     return sorted({round(float(i)) for i in np.linspace(0, count - 1, min(wanted, count))})
 
 
-def _chain_quality(chains: list[Chain | None], columns: int) -> float:
+def _chain_quality(chains: list[Chain | None], columns: int, mode: Mode) -> float:
     """Return the mean of the better two thirds; `columns` is the pictures' width."""
-    each = sorted((_one_quality(chain, columns) for chain in chains), reverse=True)
+    each = sorted((_one_quality(chain, columns, mode) for chain in chains), reverse=True)
     return float(np.mean(each[: max(1, math.ceil(2 * len(each) / 3))]))
 
 
-def _one_quality(chain: Chain | None, columns: int) -> float:
+def _one_quality(chain: Chain | None, columns: int, mode: Mode) -> float:
     if chain is None:
         return 0.0
     rows = chain.left.size
     ends = [0 if np.isfinite(chain.left[side]) else 1 for side in (0, -1)]
     dark = float(np.clip(2 - 2 * max(chain.levels[0], chain.levels[2]) / DARKEST_SPECIMEN, 0, 1))
-    crossing = float(np.clip(1 - 1.5 * chain.gap_px / rows, 0, 1))
+    dear = 0.5 if mode == "growth" else 1.5  # what grows has not reached the tip
+    crossing = float(np.clip(1 - dear * chain.gap_px / rows, 0, 1))
     body = slice(chain.top, chain.bottom + 1)
     aside = (chain.left[body] <= 0) | (chain.right[body] >= columns - 1)
     whole = 0.4 if aside.mean() > 0.2 else 1.0  # what runs along the border is no specimen
@@ -215,12 +216,12 @@ class _Followed:
 
 def _lean_deg(found: _Followed, camera: FloatArray, mode: Mode) -> float:
     """Return the axis' angle from straight up in the turned picture, as far as it is known."""
-    axes = [outline_axis(found.chains[0])]
+    axes = [outline_axis(found.chains[0]), face_axis(found.clear[0], found.chains[0])]
     if mode != "growth":
         axes.append(axis_of_motion(found.tip, found.base, camera, UP))
     known = [axis for axis in axes if axis is not None]
     best = min(known, key=lambda axis: axis.u_angle_deg, default=None)
-    return 0.0 if best is None or best.u_angle_deg > 12 else best.angle_deg
+    return 0.0 if best is None or best.u_angle_deg > 10 else best.angle_deg
 
 
 def _shown(glance: Glance, bar: BarCandidate | None) -> NDArray[np.bool_]:
@@ -265,8 +266,10 @@ def _standing(chains: dict[int, Chain]) -> dict[int, Chain]:
     lower = int(np.median([c.lower for c in good]))
     out = {}
     for k, chain in chains.items():
-        body = np.flatnonzero(np.isfinite(chain.left[upper + 1 : lower])) + upper + 1
-        if body.size:
+        matter = np.flatnonzero(np.isfinite(chain.left[upper + 1 : lower])) + upper + 1
+        if matter.size:
+            pieces = np.split(matter, np.flatnonzero(np.diff(matter) > 3) + 1)
+            body = max(pieces, key=len)  # the corner of a leaning end may hang into the room
             top, bottom = int(body[0]), int(body[-1])
             out[k] = replace(chain, upper=upper, top=top, bottom=bottom, lower=lower)
     return out

@@ -45,8 +45,9 @@ def follow(
     box: tuple[int, int, int, int],
     reach: tuple[int, int],
     shown: NDArray[np.bool_] | None = None,
+    model: Picture | None = None,
 ) -> Track:
-    """Find a box (x0, y0, x1, y1) of the first picture in every picture.
+    """Find a box (x0, y0, x1, y1) of the first picture, or of a model, in every picture.
 
     `reach` is how far it may move (x, y), in pixels; `shown` are the pixels that show the scene.
     What was put in the place of bar and labels stands still, and would hold the box back. Good for
@@ -54,7 +55,7 @@ def follow(
     """
     x0, y0, x1, y1 = box
     rows, columns = clear.shape[1:]
-    template = clear[0, y0:y1, x0:x1]
+    template = (clear[0] if model is None else model)[y0:y1, x0:x1]
     left, up = max(x0 - reach[0], 0), max(y0 - reach[1], 0)
     right, down = min(x1 + reach[0], columns), min(y1 + reach[1], rows)
     moved, score = np.full((len(clear), 2), np.nan), np.zeros(len(clear))

@@ -1,4 +1,4 @@
-"""The direction of a body's midline."""
+"""The loading axis from one picture: the body's midline, or the faces that it stands between."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import math
 import numpy as np
 
 from tem_track.propose.chain import Chain
+from tem_track.propose.glance import Picture
 from tem_track.records import Axis
 
-__all__ = ["outline_axis"]
+__all__ = ["face_axis", "outline_axis"]
+
+FACE_DEG = 4.0
+"""How well a face stands across the axis."""
 
 
 def outline_axis(chain: Chain) -> Axis | None:
@@ -28,5 +32,41 @@ def outline_axis(chain: Chain) -> Axis | None:
     residual = float(
         np.std(middle[seen] - np.polyval(np.polyfit(rows[seen], middle[seen], 1), rows[seen]))
     )
-    u_deg = math.degrees((residual + 0.4) / rows.size) * 2 + 2.0 / max(slender, 0.2)
+    # the midline of a ball is upright however it is loaded: only what is slender tells
+    u_deg = math.degrees((residual + 0.4) / rows.size) * 2 + 12.0 / max(slender, 0.3) ** 3
     return Axis(angle, u_deg)
+
+
+def face_axis(picture: Picture, chain: Chain) -> Axis | None:
+    """Return the direction across the faces of both ends; None where neither is straight."""
+    slopes = [_face_slope(picture, chain, upper) for upper in (True, False)]
+    known = [slope for slope in slopes if slope is not None]
+    if not known:
+        return None
+    angles = [math.degrees(math.atan(slope)) for slope in known]
+    apart = abs(angles[0] - angles[-1]) / 2
+    return Axis(float(np.mean(angles)), math.hypot(FACE_DEG, apart))
+
+
+def _face_slope(picture: Picture, chain: Chain, upper: bool) -> float | None:
+    """Return the slope (rows for a column) of the line where an end begins, around the body."""
+    middle = (chain.top + chain.bottom) // 2
+    body = slice(chain.top, chain.bottom + 1)
+    reach = 0.6 * float(np.nanmax((chain.right - chain.left)[body])) + 8
+    at = float(chain.path[chain.upper if upper else chain.lower])
+    columns = np.arange(max(round(at - reach), 0), min(round(at + reach) + 1, picture.shape[1]))
+    half = picture[: middle + 1][::-1] if upper else picture[middle:]
+    level = (chain.levels[1] + chain.levels[0 if upper else 2]) / 2
+    dark = half[:, columns] < level
+    first = np.argmax(dark, axis=0).astype(float)
+    seen = dark.any(axis=0) & (first > 0)
+    for _ in range(3):
+        if seen.sum() < 8:
+            return None
+        slope, start = np.polyfit(columns[seen], first[seen], 1)
+        off = np.abs(first - slope * columns - start)
+        limit = max(3 * 1.4826 * float(np.median(off[seen])), 1.0)
+        seen &= off <= limit
+    if float(np.median(off[seen])) > 2.0:
+        return None
+    return float(-slope if upper else slope)

@@ -63,7 +63,7 @@ class ShapeFound:
 
 @dataclass(frozen=True, slots=True)
 class AxisFound:
-    """The loading axis, how sure, and what it was found from: `motion` or `outline`."""
+    """The loading axis, how sure, and what it was found from: `motion`, `outline` or `faces`."""
 
     axis: Axis | None
     confidence: float

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tem_track.errors import ConfigError
-from tem_track.frames import open_movie
+from tem_track.frames import Movie, open_movie
 from tem_track.propose.compose import propose
 from tem_track.propose.picture import preview
-from tem_track.propose.proposal import SURE, Proposal
+from tem_track.propose.proposal import SURE, Part, Proposal
 from tem_track.propose.scale import with_scale
 from tem_track.propose.writing import Given, unanswered, write_experiment
 from tem_track.records import Mode, Polarity
@@ -29,6 +29,8 @@ class Started:
     open_keys : tuple of str
         Keys without which the file cannot be run.
     warnings : tuple of str
+    not_given : tuple of str
+        Values that may stay out, and what is done without them.
     """
 
     path: Path
@@ -36,16 +38,24 @@ class Started:
     proposal: Proposal
     open_keys: tuple[str, ...]
     warnings: tuple[str, ...]
+    not_given: tuple[str, ...] = ()
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the findings as rows of words."""
         return [
-            *((part.name, _part_words(part.box, part.confidence)) for part in self.proposal.parts),
+            *((part.name, _part_words(part)) for part in self.proposal.parts),
             *_other_rows(self.proposal),
             ("preview", str(self.preview)),
             ("still to fill in", ", ".join(self.open_keys) or "nothing"),
-            ("then", f"tem-track run {self.path}"),
+            *(("not given", words) for words in self.not_given),
+            ("then", self._next()),
         ]
+
+    def _next(self) -> str:
+        run = f"tem-track run {self.path}"
+        if not self.open_keys:
+            return run
+        return f"fill it in, in the file or with tem-track setup {self.path}; then {run}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the findings as plain data."""
@@ -72,6 +82,7 @@ class Started:
             "scale_bar_label": None if bar is None else bar.label,
             "labels_px": [list(box.as_tuple()) for box in proposal.labels],
             "open": list(self.open_keys),
+            "not_given": list(self.not_given),
             "warnings": list(self.warnings),
         }
 
@@ -120,14 +131,32 @@ def init_experiment(
     picture = path.with_name(path.stem + ".preview.png")
     preview(proposal, opened, picture)
     open_keys = unanswered(proposal, full)
-    return Started(path, picture, proposal, open_keys, (*proposal.warnings, *differing))
+    warnings = (*proposal.warnings, *differing)
+    return Started(path, picture, proposal, open_keys, warnings, _not_given(full, opened))
 
 
-def _part_words(box: Any, confidence: float) -> str:
-    if box is None:
-        return "not found"
-    numbers = ", ".join(f"{v:g}" for v in box.as_tuple())
-    return f"[{numbers}]  confidence {confidence:.2f}" + ("" if confidence >= SURE else "  unsure")
+def _not_given(given: Given, movie: Movie) -> tuple[str, ...]:
+    """Return in words what stays open and has something in its place."""
+    out = []
+    if given.frame_interval_s is None:
+        own = movie.info.frame_interval_s
+        clock = f"{own:.6g} s a frame" if own else "which it has not: times are frame numbers"
+        out.append(f"calibration.frame_interval_s: the file's own clock is taken, {clock}")
+    for key, where, counted in (
+        ("u_scale_nm_per_px", "calibration", "scale"),
+        ("u_stiffness_N_per_m", "cantilever", "stiffness"),
+    ):
+        if getattr(given, key) is None:
+            out.append(f"{where}.{key}: the {counted} is taken as exact")
+    return tuple(out)
+
+
+def _part_words(part: Part) -> str:
+    if part.box is None or not part.found:
+        return f"not found; {part.words}" if part.words else "not found"
+    numbers = ", ".join(f"{v:g}" for v in part.box.as_tuple())
+    words = f"[{numbers}]  confidence {part.confidence:.2f}"
+    return words + (f"  unsure; {part.words}" if part.confidence < SURE else "")
 
 
 def _other_rows(proposal: Proposal) -> list[tuple[str, str]]:

@@ -141,6 +141,7 @@ def _axis_words(proposal: Proposal) -> str:
     source = {
         "motion": "from the base's motion against the tip",
         "outline": "from the specimen's outline",
+        "faces": "from the faces of tip and base",
     }.get(found.source, found.source)
     return f"{source}, confidence {found.confidence:.2f}"
 

@@ -23,6 +23,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("approach", {}),
     ("drift", {}),
     ("growth", {}),
+    ("growth_two_bodies", {"axis_deg": 20.0}),
+    ("rod_compression", {"axis_deg": -30.0}),
 ]
 
 
@@ -86,7 +88,7 @@ def test_an_empty_picture_is_nothing() -> None:
     noise = np.random.default_rng(0).poisson(150, (5, 128, 160)).clip(0, 255).astype(np.uint8)
     found = propose(open_movie(noise), mode="compression")
     assert found.missing == ("bar", "tip", "specimen", "base")
-    assert "does not look like" in found.warnings[-1]
+    assert "was recognised" in found.warnings[-1]
 
 
 @pytest.mark.parametrize("name", ["micropillar/movie.tif", "camera_avi/100_0306.AVI"])
