@@ -1,6 +1,6 @@
 """What `tem-track init` finds, on simulated movies of every scenario, against what was drawn.
 
-python -m benchmarks.propose [--seeds 10] [--frames 40] [--force] [--page docs/accuracy_init.md]
+python -m benchmarks.propose [--seeds 10] [--frames 24] [--force] [--page docs/accuracy_init.md]
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS))
     parser.add_argument("--force", action="store_true", help="run both files too")
     parser.add_argument("--page", type=Path)
