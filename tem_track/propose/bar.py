@@ -120,15 +120,13 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
     reach = (REACH_PX, REACH_PX)
     usual = np.median(clear, axis=0)  # the base may be close in the first frame
     tracks = (follow(clear, box, reach), follow(clear, box, reach, model=usual))
-    track = max(tracks, key=lambda one: float(np.median(one.score)))
-    same = float(np.median(track.score))  # or in many others
+    track = max(tracks, key=_stillness)
     level = float(np.median(clear[:, mask]))
     apart = _apart(clear, mask, 0.3 if level > OPAQUE else 0.06)
     black = float(np.clip(1 - level / 0.4, 0, 1))
-    still = float(np.clip((same - 0.6) / 0.3, 0, 1)) / (1 + (_wander(track) / WANDERS_PX) ** 4)
     whole = float(np.clip(mask.mean() / USUAL, 0.2, 1))
     straight = float(np.clip((_fill(mask) - 0.3) / 0.5, 0.2, 1))
-    quality = still * apart * (0.4 + 0.6 * black) * whole * straight
+    quality = _stillness(track) * apart * (0.4 + 0.6 * black) * whole * straight
     return BarCandidate(mask, bounds, _usual_edges(clear[0], mask), quality, track)
 
 
@@ -171,6 +169,12 @@ def _edge(line: NDArray[np.float32], at: int, step: int) -> float:
         if here <= half < there:
             return i + 0.5 + step * (half - here) / (there - here)
     return at + (1.0 if step > 0 else 0.0)
+
+
+def _stillness(track: Track) -> float:
+    """Return 1 for what looks the same in most frames and moves as a camera does, 0 for others."""
+    same = float(np.median(track.score))
+    return float(np.clip((same - 0.6) / 0.3, 0, 1)) / (1 + (_wander(track) / WANDERS_PX) ** 4)
 
 
 def _fill(mask: Mask) -> float:

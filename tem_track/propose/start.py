@@ -139,8 +139,8 @@ def _not_given(given: Given, movie: Movie) -> tuple[str, ...]:
     """Return in words what stays open and has something in its place."""
     out = []
     if given.frame_interval_s is None:
-        own = movie.info.frame_interval_s
-        clock = f"{own:.6g} s a frame" if own else "which it has not: times are frame numbers"
+        own = _own_interval_s(movie)
+        clock = f"{own:.6g} s a frame" if own else "as far as it has one"
         out.append(f"calibration.frame_interval_s: the file's own clock is taken, {clock}")
     for key, where, counted in (
         ("u_scale_nm_per_px", "calibration", "scale"),
@@ -149,6 +149,14 @@ def _not_given(given: Given, movie: Movie) -> tuple[str, ...]:
         if getattr(given, key) is None:
             out.append(f"{where}.{key}: the {counted} is taken as exact")
     return tuple(out)
+
+
+def _own_interval_s(movie: Movie) -> float | None:
+    """Return the mean time from frame to frame by the file's own clock."""
+    first, last = movie[0], movie[len(movie) - 1]
+    if last.index == first.index:
+        return None
+    return float(last.time_s - first.time_s) / (last.index - first.index)
 
 
 def _part_words(part: Part) -> str:

@@ -117,7 +117,7 @@ def page(browser: Any, server: SetupServer) -> Iterator[Any]:
     page.on("console", lambda message: page.complaints.append(message.text))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.goto(server.address)
-    wait(page, "document.documentElement.dataset.preview === 'done'", 60)
+    wait(page, "document.documentElement.dataset.preview === 'done'", 180)
     yield page
     context.close()
 
@@ -155,7 +155,7 @@ def test_the_whole_way(page: Any, server: SetupServer, folder: Path) -> None:
 
     page.locator(SCALE).fill("4")
     assert page.evaluate("document.documentElement.dataset.preview") == "waiting"
-    wait(page, "document.documentElement.dataset.preview === 'done'", 60)
+    wait(page, "document.documentElement.dataset.preview === 'done'", 180)
 
     page.locator("#save").click()
     wait(page, "document.getElementById('state').textContent.startsWith('saved')")
@@ -170,20 +170,24 @@ def test_the_whole_way(page: Any, server: SetupServer, folder: Path) -> None:
     assert (folder / "experiment.results" / "provenance.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "key"),
-    [
-        (SCALE, "", "calibration.scale_nm_per_px"),
-        (SCALE, "-1", "calibration.scale_nm_per_px"),
-        (SCALE, "much", "calibration.scale_nm_per_px"),
-        ('[data-key="cantilever.stiffness_N_per_m"]', "0", "cantilever.stiffness_N_per_m"),
-        ('[data-key="calibration.frame_interval_s"]', "-2", "calibration.frame_interval_s"),
-        ('[data-key="axis_deg"]', "500", "axis_deg"),
-        ('[data-box="tip"][data-side="0"]', "5000", "tip.box_px"),
-        ('[data-box="bar"][data-side="2"]', "0", "bar.box_px"),
-        ('[data-box="specimen"][data-side="1"]', "x", "specimen.box_px"),
-    ],
-)
+WRONG = [
+    (SCALE, "", "calibration.scale_nm_per_px"),
+    (SCALE, "-1", "calibration.scale_nm_per_px"),
+    (SCALE, "much", "calibration.scale_nm_per_px"),
+    ('[data-key="cantilever.stiffness_N_per_m"]', "0", "cantilever.stiffness_N_per_m"),
+    ('[data-key="calibration.frame_interval_s"]', "-2", "calibration.frame_interval_s"),
+    ('[data-key="axis_deg"]', "500", "axis_deg"),
+    ('[data-box="tip"][data-side="0"]', "5000", "tip.box_px"),
+    ('[data-box="bar"][data-side="2"]', "0", "bar.box_px"),
+    ('[data-box="specimen"][data-side="1"]', "x", "specimen.box_px"),
+    ('[data-key="calibration.u_scale_nm_per_px"]', "-1", "calibration.u_scale_nm_per_px"),
+    ('[data-key="cantilever.u_stiffness_N_per_m"]', "x", "cantilever.u_stiffness_N_per_m"),
+    ('[data-key="frames.reference"]', "-1", "frames.reference"),
+    ('[data-box="base"][data-side="3"]', "900", "base.box_px"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "key"), WRONG)
 def test_wrong_input_is_told_beside_it(folder: Path, field: str, value: str, key: str) -> None:
     state = open_setup(folder / "experiment.toml")
     values = state.values()
@@ -201,14 +205,57 @@ def test_wrong_input_is_told_beside_it(folder: Path, field: str, value: str, key
     assert key in problems[key]
 
 
-def test_wrong_input_is_shown(page: Any) -> None:
+def test_wrong_input_in_each_field_shows_its_message(page: Any) -> None:
+    for field, value, key in WRONG:
+        place = page.locator(field)
+        before = place.input_value()
+        place.fill(value)
+        shown = f"document.querySelector('[data-problem=\"{key}\"]')"
+        wait(page, f"{shown}.textContent.includes('{key.split('.')[-1]}')")
+        assert place.get_attribute("aria-invalid") == "true"
+        assert page.evaluate(f"{shown}.closest('.row').getBoundingClientRect().height") > 0
+        place.fill(before)
+        wait(page, f"{shown}.textContent === ''")
     page.locator(SCALE).fill("-1")
-    wait(page, "document.documentElement.dataset.problems === '1'")
-    shown = page.locator('[data-problem="calibration.scale_nm_per_px"]')
-    assert "scale_nm_per_px = -1" in shown.text_content()
-    assert page.locator(SCALE).get_attribute("aria-invalid") == "true"
     page.locator("#save").click()
     wait(page, "document.getElementById('state').textContent.startsWith('not saved')")
+
+
+def drag(page: Any, selector: str, dx: float, dy: float) -> None:
+    place = page.locator(selector).bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=3)
+    page.mouse.up()
+
+
+def test_axis_scale_bar_and_new_boxes_are_drawn_by_hand(page: Any) -> None:
+    drag(page, "#axis-grip", 30, 0)
+    assert float(page.locator('[data-key="axis_deg"]').input_value()) > 3
+
+    page.locator("#scale-bar-draw").click()
+    page.locator("#scale-bar-nm").fill("200")
+    length = float(page.locator("#scale-bar-px").text_content())
+    assert float(page.locator(SCALE).input_value()) == pytest.approx(200 / length, rel=1e-3)
+    drag(page, "#scale-bar circle:nth-of-type(2)", 25, 0)
+    longer = float(page.locator("#scale-bar-px").text_content())
+    assert longer > length
+    assert float(page.locator(SCALE).input_value()) == pytest.approx(200 / longer, rel=1e-3)
+
+    for side in range(4):
+        page.locator(f'[data-box="base"][data-side="{side}"]').fill("")
+    assert page.evaluate("state.boxes.base") is None
+    page.locator('[data-draw="base"]').click()
+    view = page.locator("#overlay").bounding_box()
+    page.mouse.move(view["x"] + 40, view["y"] + view["height"] - 60)
+    page.mouse.down()
+    page.mouse.move(view["x"] + 140, view["y"] + view["height"] - 10, steps=3)
+    page.mouse.up()
+    x, y, width, height = page.evaluate("state.boxes.base")
+    assert width / height == pytest.approx(2, rel=0.1)
+    assert float(page.locator('[data-box="base"][data-side="0"]').input_value()) == x
+    assert y > 0
 
 
 # --------------------------------------------------------------------------- a finished run
@@ -239,7 +286,7 @@ def test_the_worst_frames_come_first(browser: Any, mine: Path) -> None:
     with serving(open_setup(mine.with_suffix(".results"))) as server:
         page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
         page.goto(server.address)
-        wait(page, "document.documentElement.dataset.preview === 'done'", 60)
+        wait(page, "document.documentElement.dataset.preview === 'done'", 180)
         assert page.evaluate("state.frame") in lost
         assert "lost" in page.locator("#worst button").first.text_content()
         page.locator("#worst button").last.click()
@@ -250,7 +297,7 @@ def test_the_worst_frames_come_first(browser: Any, mine: Path) -> None:
         box.focus()
         for key in ("ArrowUp", "ArrowUp", "ArrowLeft"):
             page.keyboard.press(key)
-        wait(page, "document.documentElement.dataset.preview === 'done'", 60)
+        wait(page, "document.documentElement.dataset.preview === 'done'", 180)
         page.locator("#save").click()
         wait(page, "document.getElementById('state').textContent.startsWith('saved')")
         page.context.close()
