@@ -8,6 +8,7 @@ import sys
 NAMES = (
     "speed",
     "end_to_end",
+    "propose",
     "tracking",
     "outline",
     "growth",

@@ -36,7 +36,8 @@ A box counts as found where it overlaps the one that the simulator's hand draws 
 over union of 0.5 or more and is written into the file as found, not as a guess. The bar counts
 where the two edges of its box that lie inside the picture are within 10 px of the bar's own. The
 force is the largest of `run` on the file as `init` wrote it, against that of the simulator's boxes;
-only scenarios with load have one.
+only scenarios with load have one, and of those only movies in which the bar stays in view: where
+the base passes over it, the largest force is seen with neither boxes.
 
 """
 
@@ -141,8 +142,11 @@ def force_off(scene: Scene, movie: Movie, proposal: Proposal) -> float:
 
 
 def _largest(movie: Movie, experiment: Experiment) -> float:
-    found = tem_track.analyse(movie, experiment).summary["max_force_nN"]
-    return math.nan if found is None else float(found)
+    """Return the largest force; NaN where the bar is lost for a tenth of the movie or more."""
+    result = tem_track.analyse(movie, experiment)
+    lost = result.points["flags"].fillna("").str.contains("BAR_LOST").mean()
+    found = result.summary["max_force_nN"]
+    return math.nan if found is None or lost >= 0.1 else float(found)
 
 
 def one(scenario: str, seed: int, frames: int, with_force: bool, **more: Any) -> Score:
