@@ -77,7 +77,9 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
         polarity,
         glance.size_px,
         glance.frames[0],
-        _in_first_frame(scene, (_bar(scene), _tip(scene), _specimen(scene), _base(scene)), mode),
+        _in_first_frame(
+            scene, (_bar(scene), _tip(scene), _specimen(scene, mode), _base(scene)), mode
+        ),
         shape_of(scene.figures(), mode),
         _axis(scene),
         bar,
@@ -149,8 +151,8 @@ def _base(scene: Scene) -> Part:
     return Part("base", base_box(scene), sure, "the tip's box" if scene.upright < 0.7 else "")
 
 
-def _specimen(scene: Scene) -> Part:
-    same = _steadiness(scene)
+def _specimen(scene: Scene, mode: Mode) -> Part:
+    same = 1.0 if mode == "growth" else _steadiness(scene)
     note = "" if same > 0.5 else "its ends were found at different places in different frames"
     sure, tip = round(_sure(scene) * (0.5 + 0.5 * same), 2), _tip(scene)
     sure = sure if tip.found else min(sure, tip.confidence)  # it lies between tip and base
@@ -209,7 +211,7 @@ def _axis(scene: Scene) -> AxisFound:
 
 def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
     glance, out = scene.glance, list(movie.info.warnings)
-    if _specimen(scene).confidence < GUESS:
+    if _specimen(scene, mode).confidence < GUESS:
         out.append(_UNLIKE.format(scene.glance.frames[0]))
     if glance.disturbed:
         shown = ", ".join(str(n) for n in glance.disturbed[:5])

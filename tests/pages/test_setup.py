@@ -63,7 +63,7 @@ def serving(state: SetupState) -> Iterator[SetupServer]:
         yield server
     finally:
         server.stop()
-        thread.join(20)
+        thread.join(90)
     assert not thread.is_alive()
 
 
@@ -105,7 +105,7 @@ def test_the_page_ends_the_server(folder: Path) -> None:
 
     thread = threading.Thread(target=lambda: asyncio.run(asyncio.wait_for(serve(), 10)))
     thread.start()
-    thread.join(20)
+    thread.join(90)
     assert not thread.is_alive()
 
 
@@ -165,7 +165,7 @@ def test_the_whole_way(page: Any, server: SetupServer, folder: Path) -> None:
     assert page.complaints == []
 
     page.locator("#run").click()
-    page.wait_for_url("**/report", timeout=120_000)
+    page.wait_for_url("**/report", timeout=400_000)
     wait(page, "document.documentElement.dataset.shown !== undefined")
     assert (folder / "experiment.results" / "provenance.json").exists()
 
@@ -211,11 +211,11 @@ def test_wrong_input_in_each_field_shows_its_message(page: Any) -> None:
         before = place.input_value()
         place.fill(value)
         shown = f"document.querySelector('[data-problem=\"{key}\"]')"
-        wait(page, f"{shown}.textContent.includes('{key.split('.')[-1]}')")
+        wait(page, f"{shown}.textContent.includes('{key.split('.')[-1]}')", 90)
         assert place.get_attribute("aria-invalid") == "true"
         assert page.evaluate(f"{shown}.closest('.row').getBoundingClientRect().height") > 0
         place.fill(before)
-        wait(page, f"{shown}.textContent === ''")
+        wait(page, f"{shown}.textContent === ''", 90)
     page.locator(SCALE).fill("-1")
     page.locator("#save").click()
     wait(page, "document.getElementById('state').textContent.startsWith('not saved')")

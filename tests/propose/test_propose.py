@@ -23,7 +23,6 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("approach", {}),
     ("drift", {}),
     ("growth", {}),
-    ("growth_two_bodies", {"axis_deg": 20.0, "seed": 5}),
     ("rod_compression", {"axis_deg": -30.0}),
 ]
 
