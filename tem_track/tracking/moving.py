@@ -20,11 +20,18 @@ from tem_track.tracking.fit import Fit, Pattern
 from tem_track.tracking.information import slopes_at_rest
 from tem_track.tracking.noise import noise_of_grey, variance
 from tem_track.tracking.registration import good_fits, residuals
+from tem_track.tracking.splines import MARGIN, moved
 from tem_track.tracking.template import SLOPE_NOISE, Template
 
 __all__ = ["learn_pixels"]
 
 POOL_PX = 3.0
+RIM_PX = 5
+"""Pixels around the box that are looked at as well.
+
+What moves otherwise just outside, a specimen that comes to touch a face along which the box was
+drawn, reaches in by the width of a lens's blur.
+"""
 OWN_MOTION_PX = 0.4
 ODD_EXCESS = 0.25
 REGION_PX = 4.0
@@ -57,27 +64,31 @@ def learn_pixels(
     if len(good) < 2:
         state.trust = 1.0
         return
-    total = np.zeros(state.shape)
-    count = np.zeros(state.shape)
+    total = np.zeros((state.shape[0] + 2 * RIM_PX, state.shape[1] + 2 * RIM_PX))
+    count = np.zeros(total.shape)
+    inside = (slice(RIM_PX, -RIM_PX), slice(RIM_PX, -RIM_PX))
     regions = _Regions(pattern)
     for k in good:
         fit = fits[k]
         assert fit is not None
-        rest = residuals(stack[k], fit, pattern, state)
+        rest = residuals(stack[k], fit, pattern, state, RIM_PX)
         count += np.isfinite(rest)
         rest = np.nan_to_num(rest)
         total += rest**2
-        regions.add(rest)
+        regions.add(rest[inside])
     mean_square = total / np.maximum(count, 1)
-    box = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
-    seen = np.minimum(count, state.support) >= max(1.5, len(good) / 4)
-    seen &= state.usable
+    box = (slice(SLACK - RIM_PX, RIM_PX - SLACK), slice(SLACK - RIM_PX, RIM_PX - SLACK))
+    support = np.pad(state.support, RIM_PX, mode="edge")
+    seen = np.minimum(count, support) >= max(1.5, len(good) / 4)
+    seen &= np.pad(state.usable, RIM_PX, mode="edge")
     grey = state.template[box] - state.base
-    state.noise = noise_of_grey(grey, mean_square, seen & state.mask, len(good))
+    learnt = seen[inside] & state.mask
+    state.noise = noise_of_grey(grey[inside], mean_square[inside], learnt, len(good))
     by_grey = variance(state.noise, grey)
     excess = mean_square * len(good) / (len(good) - 1) / by_grey - 1
     most = max(OWN_MOTION_PX**2, ODD_MOTION * regions.typical(len(good)))
-    state.mask = seen & ~_moves_otherwise(excess, seen, by_grey, len(good), pattern, state, most)
+    odd = _moves_otherwise(excess, seen, by_grey, len(good), pattern, most)
+    state.mask = (seen & ~odd)[inside]
     state.trust = regions.capped() if state.rounds < EARLY_ROUNDS else regions.trust(len(good))
     if len(good) < FEWEST_FRAMES:
         state.trust = 1.0
@@ -147,7 +158,6 @@ def _moves_otherwise(
     noise: FloatArray,
     n_frames: int,
     pattern: Pattern,
-    state: Template,
     most_px2: float,
 ) -> NDArray[np.bool_]:
     """Tell the pixels whose residuals mean a motion of their own.
@@ -156,8 +166,9 @@ def _moves_otherwise(
     steep edge, where compression or the fit's own error makes it, and fatal where the template
     is flat and something else has passed by.
     """
-    _, slopes = slopes_at_rest(pattern, state.pivot_px, False)
-    steepness = _smooth((slopes**2).sum(axis=0) / noise, seen)
+    rim = (slice(MARGIN - RIM_PX, RIM_PX - MARGIN), slice(MARGIN - RIM_PX, RIM_PX - MARGIN))
+    squared = [moved(pattern.coef, 0, 0, 3, s)[rim].astype(float) ** 2 for s in "xy"]
+    steepness = _smooth((squared[0] + squared[1]) / noise, seen)
     ripple = _smooth(2 * SLOPE_NOISE * np.ones_like(noise) / n_frames, seen)
     size = _smooth(excess, seen)
     pooled = 4 * math.pi * POOL_PX**2

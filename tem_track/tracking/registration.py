@@ -107,10 +107,13 @@ def turned_by(
     return out.astype(float)
 
 
-def residuals(crop: Crop, fit: Fit, pattern: Pattern, state: Template) -> FloatArray:
-    """Return the residuals of the box's pixels in template grey; NaN outside the frame."""
-    inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
-    box = (slice(SLACK, -SLACK), slice(SLACK, -SLACK))
+def residuals(crop: Crop, fit: Fit, pattern: Pattern, state: Template, rim: int = 0) -> FloatArray:
+    """Return the residuals of the box's pixels in template grey; NaN outside the frame.
+
+    With a rim, those of so many pixels around the box as well.
+    """
+    inner = (slice(MARGIN - rim, rim - MARGIN), slice(MARGIN - rim, rim - MARGIN))
+    box = (slice(SLACK - rim, rim - SLACK), slice(SLACK - rim, rim - SLACK))
     if not state.turns:
         value = moved(pattern.coef, -fit.x_px, -fit.y_px, 3)[inner].astype(float)
     else:
