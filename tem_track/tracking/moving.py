@@ -33,7 +33,7 @@ What moves otherwise just outside, a specimen that comes to touch a face along w
 drawn, reaches in by the width of a lens's blur.
 """
 OWN_MOTION_PX = 0.4
-ODD_EXCESS = 0.25
+ODD_EXCESS = 0.1
 REGION_PX = 4.0
 """Standard deviation of the window within which pixels are taken to move alike."""
 CALM_PART = 0.25
