@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
 
-__all__ = ["Fit", "Pattern", "fit_pattern"]
+__all__ = ["Fit", "Pattern", "fit_pattern", "part_at_peak"]
 
 Float32 = NDArray[np.float32]
 
@@ -155,7 +155,7 @@ def fit_pattern(
     n = 3 if turns else 2
     offset, gain, chi2, likeness = (float(value) for value in results[3:7])
     information = results[8:].reshape(3, 3)[:n, :n].copy()
-    at_peak, seen = _at_peak(view.patch), view.seen(pattern)
+    at_peak, seen = part_at_peak(view.patch), view.seen(pattern)
     return Fit(
         float(x), float(y), float(turn), offset, gain, chi2, likeness, information, at_peak, seen
     )
@@ -165,7 +165,7 @@ PEAK_SAMPLES = 32
 """Pixels along the shorter side that are asked whether they are at the brightest grey."""
 
 
-def _at_peak(patch: Float32) -> float:
+def part_at_peak(patch: Float32) -> float:
     """Return the part of the pixels within 3 % of the range below the brightest.
 
     The brightest is a quantile: the overshoot of a compressed edge would decide otherwise whether

@@ -80,6 +80,8 @@ class Look:
     u_free_px : float
         What is assumed of the position along it.
     limits : Limits
+    apart_px2 : float64 (2, 2)
+        Covariance of the look's place against that of the target's first look.
     """
 
     pattern: Pattern
@@ -95,6 +97,7 @@ class Look:
     free: FloatArray | None
     u_free_px: float
     limits: Limits
+    apart_px2: FloatArray = field(default_factory=lambda: np.zeros((2, 2)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +114,8 @@ class Tracker:
     looks : tuple of Look
     moving_mask : bool (h, w)
         The pixels of the box that move with the target.
+    found_frames : tuple of int
+        Further reference frames that were found, not named.
     """
 
     name: str
@@ -118,6 +123,7 @@ class Tracker:
     point_px: tuple[float, float]
     looks: tuple[Look, ...]
     moving_mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), bool))
+    found_frames: tuple[int, ...] = ()
 
     def locate(self, image: Image, near_px: tuple[float, float] | None = None) -> Match:
         """Find the target in a frame; it depends on nothing but the frame.
@@ -284,7 +290,7 @@ def _covariance(fit: Fit, look: Look, arm: FloatArray) -> FloatArray:
     if look.turns:
         reach = np.column_stack([np.eye(2), arm])
         covariance = reach @ covariance @ reach.T
-    covariance = scale * covariance
+    covariance = scale * covariance + look.apart_px2
     if look.free is not None:
         covariance = covariance + look.u_free_px**2 * np.outer(look.free, look.free)
     return covariance

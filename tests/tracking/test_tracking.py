@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -245,3 +246,44 @@ def test_an_even_bright_target_is_not_overexposed(noise):
 
 def _from_frame(targets, frame):
     return [Target(t.name, (Reference(frame, t.references[0].box),), t.point_px) for t in targets]
+
+
+class Flipped(scenes.Scene):
+    """The same tip with its texture's contrast turned round, and lighter."""
+
+    def _tip(self, tx, ty, turn):
+        even = replace(self, tip_texture=0.0)
+        return 0.8 * scenes.Scene._tip(even, tx, ty, turn) - 0.5 * super()._tip(tx, ty, turn)
+
+
+def test_a_box_that_was_drawn_again_makes_no_step():
+    path = [scenes.Motion(tip=(0.3 * k, -0.8 * k), rod=300.0) for k in range(30)]
+    kinds = (scenes.Scene(film=0.0), Flipped(film=0.0))
+    images = [kinds[k >= 15].frame(m, 50 + k) for k, m in enumerate(path)]
+    box = scenes.TIP_BOX
+    again = Reference(22, box.shifted(8, -16))
+    target = Target("tip", (Reference(0, box), again), scenes.TIP_POINT)
+    references = {0: images[0], 22: images[22]}
+    tracker = build_trackers(references, scenes.sample(images), [target])["tip"]
+    error = positions(tracker, images) - tracker.point_px - [m.tip for m in path]
+    step = error[15:].mean(axis=0) - error[:15].mean(axis=0)
+    assert (np.abs(step) < 0.3).all()
+
+
+def _sheet(image):
+    return np.where(np.indices(image.shape)[0] > 120, 30, image).astype(np.uint8)
+
+
+def _burnt(image):
+    return np.clip(image * 4.0, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("spoil", [_sheet, _burnt])
+def test_a_target_that_is_hidden_for_good_is_not_carried_over(spoil):
+    path = [scenes.Motion(tip=(0.3 * k, -0.4 * k), rod=300.0) for k in range(24)]
+    images = scenes.render(scenes.Scene(), path, seed=8)
+    images = images[:14] + [spoil(image) for image in images[14:]]
+    tip = scenes.targets()[1:]
+    tracker = build_trackers({0: images[0]}, scenes.sample(images), tip)["tip"]
+    assert not tracker.found_frames
+    assert all(tracker.locate(image).lost for image in images[14:])
