@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.tracking.average import average
-from tem_track.tracking.fit import Pattern
 from tem_track.tracking.gather import Gathered
 from tem_track.tracking.moving import learn_pixels
 from tem_track.tracking.registration import asks_for_turn, fit_all
@@ -48,7 +47,7 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
         average(state, stack, splines, fits, inner.level)
         inner = state.pattern()
         fits = fit_all(stack, inner, state, fits)
-        if number == 0 and asks_for_turn(state, stack, _trusting(inner)):
+        if number == 0 and asks_for_turn(state, stack, inner):
             state.turns = True
             splines = [coefficients(crop.image.astype(float), 3) for crop in stack]
             # the average is smeared by the turns; the one frame that it began with is not
@@ -60,8 +59,3 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
         state.early = False
         state.rounds += 1
     return settle(state, stack, fits), state.mask
-
-
-def _trusting(pattern: Pattern) -> Pattern:
-    """Return the pattern with every slope counted: it is the steep edges that tell a turn."""
-    return replace(pattern, slope_share=pattern.share)

@@ -146,7 +146,7 @@ class Tracker:
         reasons: list[tuple[float, str]] = []
         for look in self.looks:
             for place in _places(image, look, near_px):
-                fit, reason = _refine(image, look, place)
+                fit, reason = _refine(image, look, place, patient=not found)
                 if fit is None or reason:
                     reasons.append((place.likeness, reason))
                 else:
@@ -171,13 +171,15 @@ def _places(image: Image, look: Look, near_px: tuple[float, float] | None) -> li
     return [Place(near_px[0] - look.point_px[0], near_px[1] - look.point_px[1], 1.0)]
 
 
-def _refine(image: Image, look: Look, place: Place) -> tuple[Fit | None, str]:
+def _refine(image: Image, look: Look, place: Place, *, patient: bool) -> tuple[Fit | None, str]:
     """Go from a coarse place to the sub-pixel fit; return it, and why it is not believed.
 
-    Where the first way ends in a place that is not believed, the neighbours are tried as well.
+    Where the first way ends in a place that is not believed, the neighbours are tried as well,
+    as long as nothing better is known.
     """
     fit, reason = None, "no fit"
-    for starts in (_ROUGH_STARTS[:1], _ROUGH_STARTS) if look.coarse.factor > 1 else ((),):
+    ways = (_ROUGH_STARTS[:1], _ROUGH_STARTS)[: 2 if patient else 1]
+    for starts in ways if look.coarse.factor > 1 else ((),):
         x, y, turn = rough_place(image, look, place, starts)
         fit = fit_pattern(
             image, look.pattern, (x, y),
