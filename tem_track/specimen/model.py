@@ -13,6 +13,7 @@ from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
+from tem_track.specimen.reduction import enlarged, reduced, reduced_match
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
 __all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for"]
@@ -110,6 +111,9 @@ class SpecimenModel:
     shape, mode : str
     warnings : tuple of str
         What the user should know about this preparation.
+    blocks : int
+        Side of the blocks of pixels that are averaged first. All that was learnt is in pixels of
+        the reduced picture.
     """
 
     axis: Axis
@@ -133,6 +137,7 @@ class SpecimenModel:
     vacuum: float = math.nan
     u_tip_face_px: float = 0.0
     fixed: bool = False
+    blocks: int = 1
 
     def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
         """Outline the specimen in one frame.
@@ -151,7 +156,13 @@ class SpecimenModel:
         """
         from tem_track.specimen.shapes import SHAPES
 
-        return SHAPES[self.shape]().outline(self, image, tip, base)
+        shape, k = SHAPES[self.shape](), self.blocks
+        if k == 1:
+            return shape.outline(self, image, tip, base)
+        small_base = None if base is None else reduced_match(base, k)
+        return enlarged(
+            shape.outline(self, reduced(image, k), reduced_match(tip, k), small_base), k
+        )
 
     def place(self, source: Image | Crop, tip: Match, base: Match | None) -> Place | None:
         """Return where tip and base are, or None where neither can be seen."""

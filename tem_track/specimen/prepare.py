@@ -35,6 +35,7 @@ from tem_track.specimen.model import (
     vacuum_level,
 )
 from tem_track.specimen.profile import Profile, tabulate
+from tem_track.specimen.reduction import blocks_for, reduced, reduced_box, reduced_match
 from tem_track.specimen.shapes import SHAPES
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box
 
@@ -104,20 +105,34 @@ def prepare_specimen(
     """
     if shape not in SHAPES:
         raise ConfigError(f"specimen.shape: '{shape}' is unknown; there are {', '.join(SHAPES)}")
-    frame, tip, base = reference
     guess = axis or axis_from_boxes(box, tip_box, base_box)
+    k = blocks_for(box, guess)
+    if k > 1:
+        reference, box = _reduced(reference, k), reduced_box(box, k)
+        sample = (_reduced(item, k) for item in sample)
+    frame, tip, base = reference
+    drawn = _Drawn(frame.image, tip, base, box, shape, mode, polarity)
     first = _keep(reference, box, tip, guess)
     kept = [first, *(_keep(item, box, tip, guess) for item in sample if item[0].ok)]
-    drawn = _Drawn(frame.image, tip, base, box, shape, mode, polarity)
+    return replace(_prepared(drawn, kept, axis, guess), blocks=k)
+
+
+def _reduced(item: Triple, k: int) -> Triple:
+    frame, tip, base = item
+    small = replace(frame, image=reduced(frame.image, k)) if frame.ok else frame
+    return small, reduced_match(tip, k), None if base is None else reduced_match(base, k)
+
+
+def _prepared(drawn: _Drawn, kept: list[Sampled], axis: Axis | None, guess: Axis) -> SpecimenModel:
     axis = axis or _find_axis(drawn, kept, guess)
     model = _learn(_blank(drawn, axis), kept)
     if axis.u_angle_deg > _VAGUE_DEG:
         text = f"the loading axis is known to {axis.u_angle_deg:.1f} degrees only; give axis_deg"
         model = replace(model, warnings=(*model.warnings, text))
-    first_seen = model.outline(frame.image, tip, base)
+    first_seen = model.outline(drawn.image, drawn.tip, drawn.base)
     slender = not first_seen.length_px < _SLENDER * first_seen.diameter_max_px
     model = replace(model, slender=slender)
-    return replace(model, neck_ratio=_neck_ratio(first_seen)) if mode == "tension" else model
+    return replace(model, neck_ratio=_neck_ratio(first_seen)) if drawn.mode == "tension" else model
 
 
 def _neck_ratio(seen: Outline) -> float:
