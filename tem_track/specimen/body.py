@@ -97,6 +97,7 @@ class Body:
             model.table,
             3 if model.mode == "tension" else 7,
             model.foot_t_px(place),
+            model.head_t_px(),
         )
         if edges.good.size == 0 or edges.good.mean() < 0.15:
             return empty

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
@@ -16,6 +17,8 @@ __all__ = ["Opening", "find_opening"]
 _THINNEST_PX = 5.0
 _LEAST_BANDS = 2
 _LEAST_BODY = 2
+_MEAN_CHORD, _WINDOW_PX = 0.85, 7.0
+_THIN, _MISSING = 0.5, 0.45
 _NEAR_FACE = 3  # bands: the tip's own edge reaches into the last ones
 
 
@@ -32,8 +35,9 @@ def find_opening(
 ) -> Opening | None:
     """Find the longest stretch in which nothing absorbs, between bands where something does.
 
-    A band is empty where no edges were found and the pixels about the midline are hardly darker
-    than those outside: less than a body 5 px thick would be.
+    A band is empty where the pixels about the midline are hardly darker than those outside: less
+    than a body 5 px thick would be, and, where edges were found, less than half as dark as a body
+    of that width.
 
     Parameters
     ----------
@@ -50,8 +54,6 @@ def find_opening(
     -------
     Opening or None
     """
-    if int((~edges.good.all(axis=1)).sum()) < _LEAST_BANDS:
-        return None
     empty: Mask = _empty(bands, t_px, edges, mu_per_px)
     runs, last = _runs(empty), len(empty)
     body = ~empty & edges.good.all(axis=1)
@@ -80,7 +82,13 @@ def _empty(bands: FloatArray, t_px: FloatArray, edges: Edges, mu_per_px: float) 
     dark = _darkness(bands, t_px, middle, usual)
     plateau = float(np.median(dark[seen])) if seen.any() else 0.0
     least = min(1.0 - float(np.exp(-mu_per_px * _THINNEST_PX)), 0.25 * plateau)
-    return np.asarray(~seen & (dark < max(least, 0.02)))
+    least = max(least, 0.02)
+    steady = uniform_filter1d(dark, 3)  # a thin neck is hardly darker than the noise of one band
+    thick = _MEAN_CHORD * mu_per_px * np.clip(width, 0.0, None)
+    expected = (1.0 - np.exp(-thick)) * np.clip(width / _WINDOW_PX, 0.0, 1.0)
+    expected = uniform_filter1d(expected, 3)
+    thin = (width < _THIN * usual) & (steady < np.minimum(_MISSING * expected, least))
+    return np.asarray((~seen & (dark < least)) | thin)
 
 
 def _darkness(bands: FloatArray, t_px: FloatArray, middle: FloatArray, usual: float) -> FloatArray:
@@ -95,7 +103,7 @@ def _darkness(bands: FloatArray, t_px: FloatArray, middle: FloatArray, usual: fl
     )
     found = []
     for shift in (-0.2 * usual, 0.0, 0.2 * usual):
-        near = np.abs(t_px - middle[:, None] - shift) <= 3.5
+        near = np.abs(t_px - middle[:, None] - shift) <= _WINDOW_PX / 2
         total = np.where(near, bands, 0.0).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
         found.append(1.0 - total / np.maximum(background, 1e-6))
     return np.asarray(np.nan_to_num(np.max(found, axis=0)))

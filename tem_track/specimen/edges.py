@@ -22,6 +22,7 @@ _STEEP = 0.25  # a fourth of the radius to both sides of a ball's equator
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
 _WORST_PX = 4.0
 _WORST_SHARE = 0.06  # of the width: where the contrast is low, many uncertain bands still tell it
+_NARROW_PX = 20.0  # a thinner body's darkness follows its width: not linear in its edges
 _LEAST_SEEN = 0.6  # share of an edge's pixels that must lie in the picture
 
 
@@ -164,6 +165,11 @@ def fit_edges(
     if whole.sum() >= _LEAST_SMOOTH:
         smooth = np.column_stack([smooth_curve(edge[:, k], whole, _LINEAR).value for k in (0, 1)])
         found = _fit(bands, t_first, smooth, table, table.bank, moving=False)
+        narrow = smooth[:, 1] - smooth[:, 0] < _NARROW_PX
+        if narrow.any():
+            found[narrow] = _fit(
+                bands[narrow], t_first, smooth[narrow], table, table.bank, moving=True
+            )
         edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
         usual = float(np.median(u[whole]))
         good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < np.minimum(worst, 3.5 * usual))

@@ -24,6 +24,7 @@ _MARGIN_SHARE = 0.15
 CLEAR_PX = 2.5
 ROUND_AHEAD_PX = 34.0  # a pole is faint: its darkness begins far ahead of where it is clear
 _FOOT_SHARE, _FOOT_PX, _FOOT_MARGIN_PX = 0.25, 24.0, 5.0
+_HEAD_SHARE, _HEAD_PX = 0.15, 16.0
 _LIT = 0.8  # share of the light that must come through an open gap
 
 
@@ -226,6 +227,14 @@ class SpecimenModel:
         margin = _FOOT_MARGIN_PX + 0.05 * (high - low)
         return low + place.shift_t_px - margin, high + place.shift_t_px + margin
 
+    def head_t_px(self) -> tuple[float, float]:
+        """Return the same of the end at the tip, which strips are anchored to."""
+        if self.mode == "tension" or self.fixed:
+            return -math.inf, math.inf
+        low, high = self.box_t_px
+        margin = _FOOT_MARGIN_PX + 0.05 * (high - low)
+        return low - margin, high + margin
+
     def strip(self, source: Image | Crop, place: Place) -> Strip:
         """Return the strip that holds the specimen between its two faces."""
         span = (place.base_face_px - 12.0, place.tip_face_px + 12.0)
@@ -290,10 +299,12 @@ def measure_edges(
     table: EdgeTable,
     calm: int = 7,
     foot_t_px: tuple[float, float] = (-math.inf, math.inf),
+    head_t_px: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[Edges, FloatArray]:
     """Find and fit the edges of every band between two positions; return the bands too.
 
-    Near the base they lie within `foot_t_px`: what stands on the base beside is another body.
+    Near the base they lie within `foot_t_px`, near the tip within `head_t_px`: what stands beside
+    is another body, or an asperity of the tip.
     """
     bands, s = average_bands(strip, s_low, s_high)
     if len(bands) < 4:
@@ -303,6 +314,8 @@ def measure_edges(
     found = coarse_edges(bands, strip.grid.t_px, middle_t)
     foot = s < s_low + max(_FOOT_SHARE * (s_high - s_low), _FOOT_PX)
     found[foot] = _within(bands[foot], strip.grid.t_px, middle_t, found[foot], foot_t_px)
+    head = s > s_high - max(_HEAD_SHARE * (s_high - s_low), _HEAD_PX)
+    found[head] = _within(bands[head], strip.grid.t_px, middle_t, found[head], head_t_px)
     start = steady(found, calm)
     return fit_edges(bands, s, float(strip.grid.t_first), start, table), bands
 
