@@ -52,7 +52,7 @@ class Sides:
     @property
     def u_width_px(self) -> FloatArray:
         """Return the width's uncertainty, with what all bands share: the profile's own."""
-        return np.asarray(np.hypot(_spread(self.width), self.u_common_px))
+        return np.asarray(np.hypot(self.width.u, self.u_common_px))
 
     @property
     def left_px(self) -> FloatArray:
@@ -97,7 +97,7 @@ class Body:
             model.table,
             3 if model.mode == "tension" else 7,
             model.foot_t_px(place),
-            model.head_t_px(),
+            beside_tip=model.mode == "compression",
         )
         if edges.good.size == 0 or edges.good.mean() < 0.15:
             return empty
@@ -269,10 +269,8 @@ class Body:
             if most != at:
                 continue
             weights = _at(sides.s_px, face)
-            kernel = weights @ sides.width.hat
             value = max(value, float(weights @ d))
-            scale = sides.width.correlation * sides.width.scatter
-            u_value = max(u_value, scale * float(np.sqrt((kernel**2).sum())))
+            u_value = max(u_value, sides.width.u_of(weights))
         return {"diameter_max_px": value, "u_diameter_max_px": u_value}
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
@@ -350,10 +348,6 @@ def _u_neck(scalars: dict[str, float]) -> float:
     )
 
 
-def _spread(curve: Curve) -> FloatArray:
-    return np.asarray(curve.correlation * curve.scatter * np.sqrt((curve.hat**2).sum(axis=1)))
-
-
 def _root_sum(*terms: float) -> float:
     return math.sqrt(sum(t * t for t in terms))
 
@@ -363,9 +357,8 @@ def _bow(sides: Sides, low: float, high: float) -> dict[str, float]:
     s = sides.s_px
     ends = (_at(s, low) + _at(s, high)) / 2
     functional = _at(s, (low + high) / 2) - ends
-    kernel = functional @ sides.middle.hat
-    u = sides.middle.correlation * sides.middle.scatter * float(np.sqrt((kernel**2).sum()))
-    return {"bow_px": float(functional @ sides.middle.value), "u_bow_px": u}
+    bow = float(functional @ sides.middle.value)
+    return {"bow_px": bow, "u_bow_px": sides.middle.u_of(functional)}
 
 
 def _at(s_px: FloatArray, at: float) -> FloatArray:

@@ -14,6 +14,7 @@ from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.reduction import enlarged, reduced, reduced_match
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
 __all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for"]
@@ -24,7 +25,8 @@ _MARGIN_SHARE = 0.15
 CLEAR_PX = 2.5
 ROUND_AHEAD_PX = 34.0  # a pole is faint: its darkness begins far ahead of where it is clear
 _FOOT_SHARE, _FOOT_PX, _FOOT_MARGIN_PX = 0.25, 24.0, 5.0
-_HEAD_SHARE, _HEAD_PX = 0.15, 16.0
+_HEAD_SHARE, _BODY_SHARES = 0.2, (0.4, 0.8)
+_JUMP_PX, _JUMP_SHARE = 8.0, 0.1
 _LIT = 0.8  # share of the light that must come through an open gap
 
 
@@ -227,14 +229,6 @@ class SpecimenModel:
         margin = _FOOT_MARGIN_PX + 0.05 * (high - low)
         return low + place.shift_t_px - margin, high + place.shift_t_px + margin
 
-    def head_t_px(self) -> tuple[float, float]:
-        """Return the same of the end at the tip, which strips are anchored to."""
-        if self.mode == "tension" or self.fixed:
-            return -math.inf, math.inf
-        low, high = self.box_t_px
-        margin = _FOOT_MARGIN_PX + 0.05 * (high - low)
-        return low - margin, high + margin
-
     def strip(self, source: Image | Crop, place: Place) -> Strip:
         """Return the strip that holds the specimen between its two faces."""
         span = (place.base_face_px - 12.0, place.tip_face_px + 12.0)
@@ -299,12 +293,14 @@ def measure_edges(
     table: EdgeTable,
     calm: int = 7,
     foot_t_px: tuple[float, float] = (-math.inf, math.inf),
-    head_t_px: tuple[float, float] = (-math.inf, math.inf),
+    *,
+    beside_tip: bool = False,
 ) -> tuple[Edges, FloatArray]:
     """Find and fit the edges of every band between two positions; return the bands too.
 
-    Near the base they lie within `foot_t_px`, near the tip within `head_t_px`: what stands beside
-    is another body, or an asperity of the tip.
+    Near the base they lie within `foot_t_px`: what stands on the base beside is another body. With
+    `beside_tip`, bands near the tip whose edges jump outwards show an asperity of the tip; they are
+    not used.
     """
     bands, s = average_bands(strip, s_low, s_high)
     if len(bands) < 4:
@@ -314,10 +310,26 @@ def measure_edges(
     found = coarse_edges(bands, strip.grid.t_px, middle_t)
     foot = s < s_low + max(_FOOT_SHARE * (s_high - s_low), _FOOT_PX)
     found[foot] = _within(bands[foot], strip.grid.t_px, middle_t, found[foot], foot_t_px)
-    head = s > s_high - max(_HEAD_SHARE * (s_high - s_low), _HEAD_PX)
-    found[head] = _within(bands[head], strip.grid.t_px, middle_t, found[head], head_t_px)
+    hidden = _beside_tip(found, s, s_low, s_high) if beside_tip else np.zeros(len(s), dtype=bool)
+    found[hidden] = np.nan
     start = steady(found, calm)
-    return fit_edges(bands, s, float(strip.grid.t_first), start, table), bands
+    edges = fit_edges(bands, s, float(strip.grid.t_first), start, table)
+    if hidden.any():
+        edges = replace(edges, good=edges.good & ~hidden[:, None])
+    return edges, bands
+
+
+def _beside_tip(found: FloatArray, s: FloatArray, s_low: float, s_high: float) -> Mask:
+    """Return the bands near the tip whose edges lie far outside the line of those below."""
+    share = (s - s_low) / max(s_high - s_low, 1.0)
+    seen = np.isfinite(found).all(axis=1)
+    body = seen & (share > _BODY_SHARES[0]) & (share < _BODY_SHARES[1])
+    if body.sum() < 6:
+        return np.zeros(len(s), dtype=bool)
+    lines = [np.polyval(np.polyfit(s[body], found[body, k], 1), s) for k in (0, 1)]
+    margin = _JUMP_PX + _JUMP_SHARE * float(np.median(found[body, 1] - found[body, 0]))
+    jump = (found[:, 0] < lines[0] - margin) | (found[:, 1] > lines[1] + margin)
+    return np.asarray(seen & jump & (share > 1.0 - _HEAD_SHARE))
 
 
 def _within(

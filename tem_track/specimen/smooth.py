@@ -30,18 +30,39 @@ class Curve:
     Attributes
     ----------
     value : array, shape (n,)
-    hat : array, shape (n, n)
-        value = hat @ data.
+    vectors, shrink : array, shape (n, m) and (m,)
+        The smoother in its eigenbasis: value = vectors @ (shrink * (vectors.T @ data)).
     scatter : float
         Robust standard deviation of the data about the curve.
     correlation : float
         By how much the data's own correlation along the curve widens an uncertainty.
+    scale : array, shape (n,), or 1
+        What the value changes by where the smoothed data change by one.
     """
 
     value: FloatArray
-    hat: FloatArray
+    vectors: FloatArray
+    shrink: FloatArray
     scatter: float
     correlation: float = 1.4
+    scale: FloatArray | float = 1.0
+
+    @property
+    def hat(self) -> FloatArray:
+        """The matrix, shape (n, n), that makes the curve of the data."""
+        hat = (self.vectors * self.shrink) @ self.vectors.T
+        return np.asarray(hat * np.broadcast_to(self.scale, len(hat))[:, None])
+
+    @property
+    def u(self) -> FloatArray:
+        """Standard uncertainty of every value."""
+        norm = np.sqrt(((self.vectors * self.shrink) ** 2).sum(axis=1))
+        return np.asarray(self.correlation * self.scatter * norm * self.scale)
+
+    def u_of(self, weights: FloatArray) -> float:
+        """Return the standard uncertainty of a weighted sum of the values."""
+        kernel = ((weights * self.scale) @ self.vectors) * self.shrink
+        return float(self.correlation * self.scatter * np.sqrt(kernel @ kernel))
 
 
 @lru_cache(maxsize=128)
@@ -72,7 +93,8 @@ def smooth_curve(values: FloatArray, good: Mask, softest: float = 1e3) -> Curve:
     good = good & np.isfinite(values)
     if n < 4 or good.sum() < 4:
         level = float(np.median(values[good])) if good.any() else float("nan")
-        return Curve(np.full(n, level), np.full((n, n), 1.0 / max(n, 1)), float("nan"))
+        even = np.full((n, 1), 1.0 / np.sqrt(max(n, 1)))
+        return Curve(np.full(n, level), even, np.ones(1), float("nan"))
     data = np.interp(index, index[good], values[good])
     penalty, vectors = _basis(n)
     ladder = softest * _STEP ** np.arange(round(np.log(_STIFFEST / softest) / np.log(_STEP)) + 1)
@@ -84,8 +106,7 @@ def smooth_curve(values: FloatArray, good: Mask, softest: float = 1e3) -> Curve:
         clipped = np.clip(values - curve, -2.5 * scatter, 2.5 * scatter)
         data = np.where(good, curve + np.where(good, clipped, 0.0), curve)
     freedom = max(1.0 - float(shrink.sum()) / n, 0.2)
-    hat = (vectors * shrink) @ vectors.T
-    return Curve(curve, hat, scatter / np.sqrt(freedom), _correlation(data - curve))
+    return Curve(curve, vectors, shrink, scatter / np.sqrt(freedom), _correlation(data - curve))
 
 
 def _correlation(residual: FloatArray) -> float:

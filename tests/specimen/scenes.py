@@ -32,6 +32,7 @@ class Scene:
     shell_mu: float = 0.004
     hollow: bool = False
     hole_px: tuple[float, float] | None = None
+    asperity_px: float = 0.0
     dose: float = 150.0
     seed: int = 0
 
@@ -81,6 +82,8 @@ def draw(scene: Scene) -> Image:
         depth = np.where(abs(along - scene.hole_px[0]) < scene.hole_px[1] / 2, 0.0, depth)
     tip = base + scene.length_px + scene.gap_px
     total = np.where(inside, depth, 0) + _blocks(s, t, base, tip)
+    knob = np.hypot(s - tip, t - 1.5 * radius.max()) < scene.asperity_px
+    total = np.where(knob & (s < tip), 1.2, total)
     clean = gaussian_filter(np.exp(-total), 0.9 * FINE)
     pixels = clean.reshape(SIZE[0], FINE, SIZE[1], FINE).mean((1, 3))
     counts = np.random.default_rng(scene.seed).poisson(pixels * scene.dose)

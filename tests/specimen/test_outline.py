@@ -178,6 +178,24 @@ def test_a_neck_is_followed_down_to_ten_pixels_and_the_break_is_seen() -> None:
     assert np.isfinite(outline.left_px).all(axis=1).sum() > 15
 
 
+def test_the_opening_of_a_neck_drawn_out_to_six_pixels_is_seen() -> None:
+    scenes = [_necked(22.0 * k / 11, k) for k in range(12)]
+    model = prepared(scenes, "rod", mode="tension")
+    for seed in range(40, 44):
+        whole = _necked(22.0, seed)
+        assert not measure(model, whole).broken
+        assert measure(model, replace(whole, hole_px=(75.0, 12.0))).broken
+
+
+def test_an_asperity_of_the_tip_is_no_part_of_the_specimen() -> None:
+    scenes = approach(Scene(gap_px=12.0, asperity_px=12.0), 10)
+    model = prepared(scenes, "rod")
+    for scene in scenes:
+        outline = measure(model, scene)
+        assert outline.diameter_max_px == pytest.approx(70.0, abs=2.0)
+        assert outline.flags == ()
+
+
 def test_a_tilted_axis_is_found() -> None:
     scenes = [
         replace(s, angle_deg=18.0, base_shift_px=2.0 * k)

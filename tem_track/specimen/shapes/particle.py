@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Particle(Body):
         """Smooth the square of the width, which for a ball is a parabola."""
         square = smooth_curve(width_px**2, good, softest)
         width = np.sqrt(np.maximum(square.value, 1.0))
-        return Curve(width, square.hat / (2 * width[:, None]), square.scatter, square.correlation)
+        return replace(square, value=width, scale=0.5 / width)
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
         """Extrapolate the square of the width, a parabola of a ball's, to both faces."""
