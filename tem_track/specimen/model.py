@@ -313,6 +313,7 @@ def measure_edges(
     hidden = _beside_tip(found, s, s_low, s_high) if beside_tip else np.zeros(len(s), dtype=bool)
     found[hidden] = np.nan
     start = steady(found, calm)
+    start[hidden] = np.nan
     edges = fit_edges(bands, s, float(strip.grid.t_first), start, table)
     if hidden.any():
         edges = replace(edges, good=edges.good & ~hidden[:, None])
