@@ -45,6 +45,23 @@ QUANTITIES = (
 )
 U_MATCH_PX = 0.03
 BLUR_PX = 1.2
+REMARKS = """The end diameters are extrapolated from the outer tenth of the length.
+
+What bounds them:
+
+- The mid diameter of a rod: the textured film behind it (3 % of the brightness) doubles the noise
+  bound of 40 rows; the program averages over some 40 to 100 rows, as many as the side is smooth.
+- A faceted particle: its edges are wedges that darken slowly, so that the bound itself lies above
+  the aim; its largest diameter is the largest of a noisy curve and lies 1 to 2 px too high.
+- A hollow ball's wall: once squeezed it is no longer two concentric balls; it is read at the
+  equator, and still comes out 0.5 to 1 px too thick.
+- Length: the base's face, which is learnt once and is the same in all frames; the change of length
+  is free of it. Of a ball, the pole where the gap is open: it fades out. A ball that was flattened
+  leaves another pole behind, which is learnt only where some sampled frames show it.
+- The ends of balls: their diameters at the faces are not to be used.
+
+The time is CPU time on a machine shared with other jobs; an idle one is faster.
+"""
 
 
 @dataclass(frozen=True)
@@ -272,7 +289,7 @@ def main() -> None:
         f"{len(chosen.seeds)} seeds, every {chosen.every}th frame of 120; 150 e/px, JPEG, texture, "
         "film, Bragg contours and shell on; tip and base known to "
         f"{U_MATCH_PX} px.\nWritten by `{command}`.\n\n{table(results)}\n\n"
-        "The end diameters are extrapolated from the outer tenth of the length.\n"
+        f"{REMARKS}"
     )
     if chosen.write:
         chosen.write.write_text(text, encoding="utf-8")

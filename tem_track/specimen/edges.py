@@ -17,7 +17,10 @@ from tem_track.specimen.smooth import Mask, smooth_curve
 __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
 _LEAST_SMOOTH = 6
-_STRAYED_PX = 4.0  # a smooth side that is carried on past the last band bends away from it
+_STRAYED_PX, _OUTER = (
+    4.0,
+    4,
+)  # a smooth side that is carried on past the last band bends away from it
 _LEVEL = 0.4  # share of the darkness at which a body begins: a pale layer belongs to it
 _STEEP = 0.25  # a fourth of the radius to both sides of a ball's equator
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
@@ -131,7 +134,13 @@ def _fill(values: FloatArray) -> FloatArray:
 
 
 def fit_edges(
-    bands: FloatArray, s_px: FloatArray, t_first: float, start: FloatArray, table: EdgeTable
+    bands: FloatArray,
+    s_px: FloatArray,
+    t_first: float,
+    start: FloatArray,
+    table: EdgeTable,
+    *,
+    free_end: bool = False,
 ) -> Edges:
     """Fit the profile's model to both edges of every band at once.
 
@@ -148,6 +157,8 @@ def fit_edges(
     start : array, shape (n, 2)
         Where the darkness reaches `_LEVEL` of the middle's.
     table : EdgeTable
+    free_end : bool
+        Whether the last bands may lie in a gap before the tip.
 
     Returns
     -------
@@ -165,7 +176,8 @@ def fit_edges(
     smooth = edge
     if whole.sum() >= _LEAST_SMOOTH:
         smooth = np.column_stack([smooth_curve(edge[:, k], whole, _LINEAR).value for k in (0, 1)])
-        strayed = whole[:, None] & (np.abs(smooth - edge) > _STRAYED_PX)
+        outer = whole & (np.minimum(np.cumsum(whole), np.cumsum(whole[::-1])[::-1]) <= _OUTER)
+        strayed = free_end & outer[:, None] & (np.abs(smooth - edge) > _STRAYED_PX)
         smooth = np.where(strayed, edge, smooth)
         found = _fit(bands, t_first, smooth, table, table.bank, moving=False)
         narrow = smooth[:, 1] - smooth[:, 0] < _NARROW_PX

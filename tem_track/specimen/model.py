@@ -314,7 +314,8 @@ def measure_edges(
     found[hidden] = np.nan
     start = steady(found, calm)
     start[hidden] = np.nan
-    edges = fit_edges(bands, s, float(strip.grid.t_first), start, table)
+    first = float(strip.grid.t_first)
+    edges = fit_edges(bands, s, first, start, table, free_end=beside_tip)
     if hidden.any():
         edges = replace(edges, good=edges.good & ~hidden[:, None])
     return edges, bands
