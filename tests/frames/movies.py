@@ -6,7 +6,6 @@ black and white exchanged, so that a picture that is damaged is not read as anot
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +23,6 @@ DARK, BRIGHT = 40, 210
 N = 30
 
 REPO = Path(__file__).resolve().parents[2]
-
-
-def shared_data() -> Path:
-    """Return the folder of real recordings; it may not exist."""
-    return Path(os.environ.get("TEM_TRACK_DATA", REPO.parent / "shared" / "data"))
 
 
 def draw(index: int) -> np.ndarray:

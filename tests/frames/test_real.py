@@ -9,22 +9,20 @@ import pytest
 
 from tem_track.errors import MovieError
 from tem_track.frames import inspect, open_movie
-from tests.frames.movies import shared_data
-
-pytestmark = pytest.mark.skipif(not shared_data().is_dir(), reason="no ../shared/data here")
+from tests.recordings import recording
 
 
 @pytest.fixture
 def em() -> Path:
     pytest.importorskip("rsciio", reason="needs the extra em")
-    return shared_data() / "em_formats"
+    return recording("em_formats")
 
 
 @pytest.mark.parametrize(
     ("name", "n", "rate"), [("100_0306.AVI", 41, 15), ("MVI_4823.AVI", 78, 30)]
 )
 def test_cameras(name: str, n: int, rate: float) -> None:
-    frames = list(open_movie(shared_data() / "camera_avi" / name))
+    frames = list(open_movie(recording("camera_avi") / name))
     assert [f.ok for f in frames] == [True] * n
     assert frames[-1].time_s == pytest.approx((n - 1) / rate, rel=1e-4)
 
@@ -53,6 +51,6 @@ def test_unequal_scales_are_refused(em: Path) -> None:
 
 
 def test_a_tiff_stack_and_a_folder() -> None:
-    assert len(inspect(open_movie(shared_data() / "micropillar" / "movie.tif")).bad_frames) == 0
-    folder = open_movie(shared_data() / "gold_ligament" / "frames")
+    assert len(inspect(open_movie(recording("micropillar") / "movie.tif")).bad_frames) == 0
+    folder = open_movie(recording("gold_ligament") / "frames")
     assert (len(folder), folder[0].image.shape) == (11, (639, 738))

@@ -1,27 +1,13 @@
 from __future__ import annotations
 
-import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tem_track.frames import Movie, open_movie
 from tem_track.records import Box
 from tem_track.simulate import build_scene
-
-DATA = Path(
-    os.environ.get("TEM_TRACK_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
-)
-
-
-def real(name: str) -> Path:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"the real recording {name} is not beside the repository")
-    return path
 
 
 @cache

@@ -8,7 +8,8 @@ import tifffile
 
 from tem_track.frames import open_movie
 from tem_track.propose import propose
-from tests.propose.scenes import made, overlap, real
+from tests.propose.scenes import made, overlap
+from tests.recordings import recording
 
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("rod_compression", {}),
@@ -92,13 +93,13 @@ def test_an_empty_picture_is_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["micropillar/movie.tif", "camera_avi/100_0306.AVI"])
 def test_other_movies_are_not_taken_for_a_test(name: str) -> None:
-    found = propose(open_movie(real(name)), mode="compression")
+    found = propose(open_movie(recording(name)), mode="compression")
     assert "tip" in found.missing
     assert "base" in found.missing
 
 
 def test_a_gold_ligament_is_not_taken_for_a_test() -> None:
-    files = sorted(real("gold_ligament/frames").glob("*.tif"))
+    files = sorted((recording("gold_ligament") / "frames").glob("*.tif"))
     movie = open_movie(np.stack([tifffile.imread(file) for file in files]))
     found = propose(movie, mode="tension")
     assert found.missing == ("bar", "tip", "specimen", "base")

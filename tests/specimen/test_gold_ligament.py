@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-from pathlib import Path
 
 import cv2
 import imageio.v3 as iio
@@ -14,14 +12,11 @@ from scipy.ndimage import distance_transform_edt
 
 from tem_track.records import Axis, Box, Frame, Match, Outline
 from tem_track.specimen import prepare_specimen
+from tests.recordings import recording
 
-ROOT = Path(os.environ.get("TEM_TRACK_DATA", Path(__file__).parents[3] / "shared" / "data"))
-FOLDER = ROOT / "gold_ligament"
 BOX = Box(140, 350, 190, 190)
 AXIS = Axis(48.0)
 CLOSE = {750: 750, 903: 906, 1749: 1734, 2415: 2442, 2853: 2832}
-
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no recording in {FOLDER}")
 
 
 def _fixed(along_px: float) -> Match:
@@ -32,7 +27,7 @@ def _fixed(along_px: float) -> Match:
 
 @pytest.fixture(scope="module")
 def outlines() -> dict[int, Outline]:
-    paths = sorted((FOLDER / "frames").glob("*.tif"))
+    paths = sorted((recording("gold_ligament") / "frames").glob("*.tif"))
     images = {int(path.stem[-6:]): iio.imread(path) for path in paths}
     tip, base = _fixed(100.0), _fixed(-100.0)
     sample = [(Frame(number, 0.0, image), tip, base) for number, image in images.items()]
@@ -64,7 +59,7 @@ def _upper(points: np.ndarray) -> np.ndarray:
 def test_the_outline_follows_the_authors_mask(
     outlines: dict[int, Outline], frame: int, mask: int
 ) -> None:
-    body = iio.imread(FOLDER / "masks" / f"frame_{mask:06d}.tif") > 0
+    body = iio.imread(recording("gold_ligament") / "masks" / f"frame_{mask:06d}.tif") > 0
     kernel = np.ones((3, 3), np.uint8)
     border = cv2.morphologyEx(body.astype(np.uint8), cv2.MORPH_GRADIENT, kernel) > 0
     distance = distance_transform_edt(~border)
