@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tem_track.tracking.average import average
 from tem_track.tracking.gather import Gathered
 from tem_track.tracking.moving import learn_pixels
-from tem_track.tracking.registration import asks_for_turn, fit_all
+from tem_track.tracking.registration import asks_for_turn, fit_all, turns_matter
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
 from tem_track.tracking.template import Template
@@ -21,8 +21,11 @@ __all__ = ["grow"]
 ROUNDS = 5
 
 
-def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
+def grow(own: Gathered, may_turn: bool = True) -> tuple[Look, NDArray[np.bool_]]:
     """Average the registered crops, and let the average register them again.
+
+    What moves otherwise in the box can look like a turn before it is left out; a turn that the
+    pixels which were kept do not show is taken back.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
         average(state, stack, splines, fits, inner.level)
         inner = state.pattern()
         fits = fit_all(stack, inner, state, fits)
-        if number == 0 and asks_for_turn(state, stack, inner):
+        if number == 0 and may_turn and asks_for_turn(state, stack, inner):
             state.turns = True
             splines = [coefficients(crop.image.astype(float), 3) for crop in stack]
             # the average is smeared by the turns; the one frame that it began with is not
@@ -58,4 +61,6 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
         learn_pixels(state, stack, fits, inner)
         state.early = False
         state.rounds += 1
+    if state.turns and not turns_matter(fits, state.shape):
+        return grow(own, may_turn=False)
     return settle(state, stack, fits), state.mask

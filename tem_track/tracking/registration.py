@@ -16,7 +16,14 @@ from tem_track.tracking.splines import MARGIN, moved
 from tem_track.tracking.template import Template
 from tem_track.tracking.threads import at_once
 
-__all__ = ["asks_for_turn", "fit_all", "good_fits", "residuals", "turned_by"]
+__all__ = [
+    "asks_for_turn",
+    "fit_all",
+    "good_fits",
+    "residuals",
+    "turned_by",
+    "turns_matter",
+]
 
 TURNS_RAD = (0.0, math.radians(2.5), math.radians(-2.5))
 """Turns from which the registration begins, where a turn is fitted."""
@@ -66,13 +73,26 @@ def asks_for_turn(state: Template, stack: list[Crop], pattern: Pattern) -> bool:
     some = stack[:: max(1, len(stack) // 24)]
     few = at_once(lambda crop: fit_crop(crop, pattern, state), some)
     state.turns = False
-    known = [fit for fit in few if fit is not None]
+    return turns_matter(few, state.shape)
+
+
+def turns_matter(fits: list[Fit | None], shape: tuple[int, int]) -> bool:
+    """Tell whether fitted turns spread by more than their uncertainty, and so far that it matters.
+
+    Parameters
+    ----------
+    fits : list of Fit or None
+        With a turn each.
+    shape : (int, int)
+        Height and width of the box.
+    """
+    known = [fit for fit in fits if fit is not None]
     if len(known) < 3:
         return False
     turns = np.array([fit.turn_rad for fit in known])
     u = np.median([math.sqrt(fit.chi2 * np.linalg.inv(fit.information)[2, 2]) for fit in known])
     spread = float(np.sqrt(np.mean((turns - np.median(turns)) ** 2)))
-    return spread > 4 * u and spread * 0.5 * min(state.shape) > TURN_MATTERS_PX
+    return spread > 4 * u and spread * 0.5 * min(shape) > TURN_MATTERS_PX
 
 
 def good_fits(fits: list[Fit | None]) -> list[int]:
