@@ -95,18 +95,22 @@ def _darkness(bands: FloatArray, t_px: FloatArray, middle: FloatArray, usual: fl
     """Return the largest darkness of three narrow windows about the midline of each band."""
     away = np.abs(t_px - middle[:, None])
     outer = away > 0.6 * usual + 4
-    background = np.array(
-        [
-            np.median(row[use]) if use.any() else np.nan
-            for row, use in zip(bands, outer, strict=True)
-        ]
-    )
+    background = _medians(bands, outer)
     found = []
     for shift in (-0.2 * usual, 0.0, 0.2 * usual):
         near = np.abs(t_px - middle[:, None] - shift) <= _WINDOW_PX / 2
         total = np.where(near, bands, 0.0).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
         found.append(1.0 - total / np.maximum(background, 1e-6))
     return np.asarray(np.nan_to_num(np.max(found, axis=0)))
+
+
+def _medians(rows: FloatArray, use: Mask) -> FloatArray:
+    """Return the median of what is used of each row; NaN where nothing is."""
+    ordered = np.sort(np.where(use, rows, np.inf), axis=1)
+    count = use.sum(axis=1)
+    at = np.arange(len(rows))
+    low, high = ordered[at, np.maximum(count - 1, 0) // 2], ordered[at, count // 2 % rows.shape[1]]
+    return np.where(count > 0, (low + high) / 2, np.nan)
 
 
 def _runs(flags: Mask) -> list[tuple[int, int]]:

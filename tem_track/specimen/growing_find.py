@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
-from scipy.signal import find_peaks
 
 from tem_track.records import FloatArray
 from tem_track.specimen.smooth import Mask
@@ -192,6 +191,8 @@ def _lobes(body: Mask, strip: Strip, face_px: FloatArray, several: bool) -> list
 
 def _cuts(height: FloatArray, several: bool) -> tuple[list[int], list[int]]:
     """Return the columns between which single tops lie, and the tops' columns."""
+    from scipy.signal import find_peaks  # costs a second
+
     padded = np.concatenate([[0.0], height, [0.0]])
     peaks, found = find_peaks(padded, prominence=_LEAST_PROMINENCE_PX, plateau_size=1)
     strong = found["prominences"] > _PROMINENCE * padded[peaks]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
-from scipy.stats import theilslopes
 
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, FloatArray, Frame, Image, Match, Outline
@@ -170,6 +169,8 @@ def _find_axis(drawn: _Drawn, kept: list[Sampled], guess: Axis) -> Axis:
 
 def _midline_slopes(model: SpecimenModel, kept: list[Sampled]) -> FloatArray:
     """Return dt/ds of the rough midline over the middle of the box, frame by frame."""
+    from scipy.stats import theilslopes  # costs half a second
+
     low, high = model.box_s_px
     slopes = []
     for item in kept[:: max(1, len(kept) // 20)]:
