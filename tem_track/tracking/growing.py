@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.tracking.average import average
+from tem_track.tracking.crops import Crop
+from tem_track.tracking.fit import Fit
 from tem_track.tracking.gather import Gathered
 from tem_track.tracking.moving import learn_pixels
-from tem_track.tracking.registration import asks_for_turn, fit_all, turns_matter
+from tem_track.tracking.registration import asks_for_turn, fit_all, good_fits, turns_matter
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
 from tem_track.tracking.template import Template
@@ -19,13 +21,14 @@ from tem_track.tracking.tracker import Look
 __all__ = ["grow"]
 
 ROUNDS = 5
+_AS_MUCH = 0.95
 
 
-def grow(own: Gathered, may_turn: bool = True) -> tuple[Look, NDArray[np.bool_]]:
+def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
     """Average the registered crops, and let the average register them again.
 
-    What moves otherwise in the box can look like a turn before it is left out; a turn that the
-    pixels which were kept do not show is taken back.
+    Where a first look asks for a turn, both ways are gone to their end: what moves otherwise in
+    the box can look like a turn before it is left out.
 
     Returns
     -------
@@ -33,6 +36,34 @@ def grow(own: Gathered, may_turn: bool = True) -> tuple[Look, NDArray[np.bool_]]
     bool (h, w)
         The pixels of the box that move with the target.
     """
+    grown, asks = _grown(own, turns=False)
+    if asks:
+        turning, _ = _grown(own, turns=True)
+        if _turns_better(turning, grown):
+            grown = turning
+    return settle(grown.state, grown.stack, grown.fits), grown.state.mask
+
+
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    state: Template
+    stack: list[Crop]
+    fits: list[Fit | None]
+
+    def kept(self) -> float:
+        """Return how much of box and frames agrees with the template."""
+        return float(self.state.mask.mean()) * len(good_fits(self.fits))
+
+
+def _turns_better(turning: _Grown, still: _Grown) -> bool:
+    """Tell whether a turn is seen in the pixels that were kept, and costs none of them."""
+    if not turns_matter(turning.fits, turning.state.shape):
+        return False
+    return turning.kept() > _AS_MUCH * still.kept()
+
+
+def _grown(own: Gathered, *, turns: bool) -> tuple[_Grown, bool]:
+    """Return the template after all rounds, and whether the first one asks for a turn."""
     stack = [own.reference, *own.crops]
     draft = own.draft
     state = Template(draft.point_px, draft.pattern.shape)
@@ -42,7 +73,7 @@ def grow(own: Gathered, may_turn: bool = True) -> tuple[Look, NDArray[np.bool_]]
     inner = replace(
         inner, share=inner.share * state.mask, slope_share=inner.slope_share * state.mask
     )
-    first = inner
+    first, asks = inner, False
     state.noise, state.base = inner.noise.astype(float), inner.level
     fits = fit_all(stack, inner, state)
     splines = [coefficients(crop.image.astype(float), 5) for crop in stack]
@@ -50,7 +81,7 @@ def grow(own: Gathered, may_turn: bool = True) -> tuple[Look, NDArray[np.bool_]]
         average(state, stack, splines, fits, inner.level)
         inner = state.pattern()
         fits = fit_all(stack, inner, state, fits)
-        if number == 0 and may_turn and asks_for_turn(state, stack, inner):
+        if number == 0 and turns:
             state.turns = True
             splines = [coefficients(crop.image.astype(float), 3) for crop in stack]
             # the average is smeared by the turns; the one frame that it began with is not
@@ -58,9 +89,9 @@ def grow(own: Gathered, may_turn: bool = True) -> tuple[Look, NDArray[np.bool_]]
             average(state, stack, splines, fits, first.level)
             inner = state.pattern()
             fits = fit_all(stack, inner, state, fits)
+        elif number == 0:
+            asks = asks_for_turn(state, stack, inner)
         learn_pixels(state, stack, fits, inner)
         state.early = False
         state.rounds += 1
-    if state.turns and not turns_matter(fits, state.shape):
-        return grow(own, may_turn=False)
-    return settle(state, stack, fits), state.mask
+    return _Grown(state, stack, fits), asks
