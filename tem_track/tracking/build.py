@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ from tem_track.tracking.gather import Gathering
 from tem_track.tracking.growing import grow
 from tem_track.tracking.linking import link
 from tem_track.tracking.structure import require_structure
+from tem_track.tracking.template import EARLY_ROUNDS
 from tem_track.tracking.threads import at_once
 from tem_track.tracking.tracker import Tracker
 
@@ -86,8 +88,18 @@ def _carried_on(
 
 
 def _finish(gathering: Gathering) -> Tracker:
+    """Return the tracker; a box is refused only where its edges, trusted sooner, fail as well."""
+    try:
+        return _finished(gathering, EARLY_ROUNDS)
+    except TrackingError:
+        with contextlib.suppress(TrackingError):
+            return _finished(gathering, 1)
+        raise
+
+
+def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
     target = gathering.target
-    grown = [grow(own) for own in gathering.looks]
+    grown = [grow(own, early_rounds) for own in gathering.looks]
     first = grown[0][0]
     looks = (first, *(link(first, look) for look, _ in grown[1:]))
     require_structure(gathering, looks)

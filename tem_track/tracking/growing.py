@@ -15,7 +15,7 @@ from tem_track.tracking.moving import learn_pixels
 from tem_track.tracking.registration import asks_for_turn, fit_all, good_fits, turns_matter
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
-from tem_track.tracking.template import Template
+from tem_track.tracking.template import EARLY_ROUNDS, Template
 from tem_track.tracking.tracker import Look
 
 __all__ = ["grow"]
@@ -24,11 +24,17 @@ ROUNDS = 5
 _AS_MUCH = 0.95
 
 
-def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
+def grow(own: Gathered, early_rounds: int = EARLY_ROUNDS) -> tuple[Look, NDArray[np.bool_]]:
     """Average the registered crops, and let the average register them again.
 
     Where a first look asks for a turn, both ways are gone to their end: what moves otherwise in
     the box can look like a turn before it is left out.
+
+    Parameters
+    ----------
+    own : Gathered
+    early_rounds : int
+        Rounds in which most regions decide.
 
     Returns
     -------
@@ -36,9 +42,9 @@ def grow(own: Gathered) -> tuple[Look, NDArray[np.bool_]]:
     bool (h, w)
         The pixels of the box that move with the target.
     """
-    grown, asks = _grown(own, turns=False)
+    grown, asks = _grown(own, early_rounds, turns=False)
     if asks:
-        turning, _ = _grown(own, turns=True)
+        turning, _ = _grown(own, early_rounds, turns=True)
         if _turns_better(turning, grown):
             grown = turning
     return settle(grown.state, grown.stack, grown.fits), grown.state.mask
@@ -62,11 +68,11 @@ def _turns_better(turning: _Grown, still: _Grown) -> bool:
     return turning.kept() > _AS_MUCH * still.kept()
 
 
-def _grown(own: Gathered, *, turns: bool) -> tuple[_Grown, bool]:
+def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bool]:
     """Return the template after all rounds, and whether the first one asks for a turn."""
     stack = [own.reference, *own.crops]
     draft = own.draft
-    state = Template(draft.point_px, draft.pattern.shape)
+    state = Template(draft.point_px, draft.pattern.shape, early_rounds=early_rounds)
     inner = draft.pattern
     state.usable = ~own.still.mask()
     state.mask = state.usable

@@ -46,7 +46,6 @@ and weights made from them would be made of chance.
 """
 FEWEST_FRAMES = 5
 """With fewer, a region's motion is not told from its noise."""
-EARLY_ROUNDS = 2
 EARLY_PX = 0.3
 """Motion of its own that every region is granted before anything is known of it.
 
@@ -89,7 +88,9 @@ def learn_pixels(
     most = max(OWN_MOTION_PX**2, ODD_MOTION * regions.typical(len(good)))
     odd = _moves_otherwise(excess, seen, by_grey, len(good), pattern, most)
     state.mask = (seen & ~odd)[inside]
-    state.trust = regions.capped() if state.rounds < EARLY_ROUNDS else regions.trust(len(good))
+    state.trust = (
+        regions.capped() if state.rounds < state.early_rounds else regions.trust(len(good))
+    )
     if len(good) < FEWEST_FRAMES:
         state.trust = 1.0
 

@@ -18,8 +18,10 @@ from tem_track.tracking.noise import variance
 from tem_track.tracking.splines import MARGIN, coefficients, moved
 from tem_track.tracking.tracker import Limits, Look
 
-__all__ = ["SLOPE_NOISE", "Template"]
+__all__ = ["EARLY_ROUNDS", "SLOPE_NOISE", "Template"]
 
+EARLY_ROUNDS = 2
+"""Rounds in which most regions decide, whatever is known of their own motion."""
 DETAIL_PX = 2.0
 SURE_DETAIL = 15.0
 SLOPE_NOISE = 1.4
@@ -43,6 +45,7 @@ class Template:
     free: FloatArray | None = None
     early: bool = True
     rounds: int = 0
+    early_rounds: int = EARLY_ROUNDS
     turns: bool = False
     meat: FloatArray | None = None
     wander_px: float = 1.0
