@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
-from tem_track.tracking.coarse import make_coarse
+from tem_track.tracking.coarse import make_coarse, reduce_image
 from tem_track.tracking.crops import SLACK
 from tem_track.tracking.fit import Pattern
 from tem_track.tracking.information import covariance_of, free_direction, information_of
@@ -93,7 +93,7 @@ class Template:
         pattern = self.pattern()
         inner = self.template[SLACK:-SLACK, SLACK:-SLACK]
         coarse = make_coarse(inner - pattern.level, self.mask)
-        rough = _rough_pattern(coarse.template, self.mask, coarse.factor)
+        rough = _rough_pattern(self.template - pattern.level, self.mask, coarse.factor)
         information = information_of(pattern, self.pivot_px, self.turns)
         free = free_direction(information)
         blurred = information[:2, :2] - self._noise_information(pattern) * np.eye(2)
@@ -126,12 +126,18 @@ def _detail(pattern: Pattern) -> NDArray[np.float32]:
     return np.asarray(fine / own, np.float32)
 
 
-def _rough_pattern(low: NDArray[np.float32], mask: NDArray[np.bool_], factor: int) -> Pattern:
-    h, w = low.shape
-    weight = cv2.resize(
-        mask[: h * factor, : w * factor].astype(np.float32), (w, h), interpolation=cv2.INTER_AREA
-    )
-    padded = np.pad(low.astype(float), MARGIN, mode="edge")
+def _rough_pattern(template: FloatArray, mask: NDArray[np.bool_], factor: int) -> Pattern:
+    """Reduce a template with its surroundings.
+
+    A ring of one reduced pixel around the box is real, so that an edge at the side of a tightly
+    drawn box still tells where the box is.
+    """
+    h, w = mask.shape[0] // factor, mask.shape[1] // factor
+    weight = reduce_image(mask.astype(np.float32), factor)
+    start = SLACK - factor
+    ring = template[start : SLACK + (h + 1) * factor, start : SLACK + (w + 1) * factor]
+    low = reduce_image(ring.astype(np.float32), factor)
+    padded = np.pad(low.astype(float), MARGIN - 1, mode="edge")
     flat = np.array([1, 0, 0, 1], np.float32)
     share = np.asarray(weight, np.float32)
     return Pattern(coefficients(padded, 3), share, share, flat, 0.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -178,9 +180,7 @@ def _refine(image: Image, look: Look, place: Place, *, patient: bool) -> tuple[F
     as long as nothing better is known.
     """
     fit, reason = None, "no fit"
-    ways = (_ROUGH_STARTS[:1], _ROUGH_STARTS)[: 2 if patient else 1]
-    for starts in ways if look.coarse.factor > 1 else ((),):
-        x, y, turn = rough_place(image, look, place, starts)
+    for x, y, turn in _starts(image, look, place, patient=patient):
         fit = fit_pattern(
             image, look.pattern, (x, y),
             turns=look.turns, pivot_px=look.pivot_px, turn_rad=turn, free=look.free,
@@ -191,6 +191,31 @@ def _refine(image: Image, look: Look, place: Place, *, patient: bool) -> tuple[F
     return fit, reason
 
 
+def _starts(
+    image: Image, look: Look, place: Place, *, patient: bool
+) -> Iterator[tuple[float, float, float]]:
+    """Yield places (x, y, turn) to begin the full fit at, the likeliest first.
+
+    The reduced fit can be off by half a reduced pixel where a part of the box is out of view, and
+    the full fit reaches two pixels: so around its place there are more to begin at.
+    """
+    factor = look.coarse.factor
+    if factor == 1:
+        yield (place.x_px, place.y_px, 0.0)
+        return
+    yield rough_place(image, look, place, _ROUGH_STARTS[:1])
+    if not patient:
+        return
+    x, y, turn = rough_place(image, look, place)
+    yield (x, y, turn)
+    step = _REACH_PX * max(1.0, factor / (4 * _REACH_PX))
+    for dx, dy in itertools.product((0, 1, -1), repeat=2):
+        if dx or dy:
+            yield (x + step * dx, y + step * dy, turn)
+
+
+_REACH_PX = 1.5
+"""How far from the right place the full fit is sure to find it."""
 _ROUGH_STARTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 """The coarse peak can be a reduced pixel off, and from there the fit can end in a false minimum."""
 _ROUGH_REACH = 2.5

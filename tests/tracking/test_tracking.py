@@ -287,3 +287,21 @@ def test_a_target_that_is_hidden_for_good_is_not_carried_over(spoil):
     tracker = build_trackers({0: images[0]}, scenes.sample(images), tip)["tip"]
     assert not tracker.found_frames
     assert all(tracker.locate(image).lost for image in images[14:])
+
+
+@pytest.mark.parametrize("box", [Box(179, 0, 121, 113), Box(165, 0, 135, 125)])
+def test_a_bar_in_the_corner_of_the_frame_is_kept_however_tight_its_box(box):
+    rng = np.random.default_rng(0)
+    camera = rng.normal(0, 1.2, (40, 2))
+    camera[0] = 0
+    y, x = np.indices((256, 300)).astype(float)
+    images = [
+        rng.poisson(150 * (1 - 0.97 * scenes.soft(x - 180 - dx) * scenes.soft(110 + dy - y)))
+        .clip(0, 255)
+        .astype(np.uint8)
+        for dx, dy in camera
+    ]
+    targets = [Target("bar", (Reference(0, box),), box.centre_px)]
+    bar = build_trackers({0: images[0]}, scenes.sample(images), targets)["bar"]
+    found = positions(bar, images) - positions(bar, images[:1])
+    assert np.abs(found - camera).max() < 0.08
