@@ -167,10 +167,17 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     references = _reference_frames(movie, experiment)
     sample = _Sample(movie, frame_range, progress)
     images = {index: frame.image for index, frame in references.items()}
-    trackers, without = _build_trackers(experiment, images, sample, targets)
+    trackers, without = _begin_trackers(experiment, images, sample, targets)
     reference = references[experiment.frames.reference]
-    specimen = _prepare_specimen(experiment, reference, sample, trackers)
-    axis, warnings = _loading_axis(experiment, specimen, sample, trackers)
+    walk = _Walk(experiment, trackers, sample)
+    try:
+        places = walk.looking_further(images, targets)
+        specimen = _prepare_specimen(experiment, walk, reference, places)
+    except _LooksChangedError as changed:
+        trackers = changed.trackers
+        walk = _Walk(experiment, trackers, sample)
+        specimen = _prepare_specimen(experiment, walk, reference, walk)
+    axis, warnings = _loading_axis(experiment, specimen, walk)
     for name in ("bar", "tip"):
         if name in trackers:
             require_axis(trackers[name], axis, name)
@@ -181,22 +188,22 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     return Plan(experiment, frame_range, trackers, specimen, axis, (*said, *without, *warnings))
 
 
-def _build_trackers(
+def _begin_trackers(
     experiment: Experiment,
     images: Mapping[int, Image],
     sample: Iterable[Frame],
     targets: Sequence[Target],
 ) -> tuple[dict[str, tracking.Tracker], tuple[str, ...]]:
     """Return the trackers; the base is a check of the others, and the run goes on without it."""
-    from tem_track.tracking import build_trackers
+    from tem_track.tracking import begin_trackers
 
     try:
-        return build_trackers(images, sample, targets), ()
+        return begin_trackers(images, sample, targets), ()
     except TrackingError as error:
         others = [target for target in targets if target.name != "base"]
         if experiment.base is None or not others:
             raise
-        trackers = build_trackers(images, sample, others)
+        trackers = begin_trackers(images, sample, others)
         return trackers, (f"the base is not followed: {error}",)
 
 
@@ -330,14 +337,21 @@ class _Sample:
             self._kept = [frame for frame in kept if frame.ok]
 
 
-def _locate(
-    trackers: Mapping[str, tracking.Tracker], frame: Frame, level: Axis | None = None
+def _locate(trackers: Mapping[str, tracking.Tracker], frame: Frame) -> dict[str, Match]:
+    return {name: tracker.locate(frame.image) for name, tracker in trackers.items()}
+
+
+def _levelled(
+    trackers: Mapping[str, tracking.Tracker],
+    frame: Frame,
+    found: Mapping[str, Match],
+    level: Axis | None,
 ) -> dict[str, Match]:
-    """Find every target; `level` is given where the base does not travel across the axis."""
-    found = {name: tracker.locate(frame.image) for name, tracker in trackers.items()}
+    """Return what was found; `level` is given where the base does not travel across the axis."""
+    known = dict(found)
     if level is not None and "base" in found:
-        found["base"] = _not_along_its_edge(trackers, frame, found, level)
-    return found
+        known["base"] = _not_along_its_edge(trackers, frame, found, level)
+    return known
 
 
 def _level(experiment: Experiment) -> Axis | None:
@@ -371,58 +385,99 @@ def _not_along_its_edge(
     return again
 
 
+Place = tuple[Frame, Match, Match | None]
+"""A frame, where the tip is, and what the specimen stands on."""
+
+
+class _Walk:
+    """The sample once more, with every target found in it; what was found is remembered."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        trackers: Mapping[str, tracking.Tracker],
+        sample: Iterable[Frame],
+    ) -> None:
+        self.trackers = trackers
+        self.found: dict[int, dict[str, Match]] = {}
+        self._sample = sample
+        self._level = _level(experiment)
+
+    def __iter__(self) -> Iterator[Place]:
+        from tem_track.tracking import in_turn
+
+        for frame, found in in_turn(self._located, self._sample):
+            self.found[frame.index] = found
+            yield self._place(frame, found)
+
+    def place(self, frame: Frame) -> Place:
+        """Return a frame of which nothing is remembered."""
+        return self._place(*self._located(frame))
+
+    def _located(self, frame: Frame) -> tuple[Frame, dict[str, Match]]:
+        return frame, _locate(self.trackers, frame)
+
+    def _place(self, frame: Frame, found: Mapping[str, Match]) -> Place:
+        known = _levelled(self.trackers, frame, found, self._level)
+        return frame, known.get("tip", Match.none()), _stand(known)
+
+    def looking_further(
+        self, images: Mapping[int, Image], targets: Sequence[Target]
+    ) -> Iterator[Place]:
+        """Walk, and see at the end whether a target's look has changed for good.
+
+        Raises
+        ------
+        _LooksChangedError
+            It has, and what was walked with the first looks is to be walked again.
+        """
+        from tem_track.tracking import carry_on
+
+        yield from self
+        own = [target for target in targets if target.name in self.trackers]
+        trackers = carry_on(self.trackers, self.found, images, self._sample, own)
+        if any(trackers[name] is not self.trackers[name] for name in trackers):
+            raise _LooksChangedError(trackers)
+
+
+class _LooksChangedError(Exception):
+    """Says with which trackers to begin again."""
+
+    def __init__(self, trackers: dict[str, tracking.Tracker]) -> None:
+        super().__init__()
+        self.trackers = trackers
+
+
 def _prepare_specimen(
-    experiment: Experiment,
-    reference: Frame,
-    sample: Iterable[Frame],
-    trackers: Mapping[str, tracking.Tracker],
+    experiment: Experiment, walk: _Walk, reference: Frame, places: Iterable[Place]
 ) -> SpecimenModel | GrowthModel | None:
     if experiment.specimen is None:
+        deque(places, maxlen=0)
         return None
     from tem_track.specimen import prepare_growth, prepare_specimen
 
-    level = _level(experiment)
-
-    def located(frame: Frame) -> tuple[Frame, Match, Match | None]:
-        seen = {k: t for k, t in trackers.items() if k != "bar" or level is not None}
-        found = _locate(seen, frame, level)
-        return frame, found.get("tip", Match.none()), _stand(found)
-
+    boxes: dict[str, Any] = {
+        "axis": experiment.axis,
+        "polarity": experiment.polarity,
+        "tip_box": experiment.tip.box if experiment.tip else None,
+        "base_box": experiment.base.box if experiment.base else None,
+    }
+    begin, box = walk.place(reference), experiment.specimen.box
     if experiment.mode == "growth":
-        return prepare_growth(
-            located(reference),
-            map(located, sample),
-            experiment.specimen.box,
-            axis=experiment.axis,
-            polarity=experiment.polarity,
-            tip_box=experiment.tip.box if experiment.tip else None,
-            base_box=experiment.base.box if experiment.base else None,
-        )
-    return prepare_specimen(
-        located(reference),
-        map(located, sample),
-        experiment.specimen.box,
-        shape=experiment.specimen.shape,
-        mode=experiment.mode,
-        axis=experiment.axis,
-        polarity=experiment.polarity,
-        tip_box=experiment.tip.box if experiment.tip else None,
-        base_box=experiment.base.box if experiment.base else None,
-    )
+        return prepare_growth(begin, places, box, **boxes)
+    shape, mode = experiment.specimen.shape, experiment.mode
+    return prepare_specimen(begin, places, box, shape=shape, mode=mode, **boxes)
 
 
 def _loading_axis(
-    experiment: Experiment,
-    specimen: SpecimenModel | GrowthModel | None,
-    sample: Iterable[Frame],
-    trackers: Mapping[str, tracking.Tracker],
+    experiment: Experiment, specimen: SpecimenModel | GrowthModel | None, walk: _Walk
 ) -> tuple[Axis, tuple[str, ...]]:
     if experiment.axis is not None:
         return experiment.axis, ()
     if specimen is not None:
         return specimen.axis, ()
     rough = experiment.rough_axis
-    found = _axis_of_motion(sample, trackers, rough)
+    found = _axis_of_motion(walk, rough)
     if found is not None:
         return found, ()
     return rough, (
@@ -431,15 +486,11 @@ def _loading_axis(
     )
 
 
-def _axis_of_motion(
-    sample: Iterable[Frame], trackers: Mapping[str, tracking.Tracker], rough: Axis
-) -> Axis | None:
+def _axis_of_motion(walk: _Walk, rough: Axis) -> Axis | None:
     """Return the direction that the tip moves in against the bar, none where it hardly moves."""
-    pair = {name: trackers[name] for name in ("bar", "tip") if name in trackers}
-    if len(pair) < 2:
+    if not {"bar", "tip"} <= set(walk.trackers):
         return None
-    found = [_locate(pair, frame) for frame in sample]
-    good = [f for f in found if not f["bar"].lost and not f["tip"].lost]
+    good = [f for f in walk.found.values() if not f["bar"].lost and not f["tip"].lost]
     if len(good) < 5:
         return None
     motion = np.array(
@@ -469,7 +520,8 @@ def observe(frame: Frame, plan: Plan, settled: Mapping[str, Match] | None = None
     """
     if not frame.ok:
         return Observation(frame.index, frame.time_s, False, "")
-    matches = _locate(plan.trackers, frame, _level(plan.experiment)) | dict(settled or {})
+    found = _locate(plan.trackers, frame)
+    matches = _levelled(plan.trackers, frame, found, _level(plan.experiment)) | dict(settled or {})
     return Observation(
         frame.index,
         frame.time_s,

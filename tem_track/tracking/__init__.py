@@ -7,8 +7,17 @@ itself. Choices that need the whole sequence are made on the matches, by `choose
 from __future__ import annotations
 
 from tem_track.tracking.aperture import require_axis
-from tem_track.tracking.build import build_trackers
+from tem_track.tracking.build import begin_trackers, build_trackers, carry_on
 from tem_track.tracking.sequence import choose
+from tem_track.tracking.threads import in_turn
 from tem_track.tracking.tracker import Tracker
 
-__all__ = ["Tracker", "build_trackers", "choose", "require_axis"]
+__all__ = [
+    "Tracker",
+    "begin_trackers",
+    "build_trackers",
+    "carry_on",
+    "choose",
+    "in_turn",
+    "require_axis",
+]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tem_track.errors import TrackingError
-from tem_track.records import Frame, Image, Reference, Target
+from tem_track.records import Frame, Image, Match, Reference, Target
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
 from tem_track.tracking.gather import Gathering
 from tem_track.tracking.growing import grow
 from tem_track.tracking.linking import link
 from tem_track.tracking.structure import require_structure
 from tem_track.tracking.template import EARLY_ROUNDS
-from tem_track.tracking.threads import at_once
+from tem_track.tracking.threads import at_once, in_turn
 from tem_track.tracking.tracker import Tracker
 
-__all__ = ["build_trackers"]
+__all__ = ["begin_trackers", "build_trackers", "carry_on"]
 
 
 def build_trackers(
@@ -45,11 +45,51 @@ def build_trackers(
     TrackingError
         A box lies outside its frame, is too small, or holds nothing that could be followed.
     """
+    trackers = begin_trackers(references, sample, targets)
+    if isinstance(sample, Iterator):
+        return trackers
+
+    def located(frame: Frame) -> tuple[int, dict[str, Match]]:
+        return frame.index, {name: each.locate(frame.image) for name, each in trackers.items()}
+
+    seen = dict(in_turn(located, (frame for frame in sample if frame.ok)))
+    return carry_on(trackers, seen, references, sample, targets)
+
+
+def begin_trackers(
+    references: Mapping[int, Image], sample: Iterable[Frame], targets: Sequence[Target]
+) -> dict[str, Tracker]:
+    """Prepare one tracker a target from the references that are named; as `build_trackers`."""
     found = at_once(_finish, _gathered(references, sample, targets))
-    return {
-        target.name: _carried_on(tracker, target, references, sample)
-        for target, tracker in zip(targets, found, strict=True)
-    }
+    return {target.name: tracker for target, tracker in zip(targets, found, strict=True)}
+
+
+def carry_on(
+    trackers: Mapping[str, Tracker],
+    seen: Mapping[int, Mapping[str, Match]],
+    references: Mapping[int, Image],
+    sample: Iterable[Frame],
+    targets: Sequence[Target],
+) -> dict[str, Tracker]:
+    """Return the trackers, each with a further look where its target's look changes for good.
+
+    Parameters
+    ----------
+    trackers : mapping of str to Tracker
+        From `begin_trackers`.
+    seen : mapping of int to mapping of str to Match
+        What they found in every frame of the sample, in the frames' order.
+    references, sample, targets
+        As for `build_trackers`. The sample is read again only where a look has changed.
+    """
+    changed = dict(trackers)
+    for target in targets:
+        lost = lost_stretches([(index, found[target.name]) for index, found in seen.items()])
+        if lost:
+            frames = [frame for frame in sample if frame.index in lost]
+            tracker = trackers[target.name]
+            changed[target.name] = _carried_on(tracker, frames, target, references, sample)
+    return changed
 
 
 def _gathered(
@@ -65,11 +105,15 @@ def _gathered(
 
 
 def _carried_on(
-    tracker: Tracker, target: Target, references: Mapping[int, Image], sample: Iterable[Frame]
+    tracker: Tracker,
+    lost: Iterable[Frame],
+    target: Target,
+    references: Mapping[int, Image],
+    sample: Iterable[Frame],
 ) -> Tracker:
-    """Return the tracker with a further look where the target's look has changed for good."""
+    """Return the tracker with a further look where one is found in the frames that are lost."""
     images, named = dict(references), list(target.references)
-    for frame in lost_stretches(tracker, sample):
+    for frame in lost:
         place = outline_at(frame.image, target, tracker.looks[0])
         if place is not None and frame.index not in images:
             images[frame.index] = frame.image

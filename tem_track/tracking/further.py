@@ -8,14 +8,14 @@ has no such outline, and an over-exposed or blurred stretch is lost and stays so
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.records import Box, Frame, Image, Target
+from tem_track.records import Box, Image, Match, Target
 from tem_track.tracking.coarse import reduce_image
 from tem_track.tracking.fit import part_at_peak
 from tem_track.tracking.linking import linked
@@ -35,25 +35,26 @@ LEAST_SHARP = 0.5
 """Least steepness over contrast of a further look, over that of the first."""
 
 
-def lost_stretches(tracker: Tracker, sample: Iterable[Frame]) -> list[Frame]:
+def lost_stretches(found: Sequence[tuple[int, Match]]) -> set[int]:
     """Return the middle frame of every stretch at an end of the movie that is lost throughout.
 
-    A sample that can be read only once gives none.
+    Parameters
+    ----------
+    found : sequence of (int, Match)
+        The sampled frames in order, by number, and what was found in each.
     """
-    if isinstance(sample, Iterator):
-        return []
-    found = [(f.index, m.lost, m.reason) for f in sample if f.ok for m in [tracker.locate(f.image)]]
+    lost = [(index, match.lost, match.reason) for index, match in found]
     middles = set()
-    for rows in (found, found[::-1]):
+    for rows in (lost, lost[::-1]):
         stretch = []
-        for index, lost, reason in rows:
-            if not lost:
+        for index, is_lost, reason in rows:
+            if not is_lost:
                 break
             stretch.append((index, reason in CHANGED))
-        enough = max(FEWEST_FRAMES, FEWEST_PART * len(found))
-        if enough <= len(stretch) < len(found) and np.mean([c for _, c in stretch]) > 0.5:
+        enough = max(FEWEST_FRAMES, FEWEST_PART * len(lost))
+        if enough <= len(stretch) < len(lost) and np.mean([c for _, c in stretch]) > 0.5:
             middles.add(stretch[len(stretch) // 2][0])
-    return [frame for frame in sample if frame.index in middles] if middles else []
+    return middles
 
 
 def outline_at(image: Image, target: Target, look: Look) -> Box | None:

@@ -1,13 +1,14 @@
-"""The same for many crops at once: compiled loops and OpenCV leave the interpreter to others."""
+"""The same for many crops or frames: compiled loops and OpenCV leave the interpreter free."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["at_once"]
+__all__ = ["at_once", "in_turn"]
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -20,3 +21,19 @@ def at_once(function: Callable[[Item], Answer], items: Iterable[Item]) -> list[A
     """
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return list(pool.map(function, items))
+
+
+def in_turn(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+    """Yield what `at_once` returns; items are taken a few ahead, so that large ones do not pile up.
+
+    The same is asked of the function.
+    """
+    threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Answer]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
