@@ -22,7 +22,7 @@ from tem_track.mechanics.unloading import (
     fit_unloading,
     plate_reduced_modulus_GPa,
 )
-from tem_track.mechanics.yielding import offset_yield, proportional_limit
+from tem_track.mechanics.yielding import Yield, offset_yield, proportional_limit, smoothed
 from tem_track.records import FloatArray
 
 __all__ = ["elasticity"]
@@ -136,14 +136,12 @@ def _yields(case: Case, found: Modulus) -> dict[str, Any]:
     u_strain = points["u_strain_eng"][rows]
     common = _budget(case, 0.0).relative
     keys: dict[str, Any] = {}
-    for name, offset in _OFFSETS.items():
-        result = offset_yield(
-            strain,
-            stress,
-            found,
-            offset,
-            float(np.nan_to_num(known_median(u_strain))),
-            float(np.nan_to_num(known_median(u_stress))),
+    one_point = [float(np.nan_to_num(known_median(u))) for u in (u_strain, u_stress)]
+    readings = {name: (stress, offset) for name, offset in _OFFSETS.items()}
+    readings["_smoothed"] = (smoothed(stress), _OFFSETS[""])
+    for name, (curve, offset) in readings.items():
+        result = (
+            Yield() if curve is None else offset_yield(strain, curve, found, offset, *one_point)
         )
         keys[f"offset_yield{name}_MPa"] = number(result.stress_MPa)
         u = math.hypot(result.u_stress_MPa, common * result.stress_MPa)

