@@ -98,8 +98,8 @@ def smoothed(stress: FloatArray) -> FloatArray | None:
     """Return the stress after a cubic through eleven neighbours, None for a record below 100.
 
     As programs for tensile tests do it. Where noise exceeds one per cent of the stress it nearly
-    halves the error of an offset yield; where the stress falls within a few points after the yield it
-    mixes peak and plateau.
+    halves the error of an offset yield; where the stress falls soon after the yield it mixes peak
+    and plateau.
 
     Parameters
     ----------
