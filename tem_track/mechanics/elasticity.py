@@ -137,7 +137,9 @@ def _yields(case: Case, found: Modulus) -> dict[str, Any]:
     common = _budget(case, 0.0).relative
     keys: dict[str, Any] = {}
     one_point = [float(np.nan_to_num(known_median(u))) for u in (u_strain, u_stress)]
-    readings = {name: (stress, offset) for name, offset in _OFFSETS.items()}
+    readings: dict[str, tuple[FloatArray | None, float]] = {
+        name: (stress, offset) for name, offset in _OFFSETS.items()
+    }
     readings["_smoothed"] = (smoothed(stress), _OFFSETS[""])
     for name, (curve, offset) in readings.items():
         result = (
