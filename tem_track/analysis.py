@@ -9,7 +9,6 @@ columns into mechanics.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from tem_track import mechanics
 from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replace_row
 from tem_track.config import Experiment
+from tem_track.cores import cores, one_thread_a_routine
 from tem_track.errors import ConfigError, TrackingError
 from tem_track.frames import doubts
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
@@ -150,6 +150,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 # --------------------------------------------------------------------------- once a movie
 
 
+@one_thread_a_routine()
 def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silent) -> Plan:
     """Look at a sample of the movie and build what every frame is measured with.
 
@@ -572,10 +573,10 @@ def measure(
     workers : int, optional
         Threads that measure; by default one a core. Their number changes no result.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or cores()
     finished, total = set(done), len(plan.frame_range)
     count = len(finished)
-    with ThreadPoolExecutor(workers) as pool:
+    with one_thread_a_routine(), ThreadPoolExecutor(workers) as pool:
         for stretch in _stretches(plan.frame_range, finished):
             frames = movie.frames(stretch[0][0], stretch[-1][-1])
             observed = _in_order(pool, frames, plan, 2 * workers)
@@ -638,6 +639,7 @@ def _block(observations: Sequence[Observation], plan: Plan) -> Block:
 # --------------------------------------------------------------------------- all frames together
 
 
+@one_thread_a_routine()
 def assemble(movie: Movie, plan: Plan, blocks: Sequence[Block]) -> Result:
     """Join the blocks, settle what needs the whole sequence, and calculate."""
     import pandas as pd
@@ -667,6 +669,7 @@ def settle(movie: Movie, plan: Plan, block: Block) -> None:
         replace_row(block, row, _block([observe(frame, plan, changed[row])], plan))
 
 
+@one_thread_a_routine()
 def calculate(
     measurement: Measurement, experiment: Experiment, axis: Axis, warnings: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -8,7 +8,6 @@ its journal to the next worker, so that nothing measured is measured again.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from uuid import uuid4
 from tem_track import __version__
 from tem_track.analysis import Plan, Progress
 from tem_track.config import experiment_to_toml, load_experiment
+from tem_track.cores import cores
 from tem_track.errors import ConfigError, TemTrackError
 from tem_track.frames import sha256
 from tem_track.run import PROVENANCE, default_folder, measure_part, parts_of, plan_of, run
@@ -139,7 +139,7 @@ def _client(jobs: int | None, scheduler: str | None) -> Iterator[Any]:
         with client:
             yield client
         return
-    count = jobs if jobs is not None else os.cpu_count() or 1
+    count = jobs if jobs is not None else cores()
     with (
         LocalCluster(
             n_workers=count,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import tifffile
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import tem_track
+from tem_track import analysis
 from tests.small import write_small
 
 
@@ -30,3 +34,26 @@ def test_what_the_files_tags_say_is_held_against_the_experiment(tmp_path: Path) 
     warnings = tem_track.analyse(movie, experiment).summary["warnings"]
     assert any("2.5 nm/px, the experiment 2 " in text for text in warnings)
     assert any("every 0.1 s, the experiment every 0.5 s" in text for text in warnings)
+
+
+def test_linear_algebra_is_kept_to_one_thread_and_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    observe = analysis.observe
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(_threads_of_linear_algebra())
+        return observe(*arguments)
+
+    monkeypatch.setattr(analysis, "observe", watched)
+    experiment = tem_track.load_experiment(write_small(tmp_path, 12))
+    with threadpool_limits(3, user_api="blas"):
+        tem_track.analyse(tem_track.open_movie(experiment.movie_path), experiment)
+        assert _threads_of_linear_algebra() == 3
+    assert set(seen) == {1}
+
+
+def _threads_of_linear_algebra() -> int:
+    pools = threadpool_info()
+    return max(pool["num_threads"] for pool in pools if pool["user_api"] == "blas")

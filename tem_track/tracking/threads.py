@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from tem_track.cores import cores
 
 __all__ = ["at_once", "in_turn"]
 
@@ -19,7 +20,7 @@ def at_once(function: Callable[[Item], Answer], items: Iterable[Item]) -> list[A
 
     The function must depend on its item alone, so that the answers do not depend on the threads.
     """
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(pool.map(function, items))
 
 
@@ -28,7 +29,7 @@ def in_turn(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterat
 
     The same is asked of the function.
     """
-    threads = os.cpu_count() or 1
+    threads = cores()
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Answer]] = deque()
         for item in items:
