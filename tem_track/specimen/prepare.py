@@ -45,7 +45,7 @@ _FRONT_PX = 42
 _END_PX = 6.0
 _FOOT_PX = 8.0
 _DRAWN_PX = 20.0  # how far a hand draws a face off
-_CLEAR_STEP = 0.08
+_CLEAR_STEP, _PLAIN_STEP = 0.08, 0.25
 _SURE_PX, _APART_PX = 0.15, 1.5  # a base as dark as its specimen shows no step under the foot
 _PATCH_PX = (30, 10)
 _VAGUE_DEG = 3.0
@@ -481,7 +481,8 @@ def _central_step(
         weaker = not is_close or abs(close.height) < 0.6 * abs(wide.height)
         if weaker and clear(wide, drawn, _DRAWN_PX):
             return wide.s_px
-    doubtful = close.u_px > _SURE_PX and abs(close.s_px - otherwise) > _APART_PX
+    faint = abs(close.height) < _PLAIN_STEP * level and close.u_px > _SURE_PX
+    doubtful = faint and abs(close.s_px - otherwise) > _APART_PX
     return close.s_px if is_close and not doubtful else otherwise
 
 
