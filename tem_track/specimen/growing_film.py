@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
 from tem_track.specimen.growing_find import Darkness
+from tem_track.specimen.resampling import resampled
 from tem_track.specimen.smooth import Mask
 
 __all__ = ["learn_film", "without_film"]
@@ -83,10 +84,7 @@ def without_film(
     grey: NDArray[np.float32], film: FloatArray, shift_px: tuple[float, float]
 ) -> NDArray[np.float32]:
     """Divide a strip by the film, which lies `shift_px` (s, t) from where it was learnt."""
-    rows, columns = grey.shape
-    move = np.array([[1.0, 0.0, shift_px[1]], [0.0, 1.0, shift_px[0]]])
-    moved = cv2.warpAffine(
-        film.astype(np.float32), move, (columns, rows), flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_CONSTANT, borderValue=1.0,
-    )  # fmt: skip
+    around = np.pad(film.astype(np.float32), 2, constant_values=1.0)
+    back = np.array([[1.0, 0.0, 2 - shift_px[1]], [0.0, 1.0, 2 - shift_px[0]]])
+    moved = resampled(around, back, grey.shape, 1.0)
     return np.asarray(grey / np.maximum(moved, 0.2), dtype=np.float32)

@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import Axis, Box, FloatArray, Image
+from tem_track.specimen.resampling import resampled
 
 __all__ = ["Crop", "Grid", "Strip", "crop_around", "project_box", "straighten"]
 
@@ -190,16 +190,7 @@ def _resample(crop: Crop, grid: Grid) -> Float32Array:
         ]
     )
     source = crop.image.astype(np.float32, copy=False)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    out = cv2.warpAffine(
-        source,
-        matrix,
-        (grid.n_t, grid.n_s),
-        flags=flags,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=float("nan"),
-    )
-    return np.asarray(out, dtype=np.float32)
+    return resampled(source, matrix, (grid.n_s, grid.n_t), math.nan)
 
 
 def _cut(crop: Crop, grid: Grid) -> Crop:
