@@ -12,7 +12,7 @@ __all__ = ["ahead"]
 
 _CHUNK_BYTES = 600_000
 _CHUNK_FRAMES = 32
-_CHUNKS = 3
+_CHUNKS = 2
 _POLL_S = 0.1
 
 _Message = tuple[list[Frame], BaseException | None, bool]
@@ -62,7 +62,7 @@ class _Producer(threading.Thread):
 def ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
     """Yield the frames in order while a thread decodes the next ones.
 
-    At most about three megabytes or, of larger frames, five frames wait: more would push the
+    At most about two megabytes or, of larger frames, four frames wait: more would push the
     decoder's own pictures out of the processor's cache. An error of the reader is raised where
     it happened, after the frames before it.
     """
@@ -71,7 +71,9 @@ def ahead(frames: Iterable[Frame]) -> Iterator[Frame]:
     try:
         while True:
             chunk, error, last = producer.messages.get()
-            yield from chunk
+            chunk.reverse()
+            while chunk:
+                yield chunk.pop()  # a frame's memory is free for the decoder once it is used
             if error is not None:
                 raise error
             if last:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ import av
 from av.packet import PacketSideData
 
 from tem_track.errors import MovieError
+from tem_track.frames.complaints import complaints, count_silently
 from tem_track.frames.patience import PatientFile, wait_until_there
 
-__all__ = ["READ_ERRORS", "Video"]
+__all__ = ["IN_FRAME_THREADS", "READ_ERRORS", "Video"]
 
 READ_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 """What PyAV raises over damaged data."""
@@ -41,39 +41,16 @@ _INTRA_ONLY, _REORDERS = 1, 8
 _QUIBBLING = {"mjpeg"}
 """Decoders that complain about harmless oddities of cameras; what is wrong they refuse."""
 
-_BLIND_IN_THREADS = {"h264"}
-"""Decoders that do not look for holes in a picture whose slices several threads decode."""
+IN_FRAME_THREADS = {"h264"}
+"""Decoders that can work on several frames at a time in threads of their own.
+
+In threads on the slices of a picture, which are the default, H.264 is not searched for holes.
+"""
 
 _PICTURES_ALONE = {"png"}
 """Decoders that add a picture to the one before unless its packet is called a key frame."""
 
 _CLEAN_WHEN_FLUSHED = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp8", "vp9", "av1"}
-
-_complaints_lock = threading.Lock()
-"""FFmpeg has one log for the whole process."""
-
-
-@contextlib.contextmanager
-def _complaints() -> Iterator[Callable[[], bool]]:
-    """Listen to FFmpeg's log; gives a function that says whether there were complaints.
-
-    Besides errors, a decoder's word that it has filled in what it could not decode counts,
-    which it says in the tone of an information.
-    """
-    log = av.logging
-    with _complaints_lock:
-        level, errors = log.get_level(), log.get_last_error()[0]
-        log.set_level(log.INFO)
-        try:
-            with log.Capture(local=False) as lines:
-                yield (
-                    lambda: (
-                        log.get_last_error()[0] != errors
-                        or any(line[2].startswith("concealing") for line in lines)
-                    )
-                )
-        finally:
-            log.set_level(level)
 
 
 class Video:
@@ -89,6 +66,7 @@ class Video:
         self.path = path
         self._options = _OPTIONS | (options or {})
         self._file = PatientFile(path)
+        self._in_background = False
         self._container = _opened(path, self._options)
         try:
             self.stream = self._video_stream()
@@ -172,17 +150,42 @@ class Video:
         clean : bool
             False where the decoder complained but went on, as most old codecs' do.
         """
-        padded: Any = memoryview(data + _PADDING)
-        packet: Any = av.Packet(padded[: len(data)])
+        packet = self._padded(data)
         # PyAV keeps the tag by its identity, so it must be an object of its own: equal small
         # integers are one object, and two packets would share it.
         packet.opaque = [ordinal]
         packet.is_keyframe = self.codec in _PICTURES_ALONE
         if self._palette is not None:
             self._palette.to_packet(packet, move=False)
-        with _complaints() as complaints:
+        with complaints(self.codec) as heard:
             frames: list[Any] = self._context.decode(packet)
-        return frames, self.codec in _QUIBBLING or not complaints()
+        return frames, self.codec in _QUIBBLING or not heard()
+
+    def decode_in_background(self, data: bytes, ordinal: int) -> list[Any]:
+        """Decode one packet in frame threads; the pictures released have its number as `pts`.
+
+        They are those of earlier packets. What was wrong with a packet is raised or complained
+        about by the time its own picture would be released.
+        """
+        packet = self._padded(data)
+        packet.pts = ordinal
+        frames: list[Any] = self._context.decode(packet)
+        return frames
+
+    @staticmethod
+    def _padded(data: bytes) -> Any:
+        padded: Any = memoryview(data + _PADDING)
+        return av.Packet(padded[: len(data)])
+
+    def work_in_background(self, in_background: bool) -> None:
+        """Let the decoder work in frame threads, or in this one; it forgets what it has seen."""
+        self.forget()
+        if in_background != self._in_background:
+            self._in_background = in_background
+            if self._context.is_open:
+                self.renew()
+            else:
+                self._set_threads(self._context)
 
     @staticmethod
     def ordinal(frame: Any) -> int:
@@ -209,6 +212,7 @@ class Video:
 
     def renew(self) -> None:
         """Take a new decoder: damage may have left wrong settings in the old one."""
+        self._wait_for_threads()
         self._container.close()
         wait_until_there(self.path)
         self._container = _opened(self.path, self._options)
@@ -219,17 +223,36 @@ class Video:
         context = self.stream.codec_context
         context.options = {"err_detect": _STRICT}
         context.copy_opaque = True
-        if context.name in _BLIND_IN_THREADS:
-            context.thread_count = 1
+        self._set_threads(context)
         return context
+
+    def _set_threads(self, context: Any) -> None:
+        if context.name not in IN_FRAME_THREADS:
+            return
+        if self._in_background:
+            context.thread_type, context.thread_count = "FRAME", 0
+        else:
+            context.thread_type, context.thread_count = "SLICE", 1
+
+    def _wait_for_threads(self) -> None:
+        """Wait until no thread of the decoder works.
+
+        It must not be freed before: a thread that complains would wait for the interpreter,
+        which would wait for the thread.
+        """
+        if self._in_background and self._context.is_open:
+            self._context.flush_buffers()
 
     def close(self) -> None:
         """Close the file."""
+        self._wait_for_threads()
         self._file.close()
         self._container.close()
 
     def __del__(self) -> None:
         # A reading that is dropped half-way leaves nobody else to close the file.
+        if hasattr(self, "_context"):
+            self._wait_for_threads()
         if hasattr(self, "_file"):
             self._file.close()
 
@@ -242,9 +265,7 @@ def _has_tag(context: Any) -> bool:
 
 
 def _opened(path: Path, options: dict[str, str]) -> Any:
-    if av.logging.get_level() is None:
-        av.logging.set_level(av.logging.PANIC)  # count complaints, print none
-        av.logging.set_skip_repeated(False)
+    count_silently()
     try:
         return av.open(str(path), options=options, metadata_errors="replace")
     except READ_ERRORS as error:

@@ -10,12 +10,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tem_track.frames.container import READ_ERRORS, Video
 from tem_track.frames.jpeg import TableCheck
 from tem_track.frames.movie import Picture
-from tem_track.frames.packets import DEEPEST_REORDERING, PacketTable, ranks
+from tem_track.frames.packets import DEEPEST_REORDERING, PacketTable, ranks, trusted_keys
 from tem_track.frames.pixels import grey_values
 
 __all__ = ["Decoder", "in_order_of_output"]
@@ -44,10 +43,11 @@ class Decoder:
     def __init__(self, video: Video, table: PacketTable) -> None:
         self._video, self._table = video, table
         self._by_keys = video.intra_only or video.codec in _HONEST_KEYS
-        self._keys = _trusted_keys(table)
+        self._keys = trusted_keys(table)
         self._key_set = frozenset(self._keys.tolist())
         self._spoilt = False
         self._unclean: set[int] = set()
+        video.work_in_background(False)
         self._begin(0)
 
     def picture(self, index: int) -> Picture:
@@ -284,23 +284,6 @@ class Decoder:
         if frame.format.name != self._video.pixel_format:
             return None, f"has another pixel format, {frame.format.name}"
         return grey_values(frame), ""
-
-
-def _trusted_keys(table: PacketTable) -> NDArray[np.int64]:
-    """Return the key packets that are shown after everything before them in the file.
-
-    Where most key frames are shown before all that follows, one that is not has a wrong stamp.
-    """
-    latest_before = np.maximum.accumulate(np.concatenate([[-1], table.rank[:-1]]))
-    keys = np.flatnonzero(table.key & (table.rank > latest_before))
-    shown_late = table.rank[keys] > _shown_before(table)[keys]
-    return keys if 2 * np.count_nonzero(shown_late) > len(keys) else keys[~shown_late]
-
-
-def _shown_before(table: PacketTable) -> NDArray[np.int64]:
-    """Return how many packets before each one in the file are shown."""
-    shown = (table.rank >= 0).astype(np.int64)
-    return np.asarray(np.cumsum(shown) - shown)
 
 
 def in_order_of_output(decoder: Decoder, table: PacketTable) -> PacketTable:

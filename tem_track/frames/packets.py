@@ -32,7 +32,7 @@ from tem_track.frames.vop import (
 )
 from tem_track.records import FloatArray
 
-__all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table"]
+__all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table", "trusted_keys"]
 
 _P_FRAME = 1
 _STRAY_FRAMES = 4
@@ -97,6 +97,23 @@ def ranks(order: NDArray[np.int64], packets: int) -> NDArray[np.int64]:
     rank = np.full(packets, -1, np.int64)
     rank[order] = np.arange(len(order))
     return rank
+
+
+def trusted_keys(table: PacketTable) -> NDArray[np.int64]:
+    """Return the key packets that are shown after everything before them in the file.
+
+    Where most key frames are shown before all that follows, one that is not has a wrong stamp.
+    """
+    latest_before = np.maximum.accumulate(np.concatenate([[-1], table.rank[:-1]]))
+    keys = np.flatnonzero(table.key & (table.rank > latest_before))
+    shown_late = table.rank[keys] > _shown_ahead_of(table)[keys]
+    return keys if 2 * np.count_nonzero(shown_late) > len(keys) else keys[~shown_late]
+
+
+def _shown_ahead_of(table: PacketTable) -> NDArray[np.int64]:
+    """Return how many packets before each one in the file are shown."""
+    shown = (table.rank >= 0).astype(np.int64)
+    return np.asarray(np.cumsum(shown) - shown)
 
 
 def read_table(video: Video) -> PacketTable:

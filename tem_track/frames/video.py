@@ -10,6 +10,7 @@ from typing import Any
 from av import VideoFormat
 
 from tem_track.errors import MovieError
+from tem_track.frames.background import is_worth_it, sound_pictures
 from tem_track.frames.container import Video
 from tem_track.frames.decoding import Decoder, in_order_of_output
 from tem_track.frames.info import MovieInfo
@@ -19,7 +20,7 @@ from tem_track.frames.patience import wait_until_there
 from tem_track.frames.pixels import bit_depth, grey_kind
 from tem_track.frames.raw import RawFrames, is_lendable
 from tem_track.frames.riff import stated_size
-from tem_track.records import FloatArray
+from tem_track.records import FloatArray, Image
 
 __all__ = ["VideoSource"]
 
@@ -69,8 +70,10 @@ class VideoSource:
     def _video(self) -> Iterator[Video]:
         """Lend the open file; it stays open for whoever comes next."""
         video, self._open = self._open or Video(self._file), None
-        yield video
-        self._open = video
+        try:
+            yield video
+        finally:
+            self._open = video
 
     @property
     def lends(self) -> bool:
@@ -97,6 +100,20 @@ class VideoSource:
 
     def read(self, indices: Sequence[int]) -> Iterator[Picture]:
         """Yield the pictures of rising frame numbers."""
+        given = 0
+        for image in self._read_in_background(indices):
+            yield image, ""
+            given += 1
+        if given < len(indices):
+            yield from self._read_strictly(indices[given:])
+
+    def _read_in_background(self, indices: Sequence[int]) -> Iterator[Image]:
+        """Yield the pictures up to the first sign of damage, where that is worth while."""
+        if is_worth_it(self.info.codec, self.table, indices):
+            with self._video() as video:
+                yield from sound_pictures(video, self.table, indices)
+
+    def _read_strictly(self, indices: Sequence[int]) -> Iterator[Picture]:
         decoder, self._idle = self._idle, None
         if decoder is None:
             decoder = self._new_decoder()

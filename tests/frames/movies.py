@@ -267,6 +267,16 @@ FORMATS: dict[str, tuple[str, Callable[[Path], None], float | None]] = {
     "mpeg4 mp4": ("p.mp4", _video("mpeg4", "yuv420p", bf="2", g="9"), None),
     "mpeg4 mkv": ("p.mkv", _video("mpeg4", "yuv420p", bf="2", g="9"), None),
     "h264 mp4": ("h.mp4", _video("libx264", "yuv420p", bf="3", g="9"), None),
+    "h264 slices mp4": (
+        "hs.mp4",
+        _video("libx264", "yuv420p", bf="3", g="9", slices="3"),
+        None,
+    ),
+    "h264 slices mkv": (
+        "hs.mkv",
+        _video("libx264", "yuv420p", bf="3", g="9", slices="3"),
+        None,
+    ),
     "h264 mov": ("h.mov", _video("libx264", "yuv420p", bf="3", g="9"), None),
     "h264 mkv": ("h.mkv", _video("libx264", "yuv420p", bf="3", g="9"), None),
     "h264 avi": ("h.avi", _video("libx264", "yuv420p", bf="3", g="9"), None),

@@ -253,6 +253,28 @@ def test_changed_pixels_are_told_from_shifted_frames(tmp_path: Path) -> None:
     assert read(shifted, sound).fault.startswith("out of place")
 
 
+@pytest.mark.parametrize("packet", [0, 4, 20])
+def test_a_slice_that_is_not_there_is_a_hole(tmp_path: Path, packet: int) -> None:
+    path = _write(tmp_path, "h264 slices mp4")
+    sound = [frame.image for frame in open_movie(path)]
+    at, size = _chunks(path)[packet]
+    data = path.read_bytes()
+    slices, place = [], at
+    while place < at + size:
+        if data[place + 4] & 31 in {1, 5}:
+            slices.append(place + 4)
+        place += 4 + int.from_bytes(data[place : place + 4], "big")
+    assert len(slices) == 3
+    _overwrite(path, slices[1], b"\x0c")  # what fills space is passed over without a word
+    with av.open(str(path)) as container:
+        stamps = [p.pts or 0 for p in container.demux(video=0) if p.size]
+    shown = sorted(stamps).index(stamps[packet])
+    frames = list(open_movie(path))
+    assert not frames[shown].ok
+    assert all(np.array_equal(f.image, sound[f.index]) for f in frames if f.ok)
+    assert [f.ok for f in frames] == [open_movie(path)[i].ok for i in range(N)]
+
+
 def test_an_edit_list_hides_no_frame(tmp_path: Path) -> None:
     path = _write(tmp_path, "mpeg4 mp4")
     data = path.read_bytes()
