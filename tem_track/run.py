@@ -26,7 +26,7 @@ from tem_track.analysis import (
 )
 from tem_track.config import Experiment, load_experiment
 from tem_track.errors import ConfigError, ResultsBusyError, ResultsError
-from tem_track.frames import Movie, open_movie
+from tem_track.frames import Movie, files_of, open_movie
 from tem_track.journal import Journal
 
 __all__ = [
@@ -207,11 +207,15 @@ def measure_part(
 def journal_key(movie: Movie, experiment: Experiment) -> dict[str, Any]:
     """Return what the measured pixels depend on; stiffness, scale and the like are not among it."""
     path = experiment.movie_path
-    stat = path.stat()
+    stats = [file.stat() for file in files_of(path)]
     kept = {"mode", "polarity", "axis_deg", "bar", "tip", "specimen", "base", "frames"}
     return {
         "version": __version__,
-        "movie": [str(path.resolve()), stat.st_size, stat.st_mtime_ns, len(movie)],
+        "movie": [
+            str(path.resolve()),
+            *(number for stat in stats for number in (stat.st_size, stat.st_mtime_ns)),
+            len(movie),
+        ],
         "frame_interval_s": experiment.calibration.frame_interval_s,
         "experiment": experiment.model_dump(mode="json", include=kept),
     }

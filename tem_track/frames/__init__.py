@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from tem_track.frames.em import files_of
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Movie
 from tem_track.frames.opening import open_movie
 from tem_track.frames.report import MovieReport, doubts, inspect, sha256
 
-__all__ = ["Movie", "MovieInfo", "MovieReport", "doubts", "inspect", "open_movie", "sha256"]
+__all__ = [
+    "Movie",
+    "MovieInfo",
+    "MovieReport",
+    "doubts",
+    "files_of",
+    "inspect",
+    "open_movie",
+    "sha256",
+]

@@ -28,6 +28,7 @@ _OPTIONS = {
     "ignore_editlist": "1",
 }
 _STRICT = "crccheck+bitstream+buffer+explode"
+_FORGIVING = "crccheck+bitstream+buffer"
 _ATTACHED_PICTURE = 0x400
 _ISO_BEGINNINGS = {b"ftyp", b"mdat", b"wide", b"free", b"skip"}
 _ASF = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"
@@ -40,6 +41,9 @@ _INTRA_ONLY, _REORDERS = 1, 8
 
 _QUIBBLING = {"mjpeg"}
 """Decoders that complain about harmless oddities of cameras; what is wrong they refuse."""
+
+_CHOOSY = {"tiff"}
+"""Decoders that, set to refuse what is damaged, also refuse every tag that they do not use."""
 
 IN_FRAME_THREADS = {"h264"}
 """Decoders that can work on several frames at a time in threads of their own.
@@ -221,7 +225,7 @@ class Video:
 
     def _strict_context(self) -> Any:
         context = self.stream.codec_context
-        context.options = {"err_detect": _STRICT}
+        context.options = {"err_detect": _FORGIVING if context.name in _CHOOSY else _STRICT}
         context.copy_opaque = True
         self._set_threads(context)
         return context
@@ -295,8 +299,10 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 def _top_level_boxes(file: Any) -> set[bytes]:
     """Return the names of the outermost boxes of an MP4 or MOV file."""
     names: set[bytes] = set()
-    place = 0
+    place, end = 0, file.seek(0, 2)
     for _ in range(_MOST_BOXES):
+        if place >= end:
+            break
         file.seek(place)
         head = file.read(16)
         if len(head) < 8:

@@ -24,13 +24,13 @@ import numpy as np
 
 from tem_track.errors import MovieError
 from tem_track.frames.arrays import as_image, depth_of
-from tem_track.frames.em_layout import Layout, in_one_run, ser_layout, tvips_layout
+from tem_track.frames.em_layout import Layout, in_one_run, ser_layout, tvips_layout, tvips_parts
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Picture
 from tem_track.frames.units import common_scale_nm_per_px, length_nm, time_interval_s
 from tem_track.records import FloatArray
 
-__all__ = ["EM_SUFFIXES", "MicroscopeSource"]
+__all__ = ["EM_SUFFIXES", "MicroscopeSource", "files_of"]
 
 _DIFFRACTION = re.compile(rb"<Label>Mode</Label>\s*<Value>[^<]*Diffraction")
 _MRC_HEADER_BYTES = 1024
@@ -110,7 +110,27 @@ def _number(axis: dict[str, Any]) -> float:
     return float(f"{float(axis['scale']):.7g}")
 
 
+def _check_whole_dm(path: Path) -> None:
+    """Refuse a cut DM file: the tags behind its pixels tell the size of the images.
+
+    Raises
+    ------
+    MovieError
+    """
+    with path.open("rb") as file:
+        head = file.read(12)
+    version = int.from_bytes(head[:4], "big")
+    promised = int.from_bytes(head[4:8] if version == 3 else head[4:12], "big")
+    held = path.stat().st_size
+    if version in (3, 4) and held < promised < _MOST_MISSING * held:
+        raise MovieError(
+            f"{path.name}: is cut ({held} of {promised} bytes); the tags behind its pixels, which "
+            "tell their size, are not whole, so that none can be read; copy it again"
+        )
+
+
 def _dm(path: Path) -> _Tagged:
+    _check_whole_dm(path)
     stack = _only_stack(path, "digitalmicrograph")
     image = stack["original_metadata"]["ImageList"]["TagGroup0"]["ImageData"]
     if image["Data"].get("endian", "little") != "little":
@@ -140,7 +160,7 @@ def _ser(path: Path) -> _Tagged:
 
 def _emi(path: Path) -> _Tagged:
     """Read the series beside an EMI file, whose own text says whether it is of images."""
-    series = sorted(path.parent.glob(f"{glob.escape(path.stem)}_[0-9]*.ser"))
+    series = files_of(path)[1:]
     if len(series) != 1:
         raise MovieError(
             f"{path.name}: has {len(series)} series beside it ({path.stem}_1.ser, ...) "
@@ -168,6 +188,19 @@ EM_SUFFIXES: dict[str, Callable[[Path], _Tagged]] = {
     ".mrcs": _mrc,
     ".tvips": _tvips,
 }
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return the files that hold a movie's frames and tags, the named one first.
+
+    Raises
+    ------
+    MovieError
+        If it is a later part of a recording.
+    """
+    if path.suffix.lower() == ".emi":
+        return path, *sorted(path.parent.glob(f"{glob.escape(path.stem)}_[0-9]*.ser"))
+    return tvips_parts(path) if path.suffix.lower() == ".tvips" else (path,)
 
 
 class MicroscopeSource:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tem_track.errors import MovieError
 from tem_track.records import FloatArray
 
-__all__ = ["Layout", "in_one_run", "ser_layout", "tvips_layout"]
+__all__ = ["Layout", "in_one_run", "ser_layout", "tvips_layout", "tvips_parts"]
 
 _SER_TYPES = {1: "u1", 2: "<u2", 3: "<u4", 4: "i1", 5: "<i2", 6: "<i4", 7: "<f4", 8: "<f8"}
 _SER_IMAGES = 0x4122
@@ -200,7 +200,7 @@ def tvips_layout(path: Path) -> Layout:
     MovieError
         If it is no TVIPS file, or one of the later parts.
     """
-    files = _tvips_parts(path)
+    files = tvips_parts(path)
     with path.open("rb") as file:
         data = file.read(_TVIPS_HEAD.size)
     if len(data) < _TVIPS_HEAD.size:
@@ -271,7 +271,7 @@ def _tvips_scale(pixel_nm: float, mode: int) -> tuple[tuple[float, float] | None
     return (pixel_nm, pixel_nm), ()
 
 
-def _tvips_parts(path: Path) -> tuple[Path, ...]:
+def tvips_parts(path: Path) -> tuple[Path, ...]:
     """Return the file and those that continue it: `name_000`, `name_001`, ..."""
     stem, _, digits = path.stem.rpartition("_")
     if not (stem and len(digits) == 3 and digits.isdigit()):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tem_track.frames.em import files_of
 from tem_track.frames.movie import Movie
 from tem_track.frames.overlay import Extremes, find_overlay
 from tem_track.records import Box, FloatArray, Frame, Image
@@ -304,11 +305,15 @@ def _clock_doubts(movie: Movie) -> list[str]:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a movie file; of a folder, over its files' names and contents."""
+    """Return the SHA-256 of a movie file; of a folder, over its files' names and contents.
+
+    A recording in several parts is taken as the parts one after the other.
+    """
     target = Path(path)
     digest = hashlib.sha256()
     if not target.is_dir():
-        _feed(digest, target)
+        for part in files_of(target):
+            _feed(digest, part)
         return digest.hexdigest()
     for file in sorted(f for f in target.iterdir() if f.is_file()):
         digest.update(file.name.encode() + b"\0")

@@ -289,6 +289,7 @@ FORMATS: dict[str, tuple[str, Callable[[Path], None], float | None]] = {
     "packed xvid avi": ("px.avi", _packed_xvid, None),
     "png avi": ("png.avi", _video("png", "rgb24"), 1),
     "png mov": ("png.mov", _video("png", "gray"), 1),
+    "tiff mov": ("tiff.mov", _video("tiff", "gray"), 1),
     "h264 10 bit mkv": ("h10.mkv", _video("libx264", "yuv420p10le", bf="3", g="9"), None),
     "vp9 mkv": ("vp9.mkv", _video("libvpx-vp9", "yuv420p", **{"cpu-used": "8"}), None),
     "ms video 1 avi": ("s.avi", _video("msvideo1", "rgb555le"), None),

@@ -235,6 +235,7 @@ FOUND = [
     ("raw grey avi", 9201294),
     ("ffvhuff avi", 9202966),
     ("raw grey mov", 9302850),
+    ("tiff mov", 9590071),
 ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tem_track.errors import MovieError
-from tem_track.frames import open_movie
+from tem_track.frames import files_of, open_movie, sha256
 from tests.frames.em_files import write_dm, write_mrc, write_ser, write_tvips
 from tests.frames.movies import draw, number
 
@@ -85,7 +85,7 @@ def test_a_cut_dm_file_is_refused(tmp_path: Path, stack: np.ndarray) -> None:
     write_dm(tmp_path / "a.dm4", stack, 4)
     data = (tmp_path / "a.dm4").read_bytes()
     (tmp_path / "a.dm4").write_bytes(data[: len(data) * 2 // 3])
-    with pytest.raises(MovieError, match=r"a\.dm4") as caught:
+    with pytest.raises(MovieError, match=r"a\.dm4: is cut .* behind its pixels") as caught:
         open_movie(tmp_path / "a.dm4")
     assert "\n" not in str(caught.value)
 
@@ -161,3 +161,14 @@ def test_the_pages_of_a_long_series_are_not_all_fetched(tmp_path: Path) -> None:
     movie = open_movie(path)
     assert len(movie) == 20_000
     assert not movie[-1].image.any()
+
+
+def test_a_later_part_belongs_to_the_recording(tmp_path: Path, stack: np.ndarray) -> None:
+    path = tmp_path / "b_000.tvips"
+    write_tvips(path, stack, parts=3)
+    assert [file.name for file in files_of(path)] == [f"b_00{n}.tvips" for n in range(3)]
+    before = sha256(path)
+    with (tmp_path / "b_002.tvips").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\xff")
+    assert sha256(path) != before
