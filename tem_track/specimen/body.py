@@ -31,6 +31,7 @@ __all__ = ["Body", "Sides"]
 _LEAST_GOOD = 0.3
 _BENT_RATIO = 0.1
 _SLOPE_BANDS = 4
+_SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
 _U_POLE = 1.5  # a pole fades out: its place leans on the look that was learnt
 
 
@@ -125,15 +126,16 @@ class Body:
         widths = edges.t_px[seen, 1] - edges.t_px[seen, 0]
         radius = float(np.percentile(widths, 95)) / 2 if seen.any() else (right - left) / 2
         tip = find_tip_end(model, strip, place, (left + right) / 2, radius)
-        gap = place.tip_face_px - tip.s_px
         if model.end.is_round:
             tip = replace(tip, u_px=_U_POLE * tip.u_px)
+        touch, u_touch, spread = _contact(model, tip, place)
+        gap = place.tip_face_px - touch - tip.s_px
         u_gap = math.hypot(tip.u_px, place.u_tip_face_px)
-        if model.mode == "tension" or not gap > max(3 * u_gap, 0.5):
-            u_face = math.hypot(place.u_tip_face_px, model.u_tip_face_px)
-            contact = Step(place.tip_face_px, u_face, math.nan)
-            return Faces(base, contact, 0.0, u_gap)
-        return Faces(base, tip, gap, u_gap)
+        if model.mode == "tension" or math.isnan(tip.height) or not gap > spread:
+            doubt = max(gap - spread / _SPREADS, 0.0) if math.isfinite(gap) else 0.0
+            u_face = math.hypot(place.u_tip_face_px, u_touch, doubt)
+            return Faces(base, Step(place.tip_face_px - touch, u_face, math.nan), 0.0, u_gap)
+        return Faces(base, tip, gap, math.hypot(u_gap, u_touch))
 
     def compose(
         self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges, faces: Faces
@@ -298,6 +300,21 @@ class Body:
         if scalars["diameter_max_px"] < 5.0:
             flags.append("BELOW_RESOLUTION")
         return tuple(flags)
+
+
+def _contact(model: SpecimenModel, tip: Step, place: Place) -> tuple[float, float, float]:
+    """Return what gap is left in contact, its uncertainty, and what more of it is open.
+
+    Where no frame has shown what contact looks like, a gap within three of its uncertainties or
+    half a pixel may be none, and the uncertainty says so.
+    """
+    end = model.end
+    if math.isfinite(end.touch_px):
+        return end.touch_px, end.u_touch_px, max(_SPREADS * end.spread_px, _LEAST_OPEN_PX)
+    least = max(3 * math.hypot(tip.u_px, place.u_tip_face_px), 0.5)
+    gap = place.tip_face_px - tip.s_px if math.isfinite(tip.height) else 0.0
+    doubt = min(max(gap, 0.0), least) / math.sqrt(3)
+    return 0.0, math.hypot(model.u_tip_face_px, doubt), least
 
 
 def _border(sides: Sides, at: float, ends: FloatArray, faces: Faces) -> float:

@@ -83,7 +83,7 @@ def descend_end(
             share = place - cell
             dark = value[cell] + share * (value[cell + 1] - value[cell])
             steep = slope[cell] + share * (slope[cell + 1] - slope[cell])
-            scale = without[i] if known else 1.0
+            scale = bright if known else 1.0
             design[i, 0] = without[i]
             design[i, 1] = -dark * scale
             design[i, 2] = -dark * scale * depth if free else 0.0

@@ -1,4 +1,4 @@
-"""Learning the look of the specimen's free end from the frames with an open gap.
+"""Learning the look of the specimen's free end from the frames with an open gap, and of contact.
 
 Form and look are decided once for the movie: a ball's pole in contact is flattened and looks like a
 face, and one noisy frame cannot tell the two apart.
@@ -16,16 +16,18 @@ from tem_track.specimen.faces import Gate, fit_end
 from tem_track.specimen.model import (
     ROUND_AHEAD_PX,
     EndLook,
+    Place,
     SpecimenModel,
     TabledEnd,
     average_bands,
     end_profile,
     fill_outside,
+    find_tip_end,
     first_dark,
     free_end,
     without_specimen,
 )
-from tem_track.specimen.strip import Crop
+from tem_track.specimen.strip import Crop, Strip
 
 __all__ = ["learn_end"]
 
@@ -33,6 +35,8 @@ _OPEN_PX = 8.0
 _LEAST_FRAMES = 2
 _CLOSED_FRAMES = 3
 _FLAT_SHARE = 0.6  # a body that may be round is so until a flat end leaves that much less over
+_NEAR_PX, _LEAST_TOUCHING = 1.5, 4
+_LEAST_SPREAD_PX, _MOST_SPREAD_PX = 0.03, 0.4
 _DEPTH_PX = np.arange(-14.0, 26.01, 0.25)
 
 
@@ -60,7 +64,8 @@ def learn_end(model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]
     """Choose the form of the free end, then average its look over all frames with an open gap."""
     if model.tip_front is None or model.mode == "tension":
         return model
-    groups = _groups([_open_end(model, *item) for item in kept])
+    frames = [_seen(model, *item) for item in kept]
+    groups = _groups([_open_end(model, seen) for seen in frames])
     shapes = _forms(model)
     if not groups:
         return replace(model, end=shapes[-1])
@@ -70,7 +75,8 @@ def learn_end(model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]
         rest = [float(np.median(fit[:, 1])) for fit in fits]
         best = len(rest) - 1 if rest[-1] * _FLAT_SHARE < rest[0] else 0
         gates.append(_average(ends, fits[best][:, 0]))
-    return replace(model, end=replace(shapes[-1], gates=tuple(gates)))
+    model = replace(model, end=replace(shapes[-1], gates=tuple(gates)))
+    return replace(model, end=_touching(model, frames))
 
 
 def _groups(seen: list[_OpenEnd | None]) -> list[list[_OpenEnd]]:
@@ -107,7 +113,17 @@ def _fits(model: SpecimenModel, ends: list[_OpenEnd]) -> FloatArray:
     )
 
 
-def _open_end(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) -> _OpenEnd | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A sampled frame's strip, and where the specimen's upper part lies in it."""
+
+    place: Place
+    strip: Strip
+    middle_px: float
+    radius_px: float
+
+
+def _seen(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) -> _Seen | None:
     place = None if tip.lost else model.place(crop, tip, base)
     if place is None or not place.tip_face_px - place.base_face_px > 24:
         return None
@@ -122,14 +138,43 @@ def _open_end(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) 
         return None
     left, right = np.nanmedian(upper, axis=0)
     radius = float(np.nanpercentile(edges[:, 1] - edges[:, 0], 95)) / 2
-    profile = end_profile(strip, float(left + right) / 2, model.end.half_px)
+    return _Seen(place, strip, float(left + right) / 2, radius)
+
+
+def _open_end(model: SpecimenModel, seen: _Seen | None) -> _OpenEnd | None:
+    if seen is None:
+        return None
+    strip, place = seen.strip, seen.place
+    profile = end_profile(strip, seen.middle_px, model.end.half_px)
     without = without_specimen(model, strip, place)
     round_too = len(_forms(model)) > 1
     start = first_dark(profile, without, strip.grid.s_px, place, round_too)
     if not place.base_face_px + 20 < start < place.tip_face_px - _OPEN_PX:
         return None
     limit = place.tip_face_px
-    return _OpenEnd(strip.grid.s_px, profile, without, start, limit, radius)
+    return _OpenEnd(strip.grid.s_px, profile, without, start, limit, seen.radius_px)
+
+
+def _touching(model: SpecimenModel, frames: list[_Seen | None]) -> EndLook:
+    """Learn what gap is left in contact, from the frames that show next to none."""
+    gaps = []
+    for seen in frames:
+        if seen is None:
+            continue
+        end = find_tip_end(model, seen.strip, seen.place, seen.middle_px, seen.radius_px)
+        if np.isfinite(end.height):
+            gaps.append(seen.place.tip_face_px - end.s_px)
+    near = np.array([gap for gap in gaps if gap < _NEAR_PX])
+    if len(near) < _LEAST_TOUCHING:
+        return model.end
+    for _ in range(3):
+        middle = float(np.median(near))
+        spread = max(1.4826 * float(np.median(np.abs(near - middle))), _LEAST_SPREAD_PX)
+        near = near[np.abs(near - middle) < 3 * spread]
+    if len(near) < _LEAST_TOUCHING or spread > _MOST_SPREAD_PX:
+        return model.end
+    u = 1.25 * spread / np.sqrt(len(near))
+    return replace(model.end, touch_px=middle, u_touch_px=float(u), spread_px=spread)
 
 
 def _average(ends: list[_OpenEnd], at: FloatArray) -> TabledEnd:
@@ -137,7 +182,7 @@ def _average(ends: list[_OpenEnd], at: FloatArray) -> TabledEnd:
     rows = []
     for end, place in zip(ends, at, strict=True):
         seen = np.isfinite(end.profile) & (end.s_px < end.limit_px - 1)
-        dark = 1.0 - end.profile[seen] / end.without[seen]
+        dark = (end.without[seen] - end.profile[seen]) / end.without.max()
         depth = place - end.s_px[seen]
         rows.append(np.interp(_DEPTH_PX, depth[::-1], dark[::-1], left=np.nan, right=np.nan))
     stack = np.asarray(rows)

@@ -27,6 +27,8 @@ ROUND_AHEAD_PX = 34.0  # a pole is faint: its darkness begins far ahead of where
 _FOOT_SHARE, _FOOT_PX, _FOOT_MARGIN_PX = 0.25, 24.0, 5.0
 _HEAD_SHARE, _BODY_SHARES = 0.2, (0.4, 0.8)
 _JUMP_PX, _JUMP_SHARE = 8.0, 0.1
+FRONT_PX = np.arange(-29.0, 12.01, 0.25)  # where the picture about the tip's face is kept
+_ALIKE = 3.0  # what a second explanation of an end may leave over against the best
 _LIT = 0.8  # share of the light that must come through an open gap
 
 
@@ -96,11 +98,19 @@ class EndLook:
     gates : tuple of TabledEnd
         Its looks, averaged over frames with an open gap, before and after contact; empty where
         too few show one.
+    touch_px, u_touch_px : float
+        The mean gap that is left where specimen and tip touch: rough faces meet at their highest
+        points, the mean face lies behind them. NaN where no frame shows it.
+    spread_px : float
+        How the gap that is measured in contact scatters from frame to frame.
     """
 
     half_px: float = 6.0
     is_round: bool = False
     gates: tuple[TabledEnd, ...] = ()
+    touch_px: float = math.nan
+    u_touch_px: float = math.nan
+    spread_px: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -389,20 +399,22 @@ def find_tip_end(
         for at in ((start, limit) if start > limit - 12 else (start,))
         for gate in gates
     ]
-    best = min(fits, key=lambda fit: fit[1])[0]
-    lit = (s > best.s_px + 2.0) & (s < limit - 2.0)
-    if lit.sum() >= 2 and float(np.mean(profile[lit] / without[lit])) < _LIT:
-        return contact
-    return best
+    bound = _ALIKE * min(rest for _, rest in fits)
+    for step, rest in sorted(fits, key=lambda fit: fit[1]):
+        lit = (s > step.s_px + 2.0) & (s < limit - 2.0)
+        dark = lit.sum() >= 2 and float(np.mean(profile[lit] / without[lit])) < _LIT
+        if rest <= bound and not dark:
+            return step
+    return contact
 
 
 def without_specimen(model: SpecimenModel, strip: Strip, place: Place) -> FloatArray:
     """Return the brightness along the axis as it would be without a specimen."""
     assert model.tip_front is not None
-    front_s = place.tip_face_px + np.arange(len(model.tip_front)) - (len(model.tip_front) - 13)
     gain = vacuum_level(strip, place) / model.vacuum
     level = gain if 0.2 < gain < 1e4 else 1.0
-    return np.asarray(np.interp(strip.grid.s_px, front_s, model.tip_front) * level)
+    depth = strip.grid.s_px - place.tip_face_px
+    return np.asarray(np.interp(depth, FRONT_PX, model.tip_front) * level)
 
 
 def vacuum_level(strip: Strip, place: Place) -> float:

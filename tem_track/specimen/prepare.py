@@ -23,6 +23,7 @@ from tem_track.specimen.ends import learn_end
 from tem_track.specimen.faces import Gate, Step, find_step, half_level, measure_blur
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import (
+    FRONT_PX,
     MARGIN_T_PX,
     EndLook,
     SpecimenModel,
@@ -41,9 +42,9 @@ from tem_track.specimen.strip import Crop, Strip, crop_around, project_box
 __all__ = ["prepare_specimen"]
 
 Triple = tuple[Frame, Match, Match | None]
-_FRONT_PX = 42
 _END_PX = 6.0
 _FOOT_PX = 8.0
+_CLEAR_OF_BODY_PX = 6.0
 _DRAWN_PX = 20.0  # how far a hand draws a face off
 _CLEAR_STEP, _PLAIN_STEP = 0.08, 0.25
 _SURE_PX, _APART_PX = 0.15, 1.5  # a base as dark as its specimen shows no step under the foot
@@ -395,27 +396,39 @@ def _gap_seen(strip: Strip, middle: float, width: float, face: float) -> bool:
 def _front(
     strips: list[Strip], middle: float, face: float, end: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the brightness in front of and inside the tip, as without a specimen.
+    """Return the brightness about the tip's face at `FRONT_PX`, as without a specimen.
 
-    The last 13 samples lie behind the face, the others in front of it, one pixel apart.
+    The frames see the face at different fractions of a pixel, so that splines through them tell
+    more of its step together than samples a pixel apart.
     """
-    at = face + np.arange(_FRONT_PX) - (_FRONT_PX - 13)
+    at = face + FRONT_PX
+    ahead = at < face - 3
     rows = []
     for strip in strips:
         s = strip.grid.s_px
-        profile = end_profile(strip, middle, end)
-        values = np.interp(at, s, profile)
-        vacuum = float(np.max(np.interp(at, s, end_profile(strip, middle, end, 3))))
-        dark = values < 0.9 * vacuum
-        ahead = np.flatnonzero(dark & (at < face - 3))
-        if len(ahead):
-            values[: min(ahead[-1] + 6, len(values))] = np.nan
+        values = _between(s, end_profile(strip, middle, end), at)
+        smooth = np.interp(at, s, end_profile(strip, middle, end, 3))
+        body = np.flatnonzero((smooth < 0.9 * np.nanmax(smooth)) & ahead)
+        if len(body):
+            values[at < at[body[-1]] + _CLEAR_OF_BODY_PX] = np.nan
         rows.append(values)
     stack = np.asarray(rows)
     count = np.isfinite(stack).sum(axis=0)
     mean = np.nansum(stack, axis=0) / np.maximum(count, 1)
     seen = count > 0
-    return np.asarray(np.interp(at, at[seen], mean[seen])), np.asarray(at, dtype=np.float64)
+    return np.asarray(np.interp(at, at[seen], mean[seen])), at
+
+
+def _between(s_px: FloatArray, profile: FloatArray, at_px: FloatArray) -> FloatArray:
+    """Return a profile between its samples by a cubic spline; NaN where nothing is seen."""
+    from scipy.interpolate import CubicSpline  # costs a tenth of a second
+
+    seen = np.isfinite(profile)
+    if seen.sum() < 4:
+        return np.full(len(at_px), np.nan)
+    values = CubicSpline(s_px[seen], profile[seen])(at_px)
+    inside = (at_px >= s_px[seen][0]) & (at_px <= s_px[seen][-1])
+    return np.where(inside, values, np.nan)
 
 
 def _learn_base_face(
