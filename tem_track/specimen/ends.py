@@ -36,6 +36,7 @@ _LEAST_FRAMES = 2
 _CLOSED_FRAMES = 3
 _FLAT_SHARE = 0.6  # a body that may be round is so until a flat end leaves that much less over
 _NEAR_PX, _LEAST_TOUCHING = 1.5, 4
+_FARTHEST_PX = 0.9  # a fit is held within 1 px behind the face; there the look does not suit
 _LEAST_SPREAD_PX, _MOST_SPREAD_PX = 0.03, 0.4
 _DEPTH_PX = np.arange(-14.0, 26.01, 0.25)
 
@@ -164,7 +165,7 @@ def _touching(model: SpecimenModel, frames: list[_Seen | None]) -> EndLook:
         end = find_tip_end(model, seen.strip, seen.place, seen.middle_px, seen.radius_px)
         if np.isfinite(end.height):
             gaps.append(seen.place.tip_face_px - end.s_px)
-    near = np.array([gap for gap in gaps if gap < _NEAR_PX])
+    near = np.array([gap for gap in gaps if -_FARTHEST_PX < gap < _NEAR_PX])
     if len(near) < _LEAST_TOUCHING:
         return model.end
     for _ in range(3):

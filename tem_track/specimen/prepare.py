@@ -504,31 +504,26 @@ def _foot_of_ball(
 ) -> float:
     """Return where a ball's lower pole meets the base, on the averaged central columns.
 
-    The base ends where the ball begins: a blurred step into vacuum that the ball darkens.
+    The base ends where the ball begins. They do not overlap, so that their darkness adds; the
+    ball's is a pole's, and a flat foot's in as many frames as it is squeezed in.
     """
     profile = end_profile(mean, middle, model.end.half_px)
     use = np.isfinite(profile) & (np.abs(mean.grid.s_px - near) < 18)
-    s, y = mean.grid.s_px[use], profile[use]
-    if len(s) < 24:
+    s, dark = mean.grid.s_px[use], model.vacuum - profile[use]
+    if len(s) < 24 or not math.isfinite(model.vacuum):
         return near
     ball = round_end(model.table, width / 2, model.end.half_px)
-    trial = near + np.arange(-2.5, 2.51, 0.1)
-    costs = np.array(
-        [
-            [_foot_cost(s - at, y, model.table.profile.blur_px, gate) for at in trial]
-            for gate in (None, ball)
-        ]
-    )
-    best = int(np.argmin(costs.min(axis=0)))
+    trial = near + np.arange(-2.5, 2.51, 0.05)
+    costs = [_foot_cost(s - at, dark, model.table.profile.blur_px, ball) for at in trial]
+    best = int(np.argmin(costs))
     return float(trial[best]) if 0 < best < len(trial) - 1 else near
 
 
-def _foot_cost(x: FloatArray, y: FloatArray, blur_px: float, gate: Gate | None) -> float:
-    """Return what is left of a profile across the base's face, flat foot or ball."""
-    rise = ndtr(x / blur_px)
-    body = rise if gate is None else rise * (1.0 - gate(x)[0])
-    design = np.column_stack([1 - rise, (1 - rise) * x, body, body * x])
-    rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+def _foot_cost(x: FloatArray, dark: FloatArray, blur_px: float, ball: Gate) -> float:
+    """Return what is left of the darkness across a base's face and the foot on it."""
+    foot, pole = ndtr(x / blur_px), ball(x)[0]
+    design = np.column_stack([1 - foot, (1 - foot) * x, pole, pole * x, foot])
+    rest = dark - design @ np.linalg.lstsq(design, dark, rcond=None)[0]
     return float(rest @ rest)
 
 
