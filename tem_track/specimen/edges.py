@@ -12,7 +12,7 @@ from tem_track.records import FloatArray
 from tem_track.specimen.filters import OUTSIDE_PX, SLOPE_PX, Bank
 from tem_track.specimen.fitting import fit_bands
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
-from tem_track.specimen.smooth import Mask, smooth_curve
+from tem_track.specimen.smooth import Mask, cornered, smooth_curve
 
 __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
@@ -22,7 +22,8 @@ _STRAYED_PX, _OUTER = (
     4,
 )  # a smooth side that is carried on past the last band bends away from it
 _LEVEL = 0.4  # share of the darkness at which a body begins: a pale layer belongs to it
-_STEEP = 0.25  # a fourth of the radius to both sides of a ball's equator
+_STEEP, _STEEP_HOLLOW = 0.25, 0.15  # share of the radius to both sides of a ball's equator
+_FACETED = 0.25  # a crystal's silhouette has corners
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
 _WORST_PX = 4.0
 _WORST_SHARE = 0.06  # of the width: where the contrast is low, many uncertain bands still tell it
@@ -175,7 +176,10 @@ def fit_edges(
     whole: Mask = np.asarray(good.all(axis=1))
     smooth = edge
     if whole.sum() >= _LEAST_SMOOTH:
-        smooth = np.column_stack([smooth_curve(edge[:, k], whole, _LINEAR).value for k in (0, 1)])
+        curves = [smooth_curve(edge[:, k], whole, _LINEAR) for k in (0, 1)]
+        if table.profile.facet > _FACETED:
+            curves = [cornered(edge[:, k], whole, curves[k]) for k in (0, 1)]
+        smooth = np.column_stack([c.value for c in curves])
         outer = whole & (np.minimum(np.cumsum(whole), np.cumsum(whole[::-1])[::-1]) <= _OUTER)
         strayed = free_end & outer[:, None] & (np.abs(smooth - edge) > _STRAYED_PX)
         smooth = np.where(strayed, edge, smooth)
@@ -189,7 +193,8 @@ def fit_edges(
         usual = float(np.median(u[whole]))
         good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < np.minimum(worst, 3.5 * usual))
         good &= np.abs(step) < 3.0 * u + 1.0
-    layer = _layer(table, found[..., 6], found[..., 7], _cut_straight(smooth, good, s_px))
+    steepest = _STEEP_HOLLOW if table.profile.model == "hollow" else _STEEP
+    layer = _layer(table, found[..., 6], found[..., 7], _cut_straight(smooth, good, s_px, steepest))
     return Edges(s_px, edge, u, found[..., 2], contrast, good, *layer)
 
 
@@ -217,13 +222,13 @@ def _fit(
     )
 
 
-def _cut_straight(edge: FloatArray, good: Mask, s_px: FloatArray) -> Mask:
+def _cut_straight(edge: FloatArray, good: Mask, s_px: FloatArray, steepest: float) -> Mask:
     """Leave out where a steep side makes a section cut the layer askew, as off a ball's equator."""
     if len(s_px) < _LEAST_SMOOTH:
         return good
     steep = np.abs(np.gradient((edge[:, 1] - edge[:, 0]) / 2, s_px))
     steep = median_filter(uniform_filter1d(steep, 3), 5)
-    near = good & (steep < _STEEP)[:, None]
+    near = good & (steep < steepest)[:, None]
     return near if near.sum() >= 8 else good
 
 

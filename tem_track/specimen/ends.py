@@ -20,6 +20,7 @@ from tem_track.specimen.model import (
     SpecimenModel,
     TabledEnd,
     average_bands,
+    cut_end,
     end_profile,
     fill_outside,
     find_tip_end,
@@ -38,6 +39,7 @@ _FLAT_SHARE = 0.6  # a body that may be round is so until a flat end leaves that
 _NEAR_PX, _LEAST_TOUCHING = 1.5, 4
 _FARTHEST_PX = 0.9  # a fit is held within 1 px behind the face; there the look does not suit
 _LEAST_SPREAD_PX, _MOST_SPREAD_PX = 0.03, 0.4
+_CUTS_PX = (2.0, 5.0, 10.0)  # squeezed poles, where the movie does not show one across a gap
 _DEPTH_PX = np.arange(-14.0, 26.01, 0.25)
 
 
@@ -70,13 +72,17 @@ def learn_end(model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]
     shapes = _forms(model)
     if not groups:
         return replace(model, end=shapes[-1])
-    gates = []
+    gates, form = [], shapes[0]
     for ends in groups:
         fits = [_fits(replace(model, end=look), ends) for look in shapes]
         rest = [float(np.median(fit[:, 1])) for fit in fits]
         best = len(rest) - 1 if rest[-1] * _FLAT_SHARE < rest[0] else 0
+        form = shapes[best] if shapes[best].is_round else form
         gates.append(_average(ends, fits[best][:, 0]))
-    model = replace(model, end=replace(shapes[-1], gates=tuple(gates)))
+    if form.is_round and len(gates) < 2:
+        radius = float(np.median([end.radius_px for end in groups[0]]))
+        gates += [cut_end(model.table, radius, cut) for cut in _CUTS_PX]
+    model = replace(model, end=replace(form, gates=tuple(gates)))
     return replace(model, end=_touching(model, frames))
 
 
@@ -175,6 +181,8 @@ def _touching(model: SpecimenModel, frames: list[_Seen | None]) -> EndLook:
     if len(near) < _LEAST_TOUCHING or spread > _MOST_SPREAD_PX:
         return model.end
     u = 1.25 * spread / np.sqrt(len(near))
+    if model.end.is_round:  # a flattened pole looks otherwise than its gates; no gap is negative
+        middle = max(middle, 0.0)
     return replace(model.end, touch_px=middle, u_touch_px=float(u), spread_px=spread)
 
 

@@ -12,7 +12,7 @@ from tem_track.specimen.ensemble import choose_profile, gather
 from tem_track.specimen.model import SpecimenModel, average_bands, fill_outside
 from tem_track.specimen.noise import Noise, measure_noise
 from tem_track.specimen.profile import EdgeModel, tabulate
-from tem_track.specimen.smooth import Mask, smooth_curve
+from tem_track.specimen.smooth import Mask, cornered, smooth_curve
 from tem_track.specimen.strip import Crop
 
 __all__ = ["learn_profile"]
@@ -24,7 +24,7 @@ _HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
 _BESIDE_PX = 6.0
 _SOFT = 10.0  # a ball's sides curve more than a rod's, and a crystal's have corners
 _OFFSETS_PX = np.arange(-14, 65)
-_STEEPEST = 0.35  # px a px: a steeper side is no longer seen at right angles
+_STEEPEST, _STEEPEST_HOLLOW = 0.35, 0.15  # px a px: a steeper side is not seen at right angles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +45,8 @@ def learn_profile(
     caution: float = 3.0,
 ) -> SpecimenModel:
     """Choose and fit the profile model on the sampled frames."""
+    from tem_track.specimen.shapes import SHAPES
+
     step = max(1, len(kept) // _MOST_FRAMES)
     banded = [b for item in kept[::step] if (b := _band(model, *item)) is not None]
     if not banded:
@@ -53,19 +55,21 @@ def learn_profile(
     low, high = float(np.percentile(widths, 1)) / 3, 0.75 * float(np.percentile(widths, 99))
     first = replace(model.table.profile, mu_per_px=_first_mu(banded))
     profile, fits, noise = first, None, Noise()
-    for _ in range(3):
+    for turn in range(3):
         table = tabulate(profile, low, high, noise)
         aligned = _collect(banded, replace(model, table=table))
         if aligned is None:
             break
         noise = _noise(banded, aligned)
         ensemble = gather(*aligned, _HOLLOW_CLASSES if profile.model == "hollow" else 3)
-        largest = ensemble.largest_px
+        largest = 0.0 if SHAPES[model.shape].is_long else ensemble.largest_px
         start = replace(first, mu_per_px=profile.mu_per_px, equator_px=largest)
         fits = fits and {k: replace(v, equator_px=largest) for k, v in fits.items()}
         profile, fits = choose_profile(
             ensemble, start, kinds, u_facet=u_facet, caution=caution, before=fits
         )
+        if turn == 1:  # the first look may have led into another hollow of the fit
+            fits = None
     return replace(model, table=tabulate(profile, min(low, 2.0), high, noise))
 
 
@@ -116,9 +120,13 @@ def _collect(
         good: Mask = np.asarray(edges.good.all(axis=1))
         if good.sum() < 6:
             continue
-        sides = [smooth_curve(edges.t_px[:, k], good, softest).value for k in (0, 1)]
+        smooth = [smooth_curve(edges.t_px[:, k], good, softest) for k in (0, 1)]
+        if not SHAPES[model.shape].is_long:
+            smooth = [cornered(edges.t_px[:, k], good, smooth[k]) for k in (0, 1)]
+        sides = [curve.value for curve in smooth]
         radius = (sides[1] - sides[0]) / 2
-        good &= np.abs(np.gradient(radius, item.s_px)) < _STEEPEST
+        steepest = _STEEPEST_HOLLOW if model.table.profile.model == "hollow" else _STEEPEST
+        good &= np.abs(np.gradient(radius, item.s_px)) < steepest
         if good.sum() < 3:
             continue
         for k, sign in ((0, 1.0), (1, -1.0)):

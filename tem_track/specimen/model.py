@@ -442,6 +442,14 @@ def round_end(table: EdgeTable, radius: float, half_px: float = 0.0) -> Gate:
     return TabledEnd.of(u.astype(np.float64), looks.mean(axis=0))
 
 
+def cut_end(table: EdgeTable, radius: float, cut_px: float) -> TabledEnd:
+    """Return the look of a ball's pole that was squeezed flat: a cap of that height is cut off."""
+    row = int(table.rung(np.array([radius]))[0])
+    u = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1], dtype=np.float64)
+    rise = flat_end(table.profile.blur_px)(u)[0]
+    return TabledEnd.of(u, rise * np.interp(np.maximum(u, 0.0) + cut_px, u, table.value[row]))
+
+
 def first_dark(
     profile: FloatArray, without: FloatArray, s: FloatArray, place: Place, is_round: bool
 ) -> float:

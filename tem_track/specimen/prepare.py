@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtr
 
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, FloatArray, Frame, Image, Match, Outline
@@ -20,7 +19,7 @@ from tem_track.specimen.axis import (
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.ends import learn_end
-from tem_track.specimen.faces import Gate, Step, find_step, half_level, measure_blur
+from tem_track.specimen.faces import Step, find_step, half_level, measure_blur
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import (
     FRONT_PX,
@@ -31,7 +30,6 @@ from tem_track.specimen.model import (
     end_profile,
     fill_outside,
     grid_for,
-    round_end,
     vacuum_level,
 )
 from tem_track.specimen.profile import Profile, tabulate
@@ -44,6 +42,7 @@ __all__ = ["prepare_specimen"]
 Triple = tuple[Frame, Match, Match | None]
 _END_PX = 6.0
 _FOOT_PX = 8.0
+_FOOT_REACH_PX = 2.5
 _CLEAR_OF_BODY_PX = 6.0
 _DRAWN_PX = 20.0  # how far a hand draws a face off
 _CLEAR_STEP, _PLAIN_STEP = 0.08, 0.25
@@ -462,7 +461,7 @@ def _learn_base_face(
     guess = step.s_px if math.isfinite(step.s_px) else face - reference
     t0 = middle - model._base_reference()[1]
     if SHAPES[model.shape].may_be_round:
-        return replace(model, base_face_px=_foot_of_ball(model, mean, t0, width, guess))
+        return replace(model, base_face_px=_foot_of_ball(model, mean, t0, guess))
     drawn = low - reference
     return replace(model, base_face_px=_central_step(mean, t0, width, guess, guess, drawn))
 
@@ -499,32 +498,15 @@ def _central_step(
     return close.s_px if is_close and not doubtful else otherwise
 
 
-def _foot_of_ball(
-    model: SpecimenModel, mean: Strip, middle: float, width: float, near: float
-) -> float:
-    """Return where a ball's lower pole meets the base, on the averaged central columns.
+def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float) -> float:
+    """Return where a ball meets the base, on the averaged columns about its pole.
 
-    The base ends where the ball begins. They do not overlap, so that their darkness adds; the
-    ball's is a pole's, and a flat foot's in as many frames as it is squeezed in.
+    Squeezed or not, the base ends there in a step. Farther off the pole darkens as its form and
+    the load make it, so that only the pixels about the step are asked.
     """
     profile = end_profile(mean, middle, model.end.half_px)
-    use = np.isfinite(profile) & (np.abs(mean.grid.s_px - near) < 18)
-    s, dark = mean.grid.s_px[use], model.vacuum - profile[use]
-    if len(s) < 24 or not math.isfinite(model.vacuum):
-        return near
-    ball = round_end(model.table, width / 2, model.end.half_px)
-    trial = near + np.arange(-2.5, 2.51, 0.05)
-    costs = [_foot_cost(s - at, dark, model.table.profile.blur_px, ball) for at in trial]
-    best = int(np.argmin(costs))
-    return float(trial[best]) if 0 < best < len(trial) - 1 else near
-
-
-def _foot_cost(x: FloatArray, dark: FloatArray, blur_px: float, ball: Gate) -> float:
-    """Return what is left of the darkness across a base's face and the foot on it."""
-    foot, pole = ndtr(x / blur_px), ball(x)[0]
-    design = np.column_stack([1 - foot, (1 - foot) * x, pole, pole * x, foot])
-    rest = dark - design @ np.linalg.lstsq(design, dark, rcond=None)[0]
-    return float(rest @ rest)
+    step = find_step(profile, mean.grid.s_px, near, _FOOT_REACH_PX, model.table.profile.blur_px, 1)
+    return step.s_px if step.u_px < 1.0 else near
 
 
 def _around_base(model: SpecimenModel, item: Sampled, span: tuple[float, float]) -> Strip:

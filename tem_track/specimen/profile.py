@@ -48,8 +48,9 @@ class Profile:
     facet : float
         Share of a hexagonal section, whose edges are wedges, in the round one.
     equator_px : float
-        Largest outer radius of a hollow ball. Away from its equator a section cuts the wall
-        askew: with the core's radius there, ``r_core^2 = r^2 - shell (2 equator - shell)``.
+        Largest outer radius of a ball, 0 of other bodies. Away from its equator a section cuts
+        wall or layer askew: with the core's radius there,
+        ``r_core^2 = r^2 - shell (2 equator - shell)``; a crystal's layer is even.
     u_edge_px: float
         How far the edge may lie off, its form being uncertain; the same in all frames.
     """
@@ -103,7 +104,11 @@ def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray
         inner = _core_radius(radius, profile)
         core = _thickness(u - (radius - inner), inner, profile.facet) if inner > 0 else 0.0
         return profile.mu_per_px * (outer - core)
-    core = _thickness(u - profile.shell_px, radius - profile.shell_px, profile.facet)
+    inner = radius - profile.shell_px
+    if profile.equator_px > 0:
+        ball = max(1.0 - 2.0 * profile.facet, 0.0)
+        inner += ball * (_core_radius(radius, profile) - inner)
+    core = _thickness(u - (radius - inner), inner, profile.facet)
     return profile.mu_per_px * (core + profile.shell_ratio * (outer - core))
 
 

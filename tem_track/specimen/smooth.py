@@ -1,7 +1,8 @@
 """Smooth curves through band-wise edges, with their covariance.
 
 A Whittaker smoother (third differences) in its eigenbasis: once per number of bands, so that the
-best smoothness of a frame costs one small matrix product.
+best smoothness of a frame costs one small matrix product. A crystal's side is no smooth curve but
+straight lines between corners, which are sought in all places.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
 
-__all__ = ["Curve", "Mask", "smooth_curve"]
+__all__ = ["Curve", "Mask", "cornered", "smooth_curve"]
 
 Mask = NDArray[np.bool_]
 
 _STEP = 10.0 ** (1 / 3)
 _STIFFEST = 1e7
+_CORNERS, _APART, _MOST_PLACES = 2, 4, 40
 _CAUTION = 2.0  # bands are not independent: texture reaches over two or three of them
 
 
@@ -128,3 +130,67 @@ def _best(
     rest = (((1.0 - shrink) * part) ** 2).sum(axis=1)
     freedom = np.maximum(1.0 - _CAUTION * shrink.sum(axis=1) / len(data), 0.05)
     return np.asarray(shrink[int(np.argmin(rest / freedom**2))])
+
+
+def cornered(values: FloatArray, good: Mask, smooth: Curve) -> Curve:
+    """Return straight lines with two corners where they tell the data better than a curve.
+
+    The line between the corners is parallel to the axis, as a prism's face is, unless the data
+    show that it is not.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+    good : array of bool, shape (n,)
+    smooth : Curve
+        What was found of the same values without corners.
+
+    Returns
+    -------
+    Curve
+        The straight lines, or `smooth`.
+    """
+    n = len(values)
+    good = good & np.isfinite(values)
+    if n < 4 * _APART or good.sum() < 2 * _APART:
+        return smooth
+    broken = [_broken_line(values, good, smooth.value, flat) for flat in (True, False)]
+    scatter = min(line.scatter for line in broken)
+    best = min((*broken, smooth), key=lambda curve: _validated(values, good, curve, scatter))
+    return best
+
+
+def _broken_line(values: FloatArray, good: Mask, start: FloatArray, flat: bool) -> Curve:
+    bases, curve = _corner_bases(len(values), flat), start
+    for _ in range(3):
+        residual = (values - curve)[good]
+        scatter = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
+        clipped = np.clip(values - curve, -2.5 * scatter, 2.5 * scatter)
+        data = np.where(good, curve + np.where(good, clipped, 0.0), curve)
+        basis = bases[int(np.argmax(((bases @ data) ** 2).sum(axis=1)))].T
+        curve = basis @ (basis.T @ data)
+    freedom = max(1.0 - (basis.shape[1] + _CORNERS) / len(values), 0.2)
+    shrink = np.ones(basis.shape[1])
+    return Curve(curve, basis, shrink, scatter / np.sqrt(freedom), _correlation(data - curve))
+
+
+def _validated(values: FloatArray, good: Mask, curve: Curve, scatter: float) -> float:
+    """Return the generalised cross-validation; a corner's place counts as a parameter."""
+    rest = np.clip((values - curve.value)[good], -3 * scatter, 3 * scatter)
+    used = float(curve.shrink.sum()) + (_CORNERS if curve.vectors.shape[1] < 5 else 0)
+    return float(np.mean(rest**2)) / max(1.0 - _CAUTION * used / len(values), 0.05) ** 2
+
+
+@lru_cache(maxsize=32)
+def _corner_bases(n: int, flat: bool) -> FloatArray:
+    """Return orthonormal bases, shape (k, m, n), of the broken lines with each pair of corners."""
+    step = max(1, -(-n // _MOST_PLACES))
+    places = np.arange(_APART - 0.5, n - _APART, step)
+    pairs = [(a, b) for a in places for b in places if b - a >= _APART]
+    x = np.arange(n, dtype=np.float64)
+    before = {a: np.maximum(a - x, 0.0) for a in places}
+    after = {b: np.maximum(x - b, 0.0) for b in places}
+    level = [np.ones(n)] if flat else [np.ones(n), x]
+    lines = np.stack([np.stack([*level, before[a], after[b]], axis=1) for a, b in pairs])
+    basis, _ = np.linalg.qr(lines)
+    return np.ascontiguousarray(basis.transpose(0, 2, 1))

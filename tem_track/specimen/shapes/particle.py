@@ -9,7 +9,7 @@ import numpy as np
 
 from tem_track.records import FloatArray
 from tem_track.specimen.body import Body, Sides
-from tem_track.specimen.smooth import Curve, Mask, smooth_curve
+from tem_track.specimen.smooth import Curve, Mask, cornered, smooth_curve
 
 __all__ = ["Particle"]
 
@@ -23,10 +23,11 @@ class Particle(Body):
     is_long = False
 
     def smooth_width(self, width_px: FloatArray, good: Mask, softest: float) -> Curve:
-        """Smooth the square of the width, which for a ball is a parabola."""
+        """Smooth the square of the width, a ball's parabola, or find a crystal's corners."""
         square = smooth_curve(width_px**2, good, softest)
         width = np.sqrt(np.maximum(square.value, 1.0))
-        return replace(square, value=width, scale=0.5 / width)
+        smooth = replace(square, value=width, scale=0.5 / width)
+        return cornered(width_px, good, smooth)
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
         """Extrapolate the square of the width, a parabola of a ball's, to both faces."""
