@@ -23,7 +23,7 @@ _STRAYED_PX, _OUTER = (
 )  # a smooth side that is carried on past the last band bends away from it
 _LEVEL = 0.4  # share of the darkness at which a body begins: a pale layer belongs to it
 _STEEP, _STEEP_HOLLOW = 0.25, 0.15  # share of the radius to both sides of a ball's equator
-_FACETED = 0.25  # a crystal's silhouette has corners
+_FACETED = 0.25  # a stout crystal has a silhouette with corners
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
 _WORST_PX = 4.0
 _WORST_SHARE = 0.06  # of the width: where the contrast is low, many uncertain bands still tell it
@@ -177,7 +177,7 @@ def fit_edges(
     smooth = edge
     if whole.sum() >= _LEAST_SMOOTH:
         curves = [smooth_curve(edge[:, k], whole, _LINEAR) for k in (0, 1)]
-        if table.profile.facet > _FACETED:
+        if table.profile.facet > _FACETED and table.profile.equator_px > 0:
             curves = [cornered(edge[:, k], whole, curves[k]) for k in (0, 1)]
         smooth = np.column_stack([c.value for c in curves])
         outer = whole & (np.minimum(np.cumsum(whole), np.cumsum(whole[::-1])[::-1]) <= _OUTER)

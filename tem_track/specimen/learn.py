@@ -68,7 +68,7 @@ def learn_profile(
         profile, fits = choose_profile(
             ensemble, start, kinds, u_facet=u_facet, caution=caution, before=fits
         )
-        if turn == 1:  # the first look may have led into another hollow of the fit
+        if turn == 1 and not SHAPES[model.shape].is_long:  # corners mislead the first look
             fits = None
     return replace(model, table=tabulate(profile, min(low, 2.0), high, noise))
 

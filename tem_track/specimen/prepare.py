@@ -506,7 +506,8 @@ def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float)
     """
     profile = end_profile(mean, middle, model.end.half_px)
     step = find_step(profile, mean.grid.s_px, near, _FOOT_REACH_PX, model.table.profile.blur_px, 1)
-    return step.s_px if step.u_px < 1.0 else near
+    clear = step.height > _CLEAR_STEP * model.vacuum and step.u_px < 0.5
+    return step.s_px if clear and abs(step.s_px - near) < _FOOT_REACH_PX - 0.1 else near
 
 
 def _around_base(model: SpecimenModel, item: Sampled, span: tuple[float, float]) -> Strip:

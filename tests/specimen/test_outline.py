@@ -78,6 +78,19 @@ def test_length_leaves_the_gap_out(rod: tuple[list[Scene], SpecimenModel]) -> No
     assert all(o.gap_px == 0 for o, s in zip(outlines, scenes, strict=True) if s.gap_px == 0)
 
 
+@pytest.mark.parametrize("gap_px", [0.0, 0.5, 1.0, 1.5, 2.5])
+def test_a_gap_below_the_blur_is_measured(
+    rod: tuple[list[Scene], SpecimenModel], gap_px: float
+) -> None:
+    _, model = rod
+    outlines = [measure(model, Scene(gap_px=gap_px, seed=200 + k)) for k in range(4)]
+    lengths = np.array([o.length_px for o in outlines])
+    assert np.abs(lengths - 150.0).max() < 0.3
+    assert np.array([o.gap_px for o in outlines]) == pytest.approx(gap_px, abs=0.25)
+    u = np.sqrt(np.mean([o.u_length_px**2 for o in outlines]))
+    assert np.std(lengths) < 3 * u
+
+
 def test_diameters_of_a_straight_rod(rod: tuple[list[Scene], SpecimenModel]) -> None:
     scenes, model = rod
     for scene in scenes[::4]:
