@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tem_track import mechanics
 from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replace_row
-from tem_track.config import Experiment
+from tem_track.config import Cantilever, Experiment
 from tem_track.cores import cores, one_thread_a_routine
 from tem_track.errors import ConfigError, TrackingError
 from tem_track.frames import doubts
@@ -782,6 +782,8 @@ def growth_settings_of(experiment: Experiment, axis: Axis) -> GrowthSettings:
 def settings_of(experiment: Experiment, axis: Axis) -> mechanics.Settings:
     """Return what the mechanics need of an experiment, as plain numbers."""
     specimen, lever = experiment.specimen, experiment.cantilever
+    if lever is None and experiment.outline_alone:
+        lever = Cantilever(stiffness_N_per_m=1.0)  # there is no deflection that it would multiply
     if lever is None:
         raise ConfigError(f"{experiment.source}: cantilever is missing")
     ratio, u_ratio = 1.0, 0.0

@@ -225,11 +225,19 @@ class Experiment(_Section):
             if self.specimen is None:
                 raise ValueError("specimen is missing: growth needs [specimen] with its box_px")
             return self
+        if self.outline_alone:
+            return self
         for name in ("cantilever", "bar", "tip"):
             if getattr(self, name) is None:
                 raise ValueError(f"{name} is missing: {_HINTS[name]}")
         self._check_area_model()
         return self
+
+    @property
+    def outline_alone(self) -> bool:
+        """Whether a loaded specimen is outlined without its load: no lever, bar or tip is named."""
+        named = (self.cantilever, self.bar, self.tip)
+        return self.mode != "growth" and self.specimen is not None and not any(named)
 
     def _check_area_model(self) -> None:
         if self.specimen is None or self.specimen.area_model is None:

@@ -84,7 +84,7 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     usable = ~(flags["BAD_FRAME"] | flags["DUPLICATE"] | flags["LOW_SCORE"])
     loading = load(table, settings, usable & ~flags["BROKEN"])
     sizes = dimensions(table, settings, loading, usable)
-    _neck(flags, settings, sizes)
+    _neck(flags, settings, sizes, table.load_sought)
     _bend(flags, settings, sizes)
     events = _events(table, loading, sizes, flags, usable, settings)
     loading = _with_drift_left(table, settings, loading, events, usable)
@@ -101,8 +101,12 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     return Evaluation(ordered, summary, tuple(summary["warnings"]))
 
 
-def _neck(flags: Flags, settings: Settings, sizes: Dimensions) -> None:
-    """Add the frames whose smallest width fell significantly, in tension."""
+def _neck(flags: Flags, settings: Settings, sizes: Dimensions, load_sought: bool) -> None:
+    """Add the frames whose smallest width fell significantly, in tension.
+
+    Between ends that are not known the middle of the box may lie in the neck itself; then the
+    outline's own word counts, which compares the smallest with the largest width.
+    """
     if settings.mode != "tension" or settings.shape is None:
         return
     smallest, mid = sizes.columns["diameter_min_nm"], sizes.columns["diameter_mid_nm"]
@@ -110,6 +114,8 @@ def _neck(flags: Flags, settings: Settings, sizes: Dimensions) -> None:
     mask = whole & neck_mask(
         smallest, mid, sizes.columns["u_diameter_min_nm"], sizes.columns["u_diameter_mid_nm"]
     )
+    if not load_sought:
+        mask = mask | (whole & flags["NECK"])
     first = first_for_good(mask, whole & np.isfinite(smallest / mid))
     rows = np.arange(mask.size)
     # A neck does not heal: what the outline calls one before, or where none stays, is noise.
@@ -134,7 +140,7 @@ def _events(
     settings: Settings,
 ) -> Events:
     contact, n = loading.contact.row, len(table)
-    seen = usable & ~table.tip.lost & ~flags["SPECIMEN_LOST"]
+    seen = usable & ~table.tip_missed & ~flags["SPECIMEN_LOST"]
     fracture = _fracture(table, loading, flags, usable, settings)
     _settle_broken(flags, fracture, np.isfinite(sizes.columns["length_nm"]), settings)
     bent = first_of_many(flags["BENT"], seen)
@@ -142,6 +148,10 @@ def _events(
     for name, row in (("BENT", bent), ("NECK", neck)):
         # What no later frame confirms is noise: the first flagged frame is the event.
         flags[name] &= row is not None and np.arange(n) >= row
+    if not table.load_sought:
+        broken = np.arange(n) >= (n if fracture is None else fracture)
+        names = ["broken" if row else "" for row in broken]
+        return Events(None, None, None, fracture, bent, neck, [], [], names)
     if contact is None and settings.shape is not None:
         return Events(None, None, None, fracture, bent, neck, [], [], ["approach"] * n)
     rows = np.arange(n)
@@ -157,8 +167,8 @@ def _fracture(
     table: Measurement, loading: Loading, flags: Flags, usable: BoolArray, settings: Settings
 ) -> int | None:
     """First row of two pieces, for good; a compressed specimen must lose its load too."""
-    seen = usable & ~table.tip.lost & ~flags["SPECIMEN_LOST"]
-    held = usable & ~table.tip.lost & ~table.bar.lost
+    seen = usable & ~table.tip_missed & ~flags["SPECIMEN_LOST"]
+    held = usable & ~table.tip_missed & ~(table.bar.lost & table.load_sought)
     fracture = first_for_good(flags["BROKEN"], seen | (flags["BROKEN"] & held))
     if fracture is None or settings.mode == "tension":
         return fracture

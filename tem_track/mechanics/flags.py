@@ -49,13 +49,14 @@ def measured_flags(measurement: Measurement, has_specimen: bool) -> Flags:
     outline = [set(text.split(";")) for text in measurement.text("outline_flags")]
     flags = {name: np.array([name in words for words in outline]) for name in FLAGS}
     flags["BROKEN"] = flags["BROKEN"] | measurement.broken
-    flags["BAR_LOST"] = measurement.bar.lost
-    flags["TIP_LOST"] = measurement.tip.lost
+    flags["BAR_LOST"] = measurement.bar.lost & measurement.load_sought
+    flags["TIP_LOST"] = measurement.tip_missed
     flags["BAD_FRAME"] = ~measurement.ok
     flags["DUPLICATE"] = measurement.duplicate
     flags["LOW_SCORE"] = _low(measurement.bar.score) | _low(measurement.tip.score)
     if has_specimen:
-        without = ~np.isfinite(measurement.measured("length_px")[0])
+        name = "length_px" if measurement.load_sought else "diameter_max_px"
+        without = ~np.isfinite(measurement.measured(name)[0])
         flags["SPECIMEN_LOST"] = flags["SPECIMEN_LOST"] | (without & ~flags["BROKEN"])
     return flags
 

@@ -27,6 +27,9 @@ def _calibration(case: Case) -> list[str]:
     found = []
     if s.u_scale_nm_per_px is None:
         found.append("calibration.u_scale_nm_per_px is not given: the scale counts as exact")
+    if not case.table.load_sought:
+        found.append("neither lever, bar nor tip is named: only the outline is measured, no force")
+        return found
     if s.u_stiffness_N_per_m is None:
         found.append("cantilever.u_stiffness_N_per_m is not given: the stiffness counts as exact")
     if not 0.01 <= s.stiffness_N_per_m <= 100:

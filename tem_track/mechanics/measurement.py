@@ -100,6 +100,16 @@ class Measurement:
         return len(self.frame)
 
     @property
+    def load_sought(self) -> bool:
+        """Whether bar and tip were followed; without, the table holds an outline alone."""
+        return "tip_x_px" in self.columns
+
+    @property
+    def tip_missed(self) -> BoolArray:
+        """Frames in which the tip was sought and is lost."""
+        return self.tip.lost & self.load_sought
+
+    @property
     def clock(self) -> FloatArray:
         """What orders the frames evenly: their times, or their numbers where a time is missing."""
         return self.time_s if self.timed else self.frame
@@ -121,7 +131,7 @@ class Measurement:
         value, u = self.number(name), self.number(f"u_{name}")
         if np.isfinite(u).any():
             value = np.where(np.isfinite(u), value, np.nan)
-        value = np.where(self.ok & ~self.tip.lost, value, np.nan)
+        value = np.where(self.ok & ~self.tip_missed, value, np.nan)
         return value, np.where(np.isfinite(value), u, np.nan)
 
     def text(self, name: str) -> list[str]:

@@ -73,7 +73,7 @@ def _specimen(result: Result) -> str:
 
 def _stress(result: Result) -> str:
     model = result.summary.get("area_model")
-    if model is None:
+    if model is None or result.experiment.outline_alone:
         return ""
     area = _AREAS.get(str(model), str(model))
     direction = "shortening" if result.experiment.mode == "compression" else "elongation"

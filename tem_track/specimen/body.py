@@ -156,6 +156,8 @@ class Body:
         if model.mode == "tension":
             scalars |= _neck_bottom(sides, scalars)
         flags = self.flags(model, scalars)
+        if model.fixed:
+            scalars, length, u_length = _without_ends(scalars), math.nan, math.nan
         ends = [
             tuple(grid.to_image(s, float(np.interp(s, sides.s_px, sides.middle.value))))
             for s in (faces.base.s_px, faces.tip.s_px)
@@ -300,6 +302,16 @@ class Body:
         if scalars["diameter_max_px"] < 5.0:
             flags.append("BELOW_RESOLUTION")
         return tuple(flags)
+
+
+def _without_ends(scalars: dict[str, float]) -> dict[str, float]:
+    """Keep the widths inside the box: where neither end is known, nothing that leans on one."""
+    kept = ("diameter_mid", "diameter_max", "diameter_min")
+    return {
+        name: value if name.removeprefix("u_").removesuffix("_px") in kept else math.nan
+        for name, value in scalars.items()
+        if "seat" not in name
+    }
 
 
 def _contact(model: SpecimenModel, tip: Step, place: Place) -> tuple[float, float, float]:

@@ -439,6 +439,8 @@ def _learn_base_face(
         _side_profile(strip, middle, width, low, 1), strip.grid.s_px, low, 14.0, 1.2, 1
     )
     face = beside.s_px if math.isfinite(beside.s_px) else low
+    if model.base_point_px is None and model.fixed:
+        return model  # with neither tip nor base the box alone says where the specimen is
     if model.base_point_px is None:
         return _learn_patch(model, kept, face)
     reference = model._base_reference()[0]

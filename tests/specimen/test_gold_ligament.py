@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
+from tem_track import analyse, open_movie
+from tem_track.config import experiment_from_dict
 from tem_track.records import Axis, Box, Frame, Match, Outline
 from tem_track.specimen import prepare_specimen
 from tests.recordings import recording
@@ -47,6 +49,27 @@ def test_the_neck_narrows_from_frame_to_frame(outlines: dict[int, Outline]) -> N
 
 def test_the_rupture_is_found(outlines: dict[int, Outline]) -> None:
     assert [number for number, o in outlines.items() if o.broken] == [2853]
+
+
+def test_without_lever_bar_and_tip_a_run_gives_the_outline_alone() -> None:
+    data = {
+        "movie": str(recording("gold_ligament") / "frames"),
+        "mode": "tension",
+        "axis_deg": AXIS.angle_deg,
+        "calibration": {"scale_nm_per_px": 0.1, "frame_interval_s": 1.0},
+        "specimen": {"box_px": list(BOX.as_tuple()), "shape": "rod"},
+    }
+    experiment = experiment_from_dict(data)
+    result = analyse(open_movie(experiment.movie_path, frame_interval_s=1.0), experiment)
+    points = result.points
+    smallest, u = (points[name].to_numpy() for name in ("diameter_min_nm", "u_diameter_min_nm"))
+    assert np.all(np.diff(smallest[:-1]) < 2 * np.hypot(u[1:-1], u[:-2]))
+    assert np.isnan(smallest[-1])
+    assert result.summary["fracture_frame"] == 10
+    assert points[["length_nm", "force_nN", "stress_MPa", "diameter_tip_nm"]].isna().all(axis=None)
+    assert list(points["phase"]) == [""] * 10 + ["broken"]
+    assert not points["flags"].str.contains("LOST").any()
+    assert any("only the outline" in text for text in result.summary["warnings"])
 
 
 def _upper(points: np.ndarray) -> np.ndarray:
