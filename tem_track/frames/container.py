@@ -54,7 +54,7 @@ In threads on the slices of a picture, which are the default, H.264 is not searc
 _PICTURES_ALONE = {"png"}
 """Decoders that add a picture to the one before unless its packet is called a key frame."""
 
-_CLEAN_WHEN_FLUSHED = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vp8", "vp9", "av1"}
+_CLEAN_WHEN_FLUSHED = {"h264", "hevc", "mpeg2video", "mpeg1video", "vp8", "vp9", "av1"}
 
 
 class Video:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tem_track.frames.avc import Kind, picture_kind, shown_out_of_turn
 from tem_track.frames.container import READ_ERRORS, Video
 from tem_track.frames.jpeg import TableCheck
 from tem_track.frames.movie import Picture
@@ -70,6 +71,16 @@ class Decoder:
         """Yield packet, packets fed, and whether it was held back to the end, of each picture."""
         for frame in self._frames():
             yield self._video.ordinal(frame), self._fed, self._draining
+
+    def out_of_turn(self, order: list[int]) -> frozenset[int]:
+        """Return the packets that are not shown where their kind of H.264 picture belongs."""
+        if self._video.codec != "h264":
+            return frozenset()
+        kinds: list[Kind | None] = [None] * len(self._table.rank)
+        for ordinal in range(len(kinds)):
+            with contextlib.suppress(*READ_ERRORS):
+                kinds[ordinal] = picture_kind(self._packet(ordinal))
+        return shown_out_of_turn(kinds, order)
 
     def close(self) -> None:
         """Close the file."""
@@ -306,7 +317,9 @@ def in_order_of_output(decoder: Decoder, table: PacketTable) -> PacketTable:
         while missing and missing[-1] < packet:
             order.append(missing.pop())
         order.append(packet)
-    places = np.array(order + missing[::-1], np.int64)
+    order += missing[::-1]
+    doubtful |= decoder.out_of_turn(order)
+    places = np.array(order, np.int64)
     return replace(
         table,
         order=places,

@@ -8,6 +8,7 @@ container has none, it is the place in which the decoder puts the frame out.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ __all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table", "trusted_
 
 _P_FRAME = 1
 _STRAY_FRAMES = 4
+_ENCODER = re.compile(rb"\x00\x00\x01\xb2(.*?)(?=\x00\x00\x01)", re.DOTALL)
+_FEWEST_NAMES = 4
 _HEAD_BYTES = 256
 """In the beginning of a packet, of about this length, stand the headers of an MPEG-4 frame."""
 DEEPEST_REORDERING = 16
@@ -157,7 +160,8 @@ def _with_stated_order(video: Video, table: PacketTable) -> PacketTable:
         raise MovieError(
             f"{video.path.name}: its time stamps contradict the order of its frames; remux the file"
         )
-    table = _without(table, contradicting(vops, whole, _STRAY_FRAMES), types)
+    lost = contradicting(vops, whole, _STRAY_FRAMES) | _misnamed(video, table, vops)
+    table = _without(table, lost, types)
     return replace(table, doubtful=table.doubtful | frozenset(table.order[other].tolist()))
 
 
@@ -200,6 +204,26 @@ def _vops(video: Video, table: PacketTable) -> list[Vop | None]:
     return vops
 
 
+def _misnamed(video: Video, table: PacketTable, vops: Sequence[Vop | None]) -> frozenset[int]:
+    """Return the one key frame whose encoder has another name than at all others.
+
+    By the name FFmpeg chooses the transform, and keeps to it for all that follows.
+    """
+    names: dict[int, bytes] = {}
+    for packet, vop in enumerate(vops):
+        if vop is not None and vop.kind == 0:
+            at, size = int(table.offset[packet]), int(table.size[packet])
+            found = _ENCODER.search(table.prefix + video.read(at, min(size, _HEAD_BYTES)))
+            if found is not None:
+                names[packet] = found[1]
+    if len(names) < _FEWEST_NAMES:
+        return frozenset()
+    usual = Counter(names.values()).most_common(1)[0][0]
+    others = [packet for packet, name in names.items() if name != usual]
+    is_damage = len(others) == 1 and len(names[others[0]]) == len(usual)
+    return frozenset(others) if is_damage else frozenset()
+
+
 def _from_avi(video: Video) -> PacketTable:
     chart = map_avi(video.path, int(video.stream.index))
     rows = [_Row(c.offset, c.size, c.key, c.tick) for c in chart.chunks]
@@ -216,7 +240,8 @@ def _in_stated_order(video: Video, table: PacketTable) -> PacketTable:
     order = display_order(types)
     if order is None:
         return table
-    table = _without(table, contradicting(vops, order, _STRAY_FRAMES), types)
+    lost = contradicting(vops, order, _STRAY_FRAMES) | _misnamed(video, table, vops)
+    table = _without(table, lost, types)
     if table.end_note and (B_VOP in types or len(types) < DEEPEST_REORDERING):
         # The B-frames before the last other frame may lie beyond the cut.
         last = [n for n, kind in enumerate(types) if kind != B_VOP][-1:]

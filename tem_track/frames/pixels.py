@@ -21,16 +21,18 @@ __all__ = ["bit_depth", "grey_kind", "grey_of_rgb", "grey_values"]
 _LUMA_PREFIXES = ("yuv", "gray", "nv", "y210", "p0", "p2", "p4", "ya")
 _PACKED_YUV = {"yuyv422": 0, "yvyu422": 0, "uyvy422": 1}
 _PACKED_RGB = {
-    "rgb24": (3, (0, 1, 2)),
-    "bgr24": (3, (2, 1, 0)),
-    "rgba": (4, (0, 1, 2)),
-    "rgb0": (4, (0, 1, 2)),
-    "bgra": (4, (2, 1, 0)),
-    "bgr0": (4, (2, 1, 0)),
-    "argb": (4, (1, 2, 3)),
-    "0rgb": (4, (1, 2, 3)),
-    "abgr": (4, (3, 2, 1)),
-    "0bgr": (4, (3, 2, 1)),
+    "rgb24": (3, cv2.COLOR_RGB2GRAY),
+    "bgr24": (3, cv2.COLOR_BGR2GRAY),
+    "rgba": (4, cv2.COLOR_RGBA2GRAY),
+    "rgb0": (4, cv2.COLOR_RGBA2GRAY),
+    "bgra": (4, cv2.COLOR_BGRA2GRAY),
+    "bgr0": (4, cv2.COLOR_BGRA2GRAY),
+}
+_ALPHA_FIRST = {
+    "argb": cv2.COLOR_RGB2GRAY,
+    "0rgb": cv2.COLOR_RGB2GRAY,
+    "abgr": cv2.COLOR_BGR2GRAY,
+    "0bgr": cv2.COLOR_BGR2GRAY,
 }
 _WIDE_RGB = {"rgb48le": 3, "rgba64le": 4}
 
@@ -82,9 +84,16 @@ def grey_of_rgb(rgb: NDArray[Any]) -> Image:
 
 
 def _packed_rgb(frame: av.VideoFrame) -> Image:
-    channels, order = _PACKED_RGB[frame.format.name]
-    pixels = _view(frame, 0, "u1", channels)
-    return grey_of_rgb(pixels[..., list(order)])
+    name = frame.format.name
+    if name in _ALPHA_FIRST:
+        return _grey(_view(frame, 0, "u1", 4)[..., 1:], _ALPHA_FIRST[name])
+    channels, conversion = _PACKED_RGB[name]
+    return _grey(_view(frame, 0, "u1", channels), conversion)
+
+
+def _grey(pixels: NDArray[Any], conversion: int) -> Image:
+    grey: Image = cv2.cvtColor(np.ascontiguousarray(pixels), conversion)
+    return grey
 
 
 def _planar_rgb(frame: av.VideoFrame) -> Image:
@@ -142,7 +151,7 @@ def grey_values(frame: av.VideoFrame) -> Image:
         image = _palette(frame)
     elif name in _PACKED_YUV:
         image = _view(frame, 0, "u1", 2)[..., _PACKED_YUV[name]]
-    elif name in _PACKED_RGB:
+    elif name in _PACKED_RGB or name in _ALPHA_FIRST:
         image = _packed_rgb(frame)
     elif name in _WIDE_RGB:
         image = grey_of_rgb(_view(frame, 0, "<u2", _WIDE_RGB[name])[..., :3])

@@ -154,7 +154,7 @@ def _u32(data: mmap.mmap, position: int) -> int:
 
 def _walk(data: mmap.mmap, stream: bytes) -> _Found:
     found = _Found(stream)
-    position, end = 0, len(data)
+    position, end, riffs = 0, len(data), 0
     found.end = end
     for step in count():
         if position + 8 > end:
@@ -163,8 +163,11 @@ def _walk(data: mmap.mmap, stream: bytes) -> _Found:
             let_go(data)
         name, size = data[position : position + 4], _u32(data, position + 4)
         if name in _LISTS:
+            riffs += name == b"RIFF"
             if data[position + 8 : position + 12] == b"movi" and found.movi < 0:
                 found.movi = position + 8
+                if riffs <= 1:
+                    found.pieces.clear()  # what looks like a frame in a damaged header is none
             position += 12
             continue
         after = _after(data, position, size)

@@ -236,6 +236,10 @@ FOUND = [
     ("ffvhuff avi", 9202966),
     ("raw grey mov", 9302850),
     ("tiff mov", 9590071),
+    ("mpeg4 avi", 9600428),
+    ("h264 avi", 9600697),
+    ("xvid avi", 9606877),
+    ("mpeg4 mkv", 9618163),
 ]
 
 
@@ -274,6 +278,26 @@ def test_a_slice_that_is_not_there_is_a_hole(tmp_path: Path, packet: int) -> Non
     assert not frames[shown].ok
     assert all(np.array_equal(f.image, sound[f.index]) for f in frames if f.ok)
     assert [f.ok for f in frames] == [open_movie(path)[i].ok for i in range(N)]
+
+
+@pytest.mark.parametrize(("b_frames", "pyramid"), [("1", "none"), ("3", "strict"), ("7", "normal")])
+def test_no_order_of_a_sound_encoder_is_doubted(
+    tmp_path: Path, b_frames: str, pyramid: str
+) -> None:
+    path = tmp_path / "b.avi"
+    more = {"b-pyramid": pyramid, "x264-params": "b-adapt=0:open-gop=1"}
+    encode(path, "libx264", "yuv420p", bf=b_frames, g="9", refs="4", **more)
+    assert _numbers(path) == list(range(N))
+
+
+def test_a_key_frame_of_another_encoder_is_damaged(tmp_path: Path) -> None:
+    path = _write(tmp_path, "xvid avi")
+    at, _ = _chunks(path)[0]
+    _overwrite(path, path.read_bytes().find(b"Lavc", at) + 2, b"\xf2")
+    movie = open_movie(path)
+    frames = list(movie)
+    assert [f.index for f in frames if not f.ok] == list(range(9))
+    assert all(np.array_equal(movie[i].image, frames[i].image) for i in (29, 15))
 
 
 def test_an_edit_list_hides_no_frame(tmp_path: Path) -> None:
