@@ -141,10 +141,6 @@ class Video:
         """Return the whole file as mapped memory."""
         return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
-    def map(self, start: int, length: int) -> mmap.mmap:
-        """Return bytes of the file as mapped memory; `start` is a whole number of pages."""
-        return mmap.mmap(self._file.fileno(), length, access=mmap.ACCESS_READ, offset=start)
-
     def decode(self, data: bytes, ordinal: int) -> tuple[list[Any], bool]:
         """Decode one packet; the pictures it releases carry their own packet's number.
 

@@ -1,8 +1,10 @@
-"""Uncompressed grey video, lent from the file itself instead of copied through a decoder."""
+"""Uncompressed grey video, taken from the file itself instead of through a decoder.
+
+The file is read, not mapped: a mapped page of a share that is away ends the process.
+"""
 
 from __future__ import annotations
 
-import mmap
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,12 @@ from tem_track.frames.container import Video
 from tem_track.frames.packets import PacketTable
 from tem_track.records import Image
 
-__all__ = ["RawFrames", "is_lendable"]
+__all__ = ["RawFrames", "is_plain"]
 
 _TYPES: dict[str, np.dtype[Any]] = {"gray": np.dtype("u1"), "gray16le": np.dtype("<u2")}
 
 
-def is_lendable(video: Video, table: PacketTable) -> bool:
+def is_plain(video: Video, table: PacketTable) -> bool:
     """Return whether every packet is exactly one grey picture, row after row from the top.
 
     A bitmap in an AVI file (no codec tag) is stored bottom-up and its rows are padded.
@@ -32,7 +34,7 @@ def is_lendable(video: Video, table: PacketTable) -> bool:
 
 
 class RawFrames:
-    """Pictures as views of the mapped file."""
+    """Pictures as they stand in the file."""
 
     def __init__(self, video: Video, table: PacketTable) -> None:
         self._dtype = _TYPES[video.pixel_format]
@@ -45,11 +47,10 @@ class RawFrames:
         offset = int(self._offsets[index])
         if offset < 0:
             return None, "no picture can be decoded here"
-        count = self._shape[0] * self._shape[1]
-        # Each picture is mapped by itself, so that its memory goes when the picture goes.
-        start = offset - offset % mmap.ALLOCATIONGRANULARITY
-        length = offset - start + count * self._dtype.itemsize
-        data = self._video.map(start, length)
-        flat = np.frombuffer(data, self._dtype, count, offset - start)
+        size = self._shape[0] * self._shape[1] * self._dtype.itemsize
+        data = self._video.read(offset, size)
+        if len(data) < size:
+            return None, "the file ends within this frame"
+        flat = np.frombuffer(data, self._dtype)
         native: Image = flat.astype(self._dtype.newbyteorder("="), copy=False)
         return native.reshape(self._shape), ""

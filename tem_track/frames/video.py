@@ -18,7 +18,7 @@ from tem_track.frames.movie import Picture
 from tem_track.frames.packets import PacketTable, read_table
 from tem_track.frames.patience import wait_until_there
 from tem_track.frames.pixels import bit_depth, grey_kind
-from tem_track.frames.raw import RawFrames, is_lendable
+from tem_track.frames.raw import RawFrames, is_plain
 from tem_track.frames.riff import stated_size
 from tem_track.records import FloatArray, Image
 
@@ -40,7 +40,7 @@ class VideoSource:
         self.path = self._file = path
         self._table: PacketTable | None = None
         self._idle: Decoder | RawFrames | None = None
-        self._lends: bool | None = None
+        self._is_plain = False
         self._open: Video | None = Video(path)
         try:
             self.info = _info(self._open)
@@ -59,7 +59,7 @@ class VideoSource:
                 table = read_table(video)
                 if not table.ordered:
                     table = in_order_of_output(Decoder(video, table), table)
-                self._lends = is_lendable(video, table)
+                self._is_plain = is_plain(video, table)
             if not wait_until_there(self._file):
                 self._table = table
             else:  # what was read last may be cut
@@ -75,15 +75,10 @@ class VideoSource:
         finally:
             self._open = video
 
-    @property
-    def lends(self) -> bool:
-        """Whether frames cost next to nothing, so that decoding ahead would not pay."""
-        return bool(self.table is not None and self._lends)
-
     def _new_decoder(self) -> Decoder | RawFrames:
         table = self.table
         video, self._open = self._open or Video(self._file), None
-        return RawFrames(video, table) if self.lends else Decoder(video, table)
+        return RawFrames(video, table) if self._is_plain else Decoder(video, table)
 
     def count(self) -> int:
         """Return the number of packets that are frames."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import av
@@ -134,3 +135,14 @@ def test_limited_range_luma_is_not_stretched(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "l.avi")) as container:
         planes = [np.array(f.planes[0]).reshape(48, -1)[:, :96] for f in container.decode(video=0)]
     assert all(np.array_equal(a, b) for a, b in zip(stored, planes, strict=True))
+
+
+def test_a_raw_movie_that_is_cut_while_it_is_read_ends_no_process(tmp_path: Path) -> None:
+    path = tmp_path / "raw.avi"
+    encode(path, "rawvideo", "gray")
+    movie = open_movie(path)
+    assert movie.info.codec == "rawvideo"
+    last = movie[N - 1]
+    os.truncate(path, path.stat().st_size // 2)
+    assert number(last.image) == N - 1  # mapped memory would not be there any more
+    assert [frame.ok for frame in movie] == [True] * (N // 2 - 1) + [False] * (N - N // 2 + 1)
