@@ -12,7 +12,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -330,12 +330,23 @@ class _Sample:
         total = len(self._indices)
         for done, frame in enumerate(self._movie.select(self._indices), start=1):
             if frame.image.nbytes * total <= SAMPLE_BYTES:
+                frame = _own(frame)
                 kept.append(frame)
             if frame.ok:
                 yield frame
             self._progress("template", done, total)
         if len(kept) == total:
             self._kept = [frame for frame in kept if frame.ok]
+
+
+def _own(frame: Frame) -> Frame:
+    """Return the frame with an image of its own, not a view of the decoder's memory.
+
+    That holds the colours too, and the decoder keeps for ever what it once had lent.
+    """
+    image = frame.image.copy()
+    image.setflags(write=False)
+    return replace(frame, image=image)
 
 
 def _locate(trackers: Mapping[str, tracking.Tracker], frame: Frame) -> dict[str, Match]:

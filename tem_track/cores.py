@@ -1,13 +1,18 @@
-"""How many threads measure at a time, and that each of them stays one."""
+"""Cores and memory: how many threads measure, that each stays one, and what is given back."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
-__all__ = ["cores", "one_thread_a_routine"]
+__all__ = ["cores", "give_back_memory", "one_heap", "one_thread_a_routine"]
+
+_ARENA_MAX = -8
+"""M_ARENA_MAX of GNU's malloc.h."""
 
 
 def cores() -> int:
@@ -36,3 +41,24 @@ def _limited() -> AbstractContextManager[Any]:
     except ImportError:
         return nullcontext()
     return cast(AbstractContextManager[Any], threadpool_limits(1, user_api="blas"))
+
+
+def one_heap() -> None:
+    """Let all threads share a heap, where the system's C library makes one for each otherwise.
+
+    What one thread has freed is of no use to another then; it was 40 MB of 400.
+    """
+    setting = getattr(_c_library(), "mallopt", None)
+    if setting is not None:
+        setting(_ARENA_MAX, 1)
+
+
+def give_back_memory() -> None:
+    """Give memory that is free again back to the system, where its C library keeps it."""
+    trim = getattr(_c_library(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _c_library() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -25,6 +25,7 @@ from tem_track.analysis import (
     prepare,
 )
 from tem_track.config import Experiment, load_experiment
+from tem_track.cores import give_back_memory, one_heap
 from tem_track.errors import ConfigError, ResultsBusyError, ResultsError
 from tem_track.frames import Movie, files_of, open_movie
 from tem_track.journal import Journal
@@ -111,12 +112,14 @@ def run(
         kept, and the same call goes on from there.
     """
     started = datetime.now(UTC)
+    one_heap()
     experiment = load_experiment(experiment_path)
     folder = folder if folder is not None else default_folder(experiment_path)
     movie = movie_of(experiment)
     with _only_if_new(folder), _explained(folder), hold(folder):
         with Journal(folder, journal_key(movie, experiment)) as journal:
             result = _measure(movie, experiment, journal, progress, workers)
+            give_back_memory()
             _write(result, movie, folder, progress, draw)
             journal.remove()
         from tem_track import outputs
@@ -137,6 +140,7 @@ def _measure(
 ) -> Result:
     """Measure what the journal does not hold yet; the result is the same as in one go."""
     plan = prepare(movie, experiment, progress=progress)
+    give_back_memory()
     done = journal.frames()
     for block in measure(movie, plan, done=done, progress=progress, workers=workers):
         journal.append(block)  # and not kept: a long movie's rows come back at the end
@@ -150,6 +154,7 @@ def plan_of(experiment_path: Path) -> Plan:
     ------
     ConfigError, MovieError, TrackingError
     """
+    one_heap()
     experiment = load_experiment(experiment_path)
     return prepare(movie_of(experiment), experiment)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tem_track.analysis import Progress, Result
+from tem_track.cores import give_back_memory
 from tem_track.outputs.compare import write_plot, write_table
 from tem_track.outputs.curves import write_curves
 from tem_track.outputs.export import export
@@ -62,4 +63,5 @@ def write_pictures(
     kinds = ("png", "pdf", "svg")
     write_curves(result, [folder / f"curves.{kind}" for kind in kinds], width_mm=width_mm)
     write_montage(result, movie, [folder / f"montage.{kind}" for kind in ("png", "pdf")], frames)
+    give_back_memory()
     write_overlay(result, movie, folder / "overlay.mp4", progress)
