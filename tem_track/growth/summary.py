@@ -276,10 +276,16 @@ def _body(measurement: Columns, settings: Settings, track: Track) -> dict[str, A
         "body": track.number,
         "nucleation_frame": None if track.first == 0 else int(frames[track.first]),
         "last_frame": int(frames[track.last]),
-        "last_length_nm": float(track.values["length_px"][track.last]) * scale,
-        "last_diameter_nm": float(track.values["diameter_max_px"][track.last]) * scale,
+        "last_length_nm": _last(track, "length_px", scale),
+        "last_diameter_nm": _last(track, "diameter_max_px", scale),
         **_rate("growth_rate_nm_per_s", rate),
     }
+
+
+def _last(track: Track, name: str, scale: float) -> float | None:
+    """Return a size where it was last measured: later a neighbour may hide it."""
+    row = track.last_seen
+    return None if row is None else float(track.values[name][row]) * scale
 
 
 def _merges(

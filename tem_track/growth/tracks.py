@@ -28,6 +28,7 @@ _MOST = 4
 _LEAST_ROWS = 3
 _REACH_PX = 25.0
 _LATE, _LEAST_LINE, _STRAIGHT_PX = 25, 4, 0.7
+_LASTING, _LATE_ROWS, _NEAR_ZERO_PX = 3, 6, 4.0
 _CLEAR_GAP_PX, _LEAST_GAP_PX = 7.0, 2.0  # the blur of two near edges hides a part of a gap
 
 
@@ -54,12 +55,18 @@ class Track:
     @property
     def first(self) -> int:
         """Row in which it appears."""
-        return int(np.flatnonzero(self.seen)[0])
+        return int(np.flatnonzero(np.isfinite(self.values["place_px"]))[0])
 
     @property
     def last(self) -> int:
-        """Last row in which it is seen by itself."""
-        return int(np.flatnonzero(self.seen)[-1])
+        """Last row in which something of it is seen, though a neighbour may hide its size."""
+        return int(np.flatnonzero(np.isfinite(self.values["place_px"]))[-1])
+
+    @property
+    def last_seen(self) -> int | None:
+        """Last row with a length."""
+        rows = np.flatnonzero(self.seen)
+        return int(rows[-1]) if rows.size else None
 
 
 def tracks_of(measurement: Mapping[str, NDArray[Any]]) -> list[Track]:
@@ -126,9 +133,14 @@ def merged_into(track: Track, main: Track) -> int | None:
 def touch_row(gap_px: FloatArray, touching: NDArray[np.bool_], end: int) -> int | None:
     """Return the first row in which two outlines touch.
 
-    The gap's straight course before it closes tells more than the last blurred pixels of it.
+    Where the gap was followed through zero, it is where its straight course passes zero. Where it
+    was not, the straight course before it closes tells more than the last blurred pixels of it.
     """
-    known = np.flatnonzero(np.isfinite(gap_px[:end]) & ~touching[:end])
+    known = np.flatnonzero(np.isfinite(gap_px[:end]))
+    passed = _passes_zero(known, gap_px)
+    if passed is not None:
+        return passed
+    known = known[~touching[known]]
     closed = np.flatnonzero(touching[:end])
     if not known.size:
         return int(closed[0]) if closed.size else None
@@ -139,6 +151,26 @@ def touch_row(gap_px: FloatArray, touching: NDArray[np.bool_], end: int) -> int 
     if zero is not None:
         return int(np.clip(zero, use[-1] + 1, end))
     return int(closed[0]) if closed.size else None
+
+
+def _passes_zero(rows: NDArray[np.intp], gap_px: FloatArray) -> int | None:
+    """Return the first row at or below zero, by a line through the rows about it; None where none.
+
+    Two bodies that overlap by more than some pixels no longer show how far.
+    """
+    below = gap_px[rows] <= 0
+    for i in np.flatnonzero(below):
+        if i == 0 or not below[i : i + _LASTING].mean() > 0.5:
+            continue
+        first = int(rows[i])
+        part = rows[max(i - _LATE_ROWS, 0) : i + _LASTING]
+        part = part[np.abs(gap_px[part]) < _NEAR_ZERO_PX]
+        if len(part) < _LEAST_LINE:
+            return first
+        slope, value = np.polyfit(part - first, gap_px[part], 1)
+        zero = first + math.ceil(-value / slope - 1e-6) if slope < 0 else first
+        return int(np.clip(zero, part[0], part[-1]))
+    return None
 
 
 def _closes(rows: NDArray[np.intp], gap_px: FloatArray) -> int | None:

@@ -12,6 +12,7 @@ from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing_body import Grown, measure_body
 from tem_track.specimen.growing_film import without_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map, find_patches
+from tem_track.specimen.growing_gap import fit_gap
 from tem_track.specimen.growing_tube import measure_tube
 from tem_track.specimen.model import grid_for
 from tem_track.specimen.profile import EdgeTable
@@ -26,6 +27,7 @@ _ABOVE_BASE_PX = 2.5
 _BELOW_TIP_PX = 3.0
 _STATIONS = 33
 _AT_TIP_PX, _BEYOND_PX = 8.0, 14.0
+_NEAR_GAP_PX = 16.0  # a side's own fit looks so far beyond it
 _FACE_COLUMNS, _BESIDE_PX, _FACE_REACH_PX = 13, 10.0, 1.8
 _LEAST_FACES, _U_FACE_PX = 4, 0.06
 _SCALARS = (
@@ -128,9 +130,13 @@ class GrowthModel:
         grown.sort(key=lambda body: -body.scalars["projected_area_px2"])
         extra = {"bodies": float(len(bodies)), **self.extra}
         extra |= self._tube(scene)
-        extra |= _gap(grown, scene.patches)
+        extra |= _gap(grown, scene, self.tables[len(self.tables) // 2])
         for number, body in enumerate(grown, 1):
             extra |= self._numbers(scene, body, f"body{number}_")
+        hidden = [patch for patch, body in bodies if body is None and _is_cut(patch)]
+        for number, patch in enumerate(hidden, len(grown) + 1):
+            middle = (patch.t_low_px + patch.t_high_px) / 2
+            extra[f"body{number}_place_px"] = middle - scene.shift_px[1]
         flags = self._flags(scene)
         if not grown:
             return Outline(self.axis.angle_deg, flags=flags, extra=extra)
@@ -215,7 +221,7 @@ class GrowthModel:
         near = scene.limit_px - _AT_TIP_PX
         if self.has_tip and any(patch.top_px > near for patch in scene.patches):
             flags.append("AT_TIP")
-        if any(max(p.cut_low_px, p.cut_high_px) > -math.inf for p in scene.patches):
+        if any(map(_is_cut, scene.patches)):
             flags.append("TOUCHING")
         return tuple(flags)
 
@@ -314,10 +320,27 @@ def _tilt(body: Grown) -> float:
     return math.degrees(math.atan(float(slope)))
 
 
-def _gap(grown: list[Grown], patches: list[Patch]) -> dict[str, float]:
-    """Return the least distance between two neighbours' sides."""
-    if len(grown) < 2 or any(max(p.cut_low_px, p.cut_high_px) > -math.inf for p in patches):
+def _gap(grown: list[Grown], scene: Scene, table: EdgeTable) -> dict[str, float]:
+    """Return the least distance between the two largest bodies, negative where they overlap."""
+    if len(scene.patches) < 2:
         return {}
+    left, right = sorted(scene.patches[:2], key=lambda patch: patch.middle_px)
+    touching = any(map(_is_cut, scene.patches))
+    apart = math.nan if touching or len(grown) < 2 else _apart(grown)
+    if apart > _NEAR_GAP_PX:
+        return {"bodies_gap_px": apart, "u_bodies_gap_px": 0.5}
+    face = float(np.median(scene.face_px))
+    gap, u = fit_gap(scene.dark, scene.strip, left, right, face, table)
+    return {"bodies_gap_px": gap, "u_bodies_gap_px": u} if math.isfinite(gap) else {}
+
+
+def _is_cut(patch: Patch) -> bool:
+    """Return whether a neighbour hides a part of a body."""
+    return max(patch.cut_low_px, patch.cut_high_px) > -math.inf
+
+
+def _apart(grown: list[Grown]) -> float:
+    """Return the least distance between two bodies' sides, each measured by itself."""
     left, right = sorted(grown[:2], key=lambda body: body.middle_px[0])
     low = max(left.s_px[0], right.s_px[0])
     high = min(left.s_px[-1], right.s_px[-1])
@@ -325,4 +348,4 @@ def _gap(grown: list[Grown], patches: list[Patch]) -> dict[str, float]:
     inner = [
         np.interp(s, b.s_px, b.middle_px + k * b.width_px / 2) for b, k in ((left, 1), (right, -1))
     ]
-    return {"bodies_gap_px": float((inner[1] - inner[0]).min()), "u_bodies_gap_px": 0.5}
+    return float((inner[1] - inner[0]).min())

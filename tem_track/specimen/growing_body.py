@@ -72,7 +72,7 @@ def measure_body(
     limit_px: float,
     flat: float | None = 0.0,
 ) -> Grown | None:
-    """Measure one body; None where it is too small to have sides.
+    """Measure one body; None where it is too small to have sides, or mostly hidden.
 
     Parameters
     ----------
@@ -101,7 +101,10 @@ def measure_body(
     edges, table = sides.edges, sides.table
     if len(edges.s_px) < _LEAST_BANDS:
         return None
-    t, good = _mirrored(edges, patch)
+    mirrored = _mirrored(edges, patch)
+    if mirrored is None:
+        return None
+    t, good = mirrored
     good &= edges.s_px < patch.top_px
     if good.sum() < _LEAST_BANDS:
         return None
@@ -129,14 +132,19 @@ def _beside(strip: Strip, patch: Patch) -> Strip:
     return Strip(grid, strip.grey[:, columns])
 
 
-def _mirrored(edges: Edges, patch: Patch) -> tuple[FloatArray, Mask]:
-    """Return the edges; what a neighbour hides is the mirror image of the other side."""
+def _mirrored(edges: Edges, patch: Patch) -> tuple[FloatArray, Mask] | None:
+    """Return the edges; what a neighbour hides is the mirror image of the other side.
+
+    None where so little stands free that its axis would be a guess.
+    """
     t, good = edges.t_px.copy(), edges.good.copy()
     hidden = np.column_stack(
         [edges.s_px < patch.cut_low_px + 4.0, edges.s_px < patch.cut_high_px + 4.0]
     )
     whole = good.all(axis=1) & ~hidden.any(axis=1)
-    axis = float(np.median(t[whole].mean(axis=1))) if whole.sum() >= 2 else patch.middle_px
+    if hidden.any() and whole.sum() < 2:
+        return None
+    axis = float(np.median(t[whole].mean(axis=1))) if whole.any() else patch.middle_px
     for k in (0, 1):
         other = hidden[:, k] & ~hidden[:, 1 - k]
         t[other, k] = 2 * axis - t[other, 1 - k]

@@ -26,8 +26,8 @@ _FOOT_PX = 9
 _PROMINENCE = 0.15
 _LEAST_PROMINENCE_PX = 7.0
 _LOWEST = 0.25
-_LOPSIDED = 1.2
-_LEAST_SHOULDER_PX = 10
+_LOPSIDED = 1.1
+_LEAST_SHOULDER_PX = 8
 
 
 @dataclass(frozen=True, slots=True)
