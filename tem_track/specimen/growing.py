@@ -10,6 +10,7 @@ import numpy as np
 from tem_track.records import Axis, FloatArray, Image, Match, Outline
 from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing_body import Grown, measure_body
+from tem_track.specimen.growing_end import ANY_END, EndShape
 from tem_track.specimen.growing_film import without_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map, find_patches
 from tem_track.specimen.growing_gap import fit_gap
@@ -78,6 +79,9 @@ class GrowthModel:
         Whether a tip's face ends the space; otherwise the box does.
     flat : float
         Share of the free end that is a facet across the axis.
+    ends : array, shape (n, 5)
+        Height of a body and what its end then looks like: the fields of an `EndShape`, in rising
+        order of height; empty where the movie did not tell.
     film : array or None
         Brightness of what lies behind over the vacuum's, relative to the anchor.
     film_at : (int, int)
@@ -102,6 +106,7 @@ class GrowthModel:
     several: bool = False
     has_tip: bool = True
     flat: float = 0.0
+    ends: FloatArray = field(default_factory=lambda: np.empty((0, 5)))
     film: FloatArray | None = None
     film_at: tuple[int, int] = (0, 0)
     extra: dict[str, float] = field(default_factory=dict)
@@ -198,8 +203,14 @@ class GrowthModel:
         """Measure one body of a scene; `flat` is the share of its end that is a facet."""
         return measure_body(
             scene.strip, scene.dark, patch, scene.face_px, self.tables, scene.tube,
-            scene.limit_px, flat,
+            scene.limit_px, flat, self._end(patch.top_px - float(np.median(scene.face_px))),
         )  # fmt: skip
+
+    def _end(self, height_px: float) -> EndShape:
+        """Return what the movie tells of the end of a body of that height."""
+        if not len(self.ends):
+            return ANY_END
+        return EndShape(*(float(np.interp(height_px, self.ends[:, 0], v)) for v in self.ends.T[1:]))
 
     def _whole(self, scene: Scene, patch: Patch) -> Grown | None:
         """Measure a body whose end is seen; where it is not, nothing is made up."""

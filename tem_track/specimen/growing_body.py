@@ -9,7 +9,7 @@ import numpy as np
 
 from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
-from tem_track.specimen.growing_end import Cap, cap_radius, fit_cap
+from tem_track.specimen.growing_end import ANY_END, Cap, EndShape, cap_radius, fit_cap
 from tem_track.specimen.growing_find import Darkness, Patch
 from tem_track.specimen.growing_sides import measure_sides
 from tem_track.specimen.profile import EdgeTable
@@ -27,6 +27,7 @@ _CENTRAL = 0.4
 _LEAST_CURVE = 6
 _ALIKE_PX = 0.2
 _END_SHARE = 0.35
+_TURNS = 0.9  # share of the radius
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +72,7 @@ def measure_body(
     tube: tuple[float, float],
     limit_px: float,
     flat: float | None = 0.0,
+    shape: EndShape = ANY_END,
 ) -> Grown | None:
     """Measure one body; None where it is too small to have sides, or mostly hidden.
 
@@ -90,6 +92,8 @@ def measure_body(
         The tip's face.
     flat : float or None
         Share of the free end that is a facet across the axis; None leaves it to the frame.
+    shape : EndShape
+        What is known of the end's shape.
     """
     half = (patch.t_high_px - patch.t_low_px) / 2
     foot = np.abs(strip.grid.t_px - (patch.t_low_px + half)) <= max(0.5 * half, 3.0)
@@ -114,7 +118,7 @@ def measure_body(
     radius = _largest(edges.s_px, width, good, low, high) / 2
     cap = _cap(
         strip, dark, patch, (root, limit_px), radius, (edges.s_px, middle, width, good), table,
-        tube, flat,
+        tube, flat, shape,
     )  # fmt: skip
     grown = _compose(edges, width, middle, good, root, cap, radius)
     if grown is not None:
@@ -182,6 +186,7 @@ def _cap(
     table: EdgeTable,
     tube: tuple[float, float],
     flat: float | None,
+    shape: EndShape,
 ) -> Cap:
     """Fit the free end on the columns about the midline."""
     s, middle, _, good = sides
@@ -199,15 +204,19 @@ def _cap(
     return fit_cap(
         block.mean(axis=1), strip.grid.s_px[rows], patch.top_px, radius, offset[use],
         table.profile, noise, _silhouette(sides, patch.top_px, radius), flat,
+        shape,
     )  # fmt: skip
 
 
 def _silhouette(
     sides: tuple[FloatArray, FloatArray, FloatArray, Mask], top: float, radius: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return heights and half widths from the shaft's end up to where the sides still show."""
+    """Return heights and half widths from the shaft's end up to where the sides turn inwards.
+
+    Beyond, a side is not seen at right angles, and comes out some pixels too far out.
+    """
     s, _, width, good = sides
-    use = good & (s > top - 1.2 * radius) & (s < top - 2.0)
+    use = good & (s > top - 1.2 * radius) & (s < top - 2.0) & (width > 2 * _TURNS * radius)
     return s[use], width[use] / 2
 
 

@@ -17,16 +17,34 @@ from scipy.optimize import least_squares
 from tem_track.records import FloatArray
 from tem_track.specimen.profile import Profile
 
-__all__ = ["Cap", "cap_radius", "fit_cap"]
+__all__ = ["ANY_END", "Cap", "EndShape", "cap_radius", "fit_cap"]
 
 _COLUMNS = 7
 _FINE = 2
-_CAP, _U_CAP = 0.7, 0.5
-_POWER, _U_POWER = 1.6, 0.4  # between a cone, 1, and a sphere, 2
 _HELD = 1e-4
 _U_SIDE_PX = 1.0
 _FLOOR = 0.003
 _TEXTURE = 0.06  # of the darkness: what grain and diffraction make of it
+
+
+@dataclass(frozen=True, slots=True)
+class EndShape:
+    """What is known of an end's shape before it is fitted.
+
+    Attributes
+    ----------
+    share, u_share : float
+        Natural logarithm of the cap's length over the radius.
+    power, u_power : float
+    """
+
+    share: float = math.log(0.7)
+    u_share: float = 0.5
+    power: float = 1.6  # between a cone, 1, and a sphere, 2
+    u_power: float = 0.4
+
+
+ANY_END = EndShape()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,7 @@ def fit_cap(
     noise: float,
     sides: tuple[FloatArray, FloatArray],
     flat: float | None = 0.0,
+    shape: EndShape = ANY_END,
 ) -> Cap:
     """Fit the end to the mean darkness of the columns about the midline.
 
@@ -94,24 +113,26 @@ def fit_cap(
         Heights and half widths of the silhouette about the cap.
     flat : float or None
         Share of the end that is a facet across the axis; None leaves it to the frame.
+    shape : EndShape
     """
-    picked = np.abs(offsets_px)[
-        np.linspace(0, len(offsets_px) - 1, min(_COLUMNS, len(offsets_px))).round().astype(int)
-    ]
+    # The middles of equal parts stand for all columns; their outermost ones would weigh too much.
+    parts = min(_COLUMNS, len(offsets_px))
+    index = ((np.arange(parts) + 0.5) * len(offsets_px) / parts).astype(int)
+    picked = np.abs(offsets_px)[index]
     fine = np.arange(s_px[0] - 8.0, s_px[-1] + 8.0, 1.0 / _FINE)
     sigma = np.hypot(max(noise, _FLOOR), _TEXTURE * np.maximum(dark, 0.0))
 
     def model(p: FloatArray) -> FloatArray:
         cap = radius_px * math.exp(p[1])
-        shape = _depth(p[0] - fine, picked, (radius_px, cap, p[2], p[5]), profile)
-        clean = 1.0 - np.exp(-math.exp(p[3]) * shape)
+        path = _depth(p[0] - fine, picked, (radius_px, cap, p[2], p[5]), profile)
+        clean = 1.0 - np.exp(-math.exp(p[3]) * path)
         blurred = gaussian_filter1d(clean.mean(axis=1), profile.blur_px * _FINE, mode="nearest")
         return np.asarray(p[4] + np.interp(s_px, fine, blurred))
 
     def rest(p: FloatArray) -> FloatArray:
         held = [
-            (p[1] - math.log(_CAP)) / _U_CAP,
-            (p[2] - _POWER) / _U_POWER,
+            (p[1] - shape.share) / shape.u_share,
+            (p[2] - shape.power) / shape.u_power,
             p[4] / 0.02,
         ]
         outer = cap_radius(p[0] - sides[0], radius_px, radius_px * math.exp(p[1]), p[2], p[5])
@@ -120,7 +141,7 @@ def fit_cap(
     behind = dark[s_px < start_px - 0.5 * radius_px]
     level = float(np.clip(np.median(behind) if behind.size else dark.max(), 0.02, 0.98))
     mu = math.log(-math.log(1.0 - level) / (1.8 * radius_px))
-    first = np.array([start_px, math.log(_CAP), _POWER, mu, 0.0, 0.3 if flat is None else flat])
+    first = np.array([start_px, shape.share, shape.power, mu, 0.0, 0.3 if flat is None else flat])
     low = [
         start_px - 15.0,
         math.log(0.03),
@@ -162,14 +183,21 @@ def _depth(
     """Return the weighted path of the beam at depths behind the end, one column an offset."""
     radius, cap, power, flat = shape
     outer = cap_radius(behind, radius, cap, power, flat)
-    path = _chord(outer, picked)
+    path = _chord(outer, picked, profile.facet)
     if profile.model != "shell" or profile.shell_px <= 0 or radius <= 2 * profile.shell_px:
         return path
     thin = profile.shell_px
     share = (radius - thin) / radius
-    core = _chord(cap_radius(behind - thin, radius - thin, cap * share, power, flat), picked)
+    inner = cap_radius(behind - thin, radius - thin, cap * share, power, flat)
+    core = _chord(inner, picked, profile.facet)
     return np.asarray(core + profile.shell_ratio * (path - core))
 
 
-def _chord(radius: FloatArray, offsets: FloatArray) -> FloatArray:
-    return np.asarray(2.0 * np.sqrt(np.clip(radius[:, None] ** 2 - offsets[None, :] ** 2, 0, None)))
+def _chord(radius: FloatArray, offsets: FloatArray, facet: float) -> FloatArray:
+    """Return the path through sections of a radius, in part hexagonal as the sides' are."""
+    inside = radius[:, None] - offsets[None, :]
+    round_ = 2.0 * np.sqrt(np.clip(inside * (radius[:, None] + offsets[None, :]), 0, None))
+    if facet <= 0:
+        return np.asarray(round_)
+    wedge = 4.0 * np.clip(inside, 0.0, radius[:, None] / 2)
+    return np.asarray((1.0 - facet) * round_ + facet * wedge)

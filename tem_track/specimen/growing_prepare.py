@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import median_filter, uniform_filter1d
 
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, FloatArray, Frame, Match
@@ -38,6 +38,7 @@ _LEARN_SHARE = 0.85
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
 _U_FACET = 0.3
+_LEAST_ENDS, _U_SHAPE, _SHARE_OF_SCATTER = 8, (0.05, 0.05), 0.7
 _CAUTION = 1.0  # what grows in a gas has a layer more often than not
 _KINDS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
 
@@ -288,7 +289,8 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
         _U_FACET,
         _CAUTION,
     )
-    return _learn_end(replace(model, tables=ladder(learnt.table)), whole)
+    model = _learn_end(replace(model, tables=ladder(learnt.table)), whole)
+    return model if model.several else _learn_shape(model, found)
 
 
 def _learn_ride(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
@@ -325,6 +327,36 @@ def _learn_end(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthMo
     if not gain or np.mean(gain) < _FACET_GAIN or np.median(share) < _LEAST_FACET:
         return model
     return replace(model, flat=float(np.median(share)))
+
+
+def _learn_shape(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
+    """Learn how the end's shape changes while the body grows: from frame to frame it hardly does.
+
+    A single frame can put a rounder end that ends sooner for a sharper one that ends later.
+    """
+    seen = []
+    for _, scene in found:
+        grown = model.measure(scene, scene.patches[0], model.flat)
+        if grown is not None and grown.cap.depth_px > 0:
+            height = scene.patches[0].top_px - float(np.median(scene.face_px))
+            radius = grown.scalars["diameter_max_px"] / 2
+            seen.append((height, math.log(grown.cap.depth_px / radius), grown.cap.power))
+    if len(seen) < _LEAST_ENDS:
+        return model
+    height, *parts = np.array(sorted(seen)).T
+    columns = [height]
+    for values, least in zip(parts, _U_SHAPE, strict=True):
+        course = _course(values)
+        u = max(_SHARE_OF_SCATTER * 1.4826 * float(np.median(np.abs(values - course))), least)
+        columns += [course, np.full(len(course), u)]
+    return replace(model, ends=np.column_stack(columns))
+
+
+def _course(values: FloatArray) -> FloatArray:
+    """Return the slow course of a noisy sequence: running medians, averaged."""
+    width = 2 * (len(values) // 10) + 3
+    middle = median_filter(values, size=width, mode="nearest")
+    return np.asarray(uniform_filter1d(middle, width, mode="nearest"))
 
 
 def _tall(found: list[tuple[_Kept, Scene]]) -> list[tuple[_Kept, Scene]]:
