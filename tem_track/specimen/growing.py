@@ -79,9 +79,9 @@ class GrowthModel:
         Whether a tip's face ends the space; otherwise the box does.
     flat : float
         Share of the free end that is a facet across the axis.
-    ends : array, shape (n, 5)
-        Height of a body and what its end then looks like: the fields of an `EndShape`, in rising
-        order of height; empty where the movie did not tell.
+    forms : array, shape (n, 7)
+        Height of a body and what it then looks like: the fields of an `EndShape`, and the facet of
+        its sides with its uncertainty. In rising order of height; empty where no movie told it.
     film : array or None
         Brightness of what lies behind over the vacuum's, relative to the anchor.
     film_at : (int, int)
@@ -106,7 +106,7 @@ class GrowthModel:
     several: bool = False
     has_tip: bool = True
     flat: float = 0.0
-    ends: FloatArray = field(default_factory=lambda: np.empty((0, 5)))
+    forms: FloatArray = field(default_factory=lambda: np.empty((0, 7)))
     film: FloatArray | None = None
     film_at: tuple[int, int] = (0, 0)
     extra: dict[str, float] = field(default_factory=dict)
@@ -201,16 +201,19 @@ class GrowthModel:
 
     def measure(self, scene: Scene, patch: Patch, flat: float | None) -> Grown | None:
         """Measure one body of a scene; `flat` is the share of its end that is a facet."""
+        shape, section = self._form(patch.top_px - float(np.median(scene.face_px)))
         return measure_body(
             scene.strip, scene.dark, patch, scene.face_px, self.tables, scene.tube,
-            scene.limit_px, flat, self._end(patch.top_px - float(np.median(scene.face_px))),
+            scene.limit_px, flat, shape, section,
         )  # fmt: skip
 
-    def _end(self, height_px: float) -> EndShape:
-        """Return what the movie tells of the end of a body of that height."""
-        if not len(self.ends):
-            return ANY_END
-        return EndShape(*(float(np.interp(height_px, self.ends[:, 0], v)) for v in self.ends.T[1:]))
+    def _form(self, height_px: float) -> tuple[EndShape, tuple[float, float] | None]:
+        """Return what the movie tells of a body of that height: its end, and its sides' facet."""
+        if not len(self.forms):
+            return ANY_END, None
+        height, *columns = self.forms.T
+        *end, facet, u_facet = (float(np.interp(height_px, height, v)) for v in columns)
+        return EndShape(*end), (facet, u_facet) if math.isfinite(facet) else None
 
     def _whole(self, scene: Scene, patch: Patch) -> Grown | None:
         """Measure a body whose end is seen; where it is not, nothing is made up."""

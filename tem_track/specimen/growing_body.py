@@ -43,6 +43,8 @@ class Grown:
         Sizes by their column names, each with its `u_`.
     edges : Edges
     cap : Cap
+    facet : float
+        How far the section has become a polygon; NaN where the sides do not tell.
     """
 
     s_px: FloatArray
@@ -51,6 +53,7 @@ class Grown:
     scalars: dict[str, float]
     edges: Edges
     cap: Cap
+    facet: float = math.nan
 
     @property
     def root_px(self) -> tuple[float, float]:
@@ -73,6 +76,7 @@ def measure_body(
     limit_px: float,
     flat: float | None = 0.0,
     shape: EndShape = ANY_END,
+    section: tuple[float, float] | None = None,
 ) -> Grown | None:
     """Measure one body; None where it is too small to have sides, or mostly hidden.
 
@@ -94,13 +98,15 @@ def measure_body(
         Share of the free end that is a facet across the axis; None leaves it to the frame.
     shape : EndShape
         What is known of the end's shape.
+    section : (float, float) or None
+        What is known of the sides' facet, and how well.
     """
     half = (patch.t_high_px - patch.t_low_px) / 2
     foot = np.abs(strip.grid.t_px - (patch.t_low_px + half)) <= max(0.5 * half, 3.0)
     root = float(np.median(face_px[foot])) if foot.any() else float(np.median(face_px))
     sides = measure_sides(
         _beside(strip, patch), root + 1.0, patch.top_px,
-        (patch.t_low_px + patch.t_high_px) / 2, tables,
+        (patch.t_low_px + patch.t_high_px) / 2, tables, section,
     )  # fmt: skip
     edges, table = sides.edges, sides.table
     if len(edges.s_px) < _LEAST_BANDS:
@@ -121,9 +127,10 @@ def measure_body(
         tube, flat, shape,
     )  # fmt: skip
     grown = _compose(edges, width, middle, good, root, cap, radius)
-    if grown is not None:
-        grown.scalars.update(shell_px=sides.shell_px, u_shell_px=sides.u_shell_px)
-    return grown
+    if grown is None:
+        return None
+    grown.scalars.update(shell_px=sides.shell_px, u_shell_px=sides.u_shell_px)
+    return replace(grown, facet=sides.facet)
 
 
 def _beside(strip: Strip, patch: Patch) -> Strip:

@@ -38,7 +38,8 @@ _LEARN_SHARE = 0.85
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
 _U_FACET = 0.3
-_LEAST_ENDS, _U_SHAPE, _SHARE_OF_SCATTER = 8, (0.05, 0.05), 0.7
+_LEAST_FORMS, _SHARE_OF_SCATTER = 8, 0.7
+_U_FORM = (0.05, 0.05, 0.03)  # of the end's share and power, and of the facet
 _CAUTION = 1.0  # what grows in a gas has a layer more often than not
 _KINDS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
 
@@ -290,7 +291,7 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
         _CAUTION,
     )
     model = _learn_end(replace(model, tables=ladder(learnt.table)), whole)
-    return model if model.several else _learn_shape(model, found)
+    return model if model.several else _learn_form(model, found)
 
 
 def _learn_ride(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
@@ -329,10 +330,11 @@ def _learn_end(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthMo
     return replace(model, flat=float(np.median(share)))
 
 
-def _learn_shape(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
-    """Learn how the end's shape changes while the body grows: from frame to frame it hardly does.
+def _learn_form(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
+    """Learn how the body's form changes while it grows: from frame to frame it hardly does.
 
-    A single frame can put a rounder end that ends sooner for a sharper one that ends later.
+    A single frame can put a rounder end that ends sooner for a sharper one that ends later, and a
+    polygon for a thinner layer.
     """
     seen = []
     for _, scene in found:
@@ -340,16 +342,17 @@ def _learn_shape(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> Growth
         if grown is not None and grown.cap.depth_px > 0:
             height = scene.patches[0].top_px - float(np.median(scene.face_px))
             radius = grown.scalars["diameter_max_px"] / 2
-            seen.append((height, math.log(grown.cap.depth_px / radius), grown.cap.power))
-    if len(seen) < _LEAST_ENDS:
+            share = math.log(grown.cap.depth_px / radius)
+            seen.append((height, share, grown.cap.power, grown.facet))
+    if len(seen) < _LEAST_FORMS:
         return model
     height, *parts = np.array(sorted(seen)).T
     columns = [height]
-    for values, least in zip(parts, _U_SHAPE, strict=True):
+    for values, least in zip(parts, _U_FORM, strict=True):
         course = _course(values)
-        u = max(_SHARE_OF_SCATTER * 1.4826 * float(np.median(np.abs(values - course))), least)
-        columns += [course, np.full(len(course), u)]
-    return replace(model, ends=np.column_stack(columns))
+        scatter = 1.4826 * float(np.median(np.abs(values - course)))
+        columns += [course, np.full(len(course), max(_SHARE_OF_SCATTER * scatter, least))]
+    return replace(model, forms=np.column_stack(columns))
 
 
 def _course(values: FloatArray) -> FloatArray:

@@ -53,12 +53,15 @@ class Sides:
         The profile that they were fitted with.
     shell_px, u_shell_px : float
         NaN where the profile has no surface layer.
+    facet : float
+        How far the section has become a polygon; NaN where the profile does not ask.
     """
 
     edges: Edges
     table: EdgeTable
     shell_px: float
     u_shell_px: float
+    facet: float
 
 
 def ladder(table: EdgeTable) -> tuple[EdgeTable, ...]:
@@ -82,7 +85,12 @@ def ladder(table: EdgeTable) -> tuple[EdgeTable, ...]:
 
 
 def measure_sides(
-    strip: Strip, low_px: float, high_px: float, middle_px: float, tables: tuple[EdgeTable, ...]
+    strip: Strip,
+    low_px: float,
+    high_px: float,
+    middle_px: float,
+    tables: tuple[EdgeTable, ...],
+    section: tuple[float, float] | None = None,
 ) -> Sides:
     """Fit the edges with the layer and the section that the frame itself shows.
 
@@ -95,22 +103,29 @@ def measure_sides(
     middle_px : float
     tables : tuple of EdgeTable
         From `ladder`.
+    section : (float, float) or None
+        What is known of the facet beforehand, and how well; None leaves it to the frame.
     """
     table = tables[len(tables) // 2]
-    shell = u_shell = math.nan
+    shell = u_shell = facet = math.nan
+    if section is None:
+        section = max(t.profile.facet for t in tables), _U_FACET
     for _ in range(_ROUNDS):
         edges, bands = measure_edges(strip, low_px, high_px, middle_px, table, 3)
-        found = _profile(edges, bands, strip.grid.t_px, table, tables) if len(edges.s_px) else None
+        found = None
+        if len(edges.s_px):
+            found = _profile(edges, bands, strip.grid.t_px, table, tables, section)
         if found is None:
             shell, u_shell = edges.shell_px, edges.u_shell_px
             break
         profile, u_shell = found
         shell = profile.shell_px if profile.model == "shell" else math.nan
+        facet = profile.facet if "facet" in _free(tables) else math.nan
         nearest = min(tables, key=lambda other: _far(other.profile, profile, tables))
         if nearest is table or _far(table.profile, profile, tables) < 1.0:
             break
         table = nearest
-    return Sides(edges, table, shell, u_shell)
+    return Sides(edges, table, shell, u_shell, facet)
 
 
 def _far(one: Profile, other: Profile, tables: tuple[EdgeTable, ...]) -> float:
@@ -124,7 +139,7 @@ def _far(one: Profile, other: Profile, tables: tuple[EdgeTable, ...]) -> float:
 
 def _profile(
     edges: Edges, bands: FloatArray, t_px: FloatArray, table: EdgeTable,
-    tables: tuple[EdgeTable, ...],
+    tables: tuple[EdgeTable, ...], section: tuple[float, float],
 ) -> tuple[Profile, float] | None:  # fmt: skip
     """Return the frame's own profile and the uncertainty of its layer; None from too few edges."""
     free = _free(tables)
@@ -133,14 +148,13 @@ def _profile(
         return None
     u, value, weight, radius = seen
     profile, grid = table.profile, np.arange(_OUTER_PX - 8, _INNER_PX + 12, _GRID_PX)
-    facet = max(t.profile.facet for t in tables)
 
     def rest(p: FloatArray) -> FloatArray:
         own = _own(profile, free, p)
         model = 1.0 - np.interp(u + p[-2], grid, darkness(grid, radius + p[-2], own))
         depth = -np.log(np.clip(model, 0.02, 1.0))
         sigma = np.hypot(_FLOOR, _TEXTURE * depth * model)
-        held = [(own.facet - facet) / _U_FACET] if "facet" in free else []
+        held = [(own.facet - section[0]) / section[1]] if "facet" in free else []
         return np.concatenate([(value - p[-1] * model) * weight / sigma, held])
 
     start = [getattr(profile, name) for name in free] + [0.0, 1.0]
