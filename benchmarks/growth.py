@@ -187,6 +187,11 @@ CASES: tuple[tuple[str, tuple[Case, ...]], ...] = (
         (
             ("growth", "", {"grows_at": "root"}, rod),
             ("growth", "", {"grows_at": "tip"}, rod),
+        ),
+    ),
+    (
+        "The same with layers of other laws and of 24 nm",
+        (
             ("growth", "", {"shell_law": "linear"}, rod),
             ("growth", "", {"shell_law": "logarithmic"}, rod),
             ("growth", "", {"shell_nm": 24.0}, rod),
