@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import tomllib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import tem_track
-from tem_track.config import Experiment, experiment_from_dict
+from tem_track.config import experiment_from_dict
 from tem_track.frames import Movie, open_movie
 from tem_track.propose import Given, Proposal, propose
 from tem_track.propose.writing import experiment_text
@@ -35,9 +36,10 @@ another side.
 A box counts as found where it overlaps the one that the simulator's hand draws by an intersection
 over union of 0.5 or more and is written into the file as found, not as a guess. The bar counts
 where the two edges of its box that lie inside the picture are within 10 px of the bar's own. The
-force is the largest of `run` on the file as `init` wrote it, against that of the simulator's boxes;
-only scenarios with load have one, and of those only movies in which the bar stays in view: where
-the base passes over it, the largest force is seen with neither boxes.
+force is the largest of `run` on the file as `init` wrote it, against that of the simulator's boxes,
+in all scenarios with load. Where the base passes over the bar and the drawn box loses it in a tenth
+of the frames or more, it is compared with that of the tip's way from the bar as drawn. A movie that `init` or
+`run` fails on is a miss in its columns.
 
 """
 
@@ -124,45 +126,69 @@ def _words(proposal: Proposal, score: Score, off: float) -> str:
     return "  ".join(parts)
 
 
-def force_off(scene: Scene, movie: Movie, proposal: Proposal) -> float:
-    """Return the largest force with the proposed boxes over that with the drawn ones, minus 1."""
+def force_off(scene: Scene, movie: Movie, proposal: Proposal) -> tuple[float, str]:
+    """Return the largest force with the proposed boxes over that with the drawn ones, minus 1.
+
+    Where the drawn boxes lose the bar, it is compared with the way of the tip against the bar as
+    it was drawn, stage drift and all; the second value says so. The first is infinite where `run`
+    on the proposal fails.
+    """
     truth = scene.constants
     given = Given(
         scale_nm_per_px=truth["scale_nm_per_px"], stiffness_N_per_m=truth["stiffness_N_per_m"]
     )
-    import tomllib
-
     data = tomllib.loads(experiment_text(proposal, "movie.avi", given))
     hand = {"movie": "movie.avi", "mode": truth["mode"], "axis_deg": truth["axis_deg"]}
     hand |= {key: data[key] for key in ("calibration", "cantilever")}
     hand |= {name: {"box_px": list(box.as_tuple())} for name, box in scene.boxes.items()}
     hand["specimen"]["shape"] = truth["shape"]
-    by_hand, by_init = (_largest(movie, experiment_from_dict(d)) for d in (hand, data))
-    return by_init / by_hand - 1
+    right, against = _largest(movie, hand), "hand"
+    if math.isnan(right):
+        right, against = _largest_drawn(scene, len(movie)), "what was drawn"
+    try:
+        result = tem_track.analyse(movie, experiment_from_dict(data))
+    except tem_track.TemTrackError as error:
+        return math.inf, f"against {against}; run: {error}"
+    found = result.summary["max_force_nN"]
+    return (math.inf if found is None else float(found) / right - 1), f"against {against}"
 
 
-def _largest(movie: Movie, experiment: Experiment) -> float:
+def _largest(movie: Movie, data: dict[str, Any]) -> float:
     """Return the largest force; NaN where the bar is lost for a tenth of the movie or more."""
-    result = tem_track.analyse(movie, experiment)
+    try:
+        result = tem_track.analyse(movie, experiment_from_dict(data))
+    except tem_track.TemTrackError:
+        return math.nan
     lost = result.points["flags"].fillna("").str.contains("BAR_LOST").mean()
     found = result.summary["max_force_nN"]
     return math.nan if found is None or lost >= 0.1 else float(found)
 
 
+def _largest_drawn(scene: Scene, frames: int) -> float:
+    """Return the force by the tip's drawn way from the bar, zero before contact."""
+    truth = [scene.truth(i) for i in range(frames)]
+    way = np.array([row["tip_minus_bar_px"] for row in truth])
+    touched = next(i for i, row in enumerate(truth) if row["force_nN"] > 0)
+    zero = way[:touched].mean() if touched >= 3 else way[0]
+    nm_per_px = float(scene.constants["scale_nm_per_px"])
+    return float((way - zero).max()) * nm_per_px * float(scene.constants["stiffness_N_per_m"])
+
+
 def one(scenario: str, seed: int, frames: int, with_force: bool, **more: Any) -> Score:
-    """Simulate a movie, propose, and compare."""
+    """Simulate a movie, propose, and compare; whatever fails is a miss."""
     scene = build_scene(scenario, seed=seed, frames=frames, **(settings_of(seed) | more))
     movie = open_movie(np.stack([scene.frame(i) for i in range(frames)]), frame_interval_s=0.1)
     truth = scene.constants
-    proposal = propose(movie, mode=truth["mode"], polarity=truth["polarity"])
-    score = judged(scene, proposal)
-    if with_force and SCENARIOS[scenario].loaded and truth["mode"] != "growth":
-        try:
-            score.force = force_off(scene, movie, proposal)
-        except tem_track.TemTrackError as error:
-            score.force = math.inf
-            score.words += f"  run: {error}"
-        score.words += f"  force {100 * score.force:+.2f} %"
+    loaded = with_force and SCENARIOS[scenario].loaded and truth["mode"] != "growth"
+    try:
+        proposal = propose(movie, mode=truth["mode"], polarity=truth["polarity"])
+        score = judged(scene, proposal)
+        if loaded:
+            score.force, words = force_off(scene, movie, proposal)
+            score.words += f"  force {100 * score.force:+.2f} % {words}"
+    except Exception as error:
+        score = Score(found=dict.fromkeys(NAMES, False), force=math.inf if loaded else math.nan)
+        score.words = f"failed: {type(error).__name__}: {error}"
     return score
 
 

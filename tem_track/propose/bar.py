@@ -35,6 +35,12 @@ WANDERS_PX = 10.0
 USUAL = 0.005
 """Area of a usual bar, over the picture's; less may be a blotch of the base."""
 
+IN_VACUUM = 0.3
+"""Share of a bar's rim that stands against vacuum at some time, at least."""
+
+VACUUM = 0.85
+"""Transmission of vacuum, at least."""
+
 ALWAYS = 0.9
 """Share of the frames in which a pixel of the bar is dark."""
 
@@ -126,7 +132,8 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
     black = float(np.clip(1 - level / 0.4, 0, 1))
     whole = float(np.clip(mask.mean() / USUAL, 0.2, 1))
     straight = float(np.clip((_fill(mask) - 0.3) / 0.5, 0.2, 1))
-    quality = _stillness(track) * apart * (0.4 + 0.6 * black) * whole * straight
+    open_ = float(np.clip(_in_vacuum(clear, mask) / IN_VACUUM, 0, 1))
+    quality = _stillness(track) * apart * (0.4 + 0.6 * black) * whole * straight * open_
     return BarCandidate(mask, bounds, _usual_edges(clear[0], mask), quality, track)
 
 
@@ -194,15 +201,26 @@ def _wander(track: Track) -> float:
 
 def _apart(clear: Picture, mask: Mask, by: float) -> float:
     """Return the share of the rim, just outside, that is usually clearer than the inside."""
-    kernel = np.ones((3, 3), dtype=np.uint8)
-    near = cv2.dilate(mask.astype(np.uint8), kernel, iterations=3)
-    far = cv2.dilate(mask.astype(np.uint8), kernel, iterations=5)
-    ring = (far > 0) & (near == 0)
+    ring = _ring(mask)
     if not ring.any():
         return 0.0
     inside = float(np.median(clear[:, mask]))
     clearer: NDArray[np.float64] = (clear[:, ring] > inside + by).mean(axis=0)
     return float((clearer > 0.5).mean())
+
+
+def _in_vacuum(clear: Picture, mask: Mask) -> float:
+    """Return the share of the rim that is vacuum in a tenth of the frames or more."""
+    ring = _ring(mask)
+    return float((np.percentile(clear[:, ring], 90, axis=0) > VACUUM).mean()) if ring.any() else 0.0
+
+
+def _ring(mask: Mask) -> Mask:
+    """Return the pixels a little outside of a part."""
+    kernel = np.ones((3, 3), dtype=np.uint8)
+    near = cv2.dilate(mask.astype(np.uint8), kernel, iterations=3)
+    far = cv2.dilate(mask.astype(np.uint8), kernel, iterations=5)
+    return np.asarray((far > 0) & (near == 0))
 
 
 def without(

@@ -9,6 +9,7 @@ import numpy as np
 from tem_track.propose.chain import Chain
 from tem_track.propose.find import Scene
 from tem_track.propose.outline import outline_axis
+from tem_track.propose.passing import never_passed
 from tem_track.propose.turning import Edges, Turn
 from tem_track.records import Axis, Box
 
@@ -108,8 +109,12 @@ def specimen_box(scene: Scene) -> Box:
     return _turned(scene, (x0, chain.upper + 1, x1 + grown / 2, chain.lower + 0.3 * margin))
 
 
-def bar_box(scene: Scene) -> Box | None:
-    """Return the box of the bar, from the picture's border to just beyond its edges."""
+def bar_box(scene: Scene) -> tuple[Box, bool] | None:
+    """Return the box of the bar, from the picture's border to just beyond its edges.
+
+    Where the base or the tip passes much of it, the box holds what neither ever passes, and the
+    second value is true.
+    """
     if scene.bar is None:
         return None
     rows, columns = scene.glance.clear.shape[1:]
@@ -121,7 +126,14 @@ def bar_box(scene: Scene) -> Box | None:
         x1 + margin if x1 < columns else columns,
         y1 + margin if y1 < rows else rows,
     )
-    return _to_border(scene, edges)
+    free = never_passed(scene.glance.clear, scene.bar, edges, _along(scene))
+    return _to_border(scene, free or edges), free is not None
+
+
+def _along(scene: Scene) -> tuple[float, float]:
+    """Return the direction (x, y) from base to tip in the picture as it is."""
+    angle = math.radians(scene.turn.angle_deg) + math.atan(_lean(scene))
+    return (math.sin(angle), -math.cos(angle))
 
 
 def axis_as_it_is(axis: Axis, turn: Turn) -> Axis:

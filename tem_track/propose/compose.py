@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["propose"]
 
-AXIS_SURE_DEG = 2.0
+AXIS_SURE_DEG, AXIS_UNKNOWN_DEG = 2.0, 10.0
 STILL_PX = 2.0
 
 _UNLIKE = (
@@ -124,8 +124,8 @@ def _shifted(part: Part, way_px: FloatArray, scene: Scene) -> Part:
 
 
 def _bar(scene: Scene) -> Part:
-    box = bar_box(scene)
-    if scene.bar is None or box is None:
+    found = bar_box(scene)
+    if scene.bar is None or found is None:
         return Part(
             "bar", None, 0.0,
             note="nothing dark at the border stays the same in all frames; draw [bar] box_px around"
@@ -136,7 +136,12 @@ def _bar(scene: Scene) -> Part:
         lead = scene.bar.quality - scene.second_bar.quality
         bounds = scene.glance.full(scene.second_bar.bounds)
         second = f"box_px = {[round(v) for v in bounds.as_tuple()]}" if lead < 0.5 else ""
-    return Part("bar", box, round(float(min(scene.bar.quality / 0.6, 0.99)), 2), second)
+    box, is_part = found
+    note = "only the part of it that neither tip nor base passes" if is_part else ""
+    sure = min(scene.bar.quality / 0.6, 0.99) * (0.25 + 0.75 * vacuum_share(scene.glance.clear))
+    if _sure(scene) < GUESS:  # unlike a test: what is dark at the border may be anything
+        sure = min(sure, 0.9 * GUESS)
+    return Part("bar", box, round(float(sure), 2), second, note)
 
 
 def _tip(scene: Scene) -> Part:
@@ -167,6 +172,9 @@ def _sure(scene: Scene) -> float:
     if scene.bar is None:
         sure *= 0.75
     sure *= 0.25 + 0.75 * vacuum_share(scene.glance.clear)
+    axis = _axis(scene).axis
+    if axis is None or axis.u_angle_deg > AXIS_UNKNOWN_DEG:
+        sure *= 0.5  # neither faces nor a slender body nor any motion
     return sure * min(1.0, 0.3 + 0.9 * scene.followed)
 
 

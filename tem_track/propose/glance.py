@@ -26,6 +26,9 @@ WORKING_PX = 256
 UNEVEN = 0.055
 """Spread of what is taken for vacuum, over its brightness, that no vacuum has."""
 
+MUCH = 0.15
+"""Share of the picture that is vacuum, at least, where ends and specimen are seen from outside."""
+
 DISTURBED = 0.06
 """A frame whose mean transmission is off its neighbours' by more shows an accident."""
 
@@ -86,7 +89,7 @@ def vacuum_share(clear: Picture) -> float:
     empty = cv2.erode(bright, np.ones((5, 5), dtype=np.uint8)) > 0
     if empty.sum() < 20:
         return 0.0
-    amount = np.clip(empty.mean() / 0.1, 0, 1)
+    amount = np.clip(empty.mean() / MUCH, 0, 1)
     even = np.clip((UNEVEN - np.std(usual[empty])) / (0.4 * UNEVEN), 0, 1)
     return float(amount * even)
 

@@ -8,6 +8,8 @@ import tifffile
 
 from tem_track.frames import open_movie
 from tem_track.propose import propose
+from tem_track.propose.proposal import SURE
+from tem_track.records import Mode, Polarity
 from tests.propose.scenes import made, overlap
 from tests.recordings import recording
 
@@ -91,15 +93,33 @@ def test_an_empty_picture_is_nothing() -> None:
     assert "was recognised" in found.warnings[-1]
 
 
-@pytest.mark.parametrize("name", ["micropillar/movie.tif", "camera_avi/100_0306.AVI"])
-def test_other_movies_are_not_taken_for_a_test(name: str) -> None:
-    found = propose(open_movie(recording(name)), mode="compression")
-    assert "tip" in found.missing
-    assert "base" in found.missing
+RECORDINGS = ["micropillar/movie.tif", "camera_avi/100_0306.AVI", "camera_avi/MVI_4823.AVI"]
 
 
-def test_a_gold_ligament_is_not_taken_for_a_test() -> None:
+@pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.parametrize("mode", ["compression", "growth"])
+def test_other_movies_are_not_taken_for_a_test(name: str, mode: Mode) -> None:
+    found = propose(open_movie(recording(name)), mode=mode)
+    assert found.missing == ("bar", "tip", "specimen", "base")
+    assert "was recognised" in found.warnings[-1]
+
+
+def test_inverted_a_tissue_between_bars_is_at_most_unsure() -> None:
+    movie = open_movie(recording("micropillar/movie.tif"))
+    found = propose(movie, mode="growth", polarity="bright")
+    assert all(part.confidence < SURE for part in found.parts)
+
+
+@pytest.mark.parametrize("polarity", ["dark", "bright"])
+def test_a_gold_ligament_is_not_taken_for_a_test(polarity: Polarity) -> None:
     files = sorted((recording("gold_ligament") / "frames").glob("*.tif"))
     movie = open_movie(np.stack([tifffile.imread(file) for file in files]))
-    found = propose(movie, mode="tension")
+    found = propose(movie, mode="tension", polarity=polarity)
+    assert found.missing == ("bar", "tip", "specimen", "base")
+
+
+@pytest.mark.parametrize("name", ["stack_66.dm4", "stack_3.mrc", "64x64x5_TEM_preview_1.ser"])
+def test_small_files_of_microscopes_are_nothing(name: str) -> None:
+    pytest.importorskip("rsciio", reason="the extra em is not installed")
+    found = propose(open_movie(recording(f"em_formats/{name}")), mode="compression")
     assert found.missing == ("bar", "tip", "specimen", "base")
