@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -79,8 +79,24 @@ def bar_candidates(clear: Picture) -> list[BarCandidate]:
             part = _in_first(clear[0] < level, mask)
             if not any(_alike(part, other.mask) for other in found):
                 found.append(_judged(clear, part))
-    found = [one for one in found if one.quality > 0.02]
+    found = [one for one in _opaque_first(clear, found) if one.quality > 0.02]
     return sorted(found, key=lambda one: -one.quality)[:MOST]
+
+
+def _opaque_first(clear: Picture, found: list[BarCandidate]) -> list[BarCandidate]:
+    """Return the candidates, those doubted that let something through where a good one does not.
+
+    The bar blocks the beam; a tip or a base is thinner, unless all is black.
+    """
+    levels = [float(np.median(clear[:, one.mask])) for one in found]
+    good = [level for one, level in zip(found, levels, strict=True) if one.quality > 0.5]
+    darkest = min(good, default=1.0)
+    return [
+        replace(one, quality=one.quality * (0.3 if level > darkest + OPAQUE else 1.0))
+        if darkest <= OPAQUE
+        else one
+        for one, level in zip(found, levels, strict=True)
+    ]
 
 
 def _alike(one: Mask, other: Mask) -> bool:

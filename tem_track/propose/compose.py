@@ -206,7 +206,7 @@ def _axis(scene: Scene) -> AxisFound:
         views = [
             (scene.axis, "motion"),
             (outline_axis(scene.chain), "outline"),
-            (face_axis(scene.clear[0], scene.chain), "faces"),
+            (face_axis(scene.clear, scene.chains), "faces"),
         ]
         known = [(axis, name) for axis, name in views if axis is not None]
         if not known:

@@ -28,6 +28,12 @@ CLEAR_CUT = 0.6
 ASKEW = 0.45
 """Quality from which a chain that stands askew is believed: more tries find more by chance."""
 
+RIVAL, MOST_RIVALS = 0.15, 3
+"""Starts that are worse than the best by less are tried to the end, and how many at most."""
+
+ASKEW_DEG = 15.0
+"""A chain whose own axis, when all is turned, leans by that much counts half."""
+
 UPRIGHT_DEG = 2.0
 """The picture is turned again where the axis leans by more."""
 
@@ -61,6 +67,10 @@ class Scene:
         Loading axis from the motion, in the turned picture.
     travel : (float, float)
         Of tip and base along the chain, against the bar.
+    why_upright : str
+        What tells the tip from the base.
+    settled : float
+        How good the chain is at last, and what is taken for the bar; it ranks several scenes.
     """
 
     glance: Glance
@@ -76,6 +86,7 @@ class Scene:
     axis: Axis | None
     travel: tuple[float, float]
     why_upright: str
+    settled: float
 
     @property
     def chain(self) -> Chain:
@@ -96,15 +107,16 @@ class Scene:
 def understand(glance: Glance, mode: Mode) -> Scene | None:
     """Find chain, bar and ends; None where there is nothing like two thick ends and a body."""
     candidates = bar_candidates(glance.clear)
-    best = _best_start(glance.clear, candidates, (0.0, 90.0), mode)
+    starts = _starts(glance.clear, candidates, (0.0, 90.0), mode)
+    best = starts[0]
     if best.quality < CLEAR_CUT:
-        askew = _best_start(glance.clear, candidates, (-35.0, 35.0, 55.0, 125.0), mode)
-        if askew.quality > max(ASKEW, best.quality + 0.2):
-            best = max(best, askew, key=lambda start: start.total)
-    if best.quality < 0.15:
-        return None
-    others = [c for c in candidates if c is not best.bar]
-    return _oriented(glance, best, others[0] if others else None, mode)
+        askew = _starts(glance.clear, candidates, (-35.0, 35.0, 55.0, 125.0), mode)
+        believed = [s for s in askew if s.quality > max(ASKEW, best.quality + 0.2)]
+        starts = sorted([*starts, *believed], key=lambda start: -start.total)
+    rivals = [s for s in starts if s.quality >= 0.15 and s.total > starts[0].total - RIVAL]
+    scenes = [_oriented(glance, start, candidates, mode) for start in rivals[:MOST_RIVALS]]
+    found = [scene for scene in scenes if scene is not None]
+    return max(found, key=lambda scene: scene.settled, default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +129,10 @@ class _Start:
     total: float
 
 
-def _best_start(
+def _starts(
     clear: Picture, candidates: list[BarCandidate], angles: tuple[float, ...], mode: Mode
-) -> _Start:
+) -> list[_Start]:
+    """Return directions to look along, each with what is taken for the bar, best first."""
     places = _spread(len(clear), 3)
     starts = []
     for candidate in [None, *candidates]:
@@ -129,7 +142,7 @@ def _best_start(
             quality = _chain_quality([find_chain(p) for p in turned], turned.shape[2], mode)
             total = quality + (0.5 * candidate.quality - 0.05 if candidate else 0.0)
             starts.append(_Start(angle, candidate, quality, total))
-    return max(starts, key=lambda start: start.total)
+    return sorted(starts, key=lambda start: -start.total)
 
 
 def _spread(count: int, wanted: int) -> list[int]:
@@ -157,9 +170,11 @@ def _one_quality(chain: Chain | None, columns: int, mode: Mode) -> float:
 
 
 def _oriented(
-    glance: Glance, start: _Start, second: BarCandidate | None, mode: Mode
+    glance: Glance, start: _Start, candidates: list[BarCandidate], mode: Mode
 ) -> Scene | None:
     """Turn the picture until the axis is upright and the tip on top."""
+    others = [c for c in candidates if c is not start.bar]
+    second = others[0] if others else None
     clear = without(glance.clear, start.bar)
     shape = (clear.shape[1], clear.shape[2])
     shown = _shown(glance, start.bar)
@@ -173,7 +188,7 @@ def _oriented(
         sure, _ = _which_is_tip(found, (upper, lower), mode)
         over, lean = sure < 0, _lean_deg(found, camera, mode)
         if (looks == LOOKS and not over) or turns_left == 1:
-            return _scene(glance, start, second, found, camera, mode)
+            return _scene(glance, start, second, found, camera, lean, mode)
         if not over and abs(lean) < UPRIGHT_DEG:
             looks = LOOKS
         angle += lean + (180.0 if over else 0.0)
@@ -186,14 +201,18 @@ def _scene(
     second: BarCandidate | None,
     found: _Followed,
     camera: FloatArray,
+    lean: float,
     mode: Mode,
 ) -> Scene:
     upper, lower = (_travel(track, camera[:, 1]) for track in (found.tip, found.base))
     sure, why = _which_is_tip(found, (upper, lower), mode)
     axis = None if mode == "growth" else axis_of_motion(found.tip, found.base, camera, UP)
+    laid = _chain_quality([*found.chains.values()], found.clear.shape[2], mode)
+    askew = min(abs(lean) / ASKEW_DEG, 1.0)  # a chain that still leans is not the right one
+    settled = (start.total - start.quality) + laid * (1 - 0.5 * askew)
     return Scene(
         glance, found.turn, found.clear, found.chains, start.bar, second, start.quality,
-        max(sure, 0.0), found.tip, found.base, axis, (upper, lower), why,
+        max(sure, 0.0), found.tip, found.base, axis, (upper, lower), why, settled,
     )  # fmt: skip
 
 
@@ -216,7 +235,7 @@ class _Followed:
 
 def _lean_deg(found: _Followed, camera: FloatArray, mode: Mode) -> float:
     """Return the axis' angle from straight up in the turned picture, as far as it is known."""
-    axes = [outline_axis(found.chains[0]), face_axis(found.clear[0], found.chains[0])]
+    axes = [outline_axis(found.chains[0]), face_axis(found.clear, found.chains)]
     if mode != "growth":
         axes.append(axis_of_motion(found.tip, found.base, camera, UP))
     known = [axis for axis in axes if axis is not None]

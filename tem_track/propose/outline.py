@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -37,15 +38,23 @@ def outline_axis(chain: Chain) -> Axis | None:
     return Axis(angle, u_deg)
 
 
-def face_axis(picture: Picture, chain: Chain) -> Axis | None:
-    """Return the direction across the faces of both ends; None where neither is straight."""
-    slopes = [_face_slope(picture, chain, upper) for upper in (True, False)]
-    known = [slope for slope in slopes if slope is not None]
-    if not known:
+def face_axis(pictures: Picture, chains: Mapping[int, Chain]) -> Axis | None:
+    """Return the direction across the faces of both ends; None where neither is straight.
+
+    The median over the frames (`chains`, by place in `pictures`): in some of them a face is hidden
+    behind the body.
+    """
+    slopes = [
+        [_face_slope(pictures[k], chain, upper) for k, chain in chains.items()]
+        for upper in (True, False)
+    ]
+    each = [[math.degrees(math.atan(v)) for v in own if v is not None] for own in slopes]
+    every = [angle for own in each for angle in own]
+    if not every:
         return None
-    angles = [math.degrees(math.atan(slope)) for slope in known]
-    apart = abs(angles[0] - angles[-1]) / 2
-    return Axis(float(np.mean(angles)), math.hypot(FACE_DEG, apart))
+    usual = [float(np.median(own)) for own in each if own]
+    apart = abs(usual[0] - usual[-1]) / 2
+    return Axis(float(np.median(every)), math.hypot(FACE_DEG, apart))
 
 
 def _face_slope(picture: Picture, chain: Chain, upper: bool) -> float | None:
