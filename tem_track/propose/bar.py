@@ -29,6 +29,9 @@ REACH_PX = 16
 OPAQUE = 0.03
 """Transmission of what lets nothing through; it stands apart from anything that does."""
 
+BLACKEST = 0.01
+"""Transmission of what is as black all over as the blackest place."""
+
 WANDERS_PX = 10.0
 """Way of a part, in reduced pixels, from which it hardly is the camera's alone."""
 
@@ -36,7 +39,7 @@ USUAL = 0.005
 """Area of a usual bar, over the picture's; less may be a blotch of the base."""
 
 IN_VACUUM = 0.3
-"""Share of a bar's rim that stands against vacuum at some time, at least."""
+"""Share of a bar's rim that stands against vacuum at some time, at least, unless it is opaque."""
 
 VACUUM = 0.85
 """Transmission of vacuum, at least."""
@@ -144,12 +147,13 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
     tracks = (follow(clear, box, reach), follow(clear, box, reach, model=usual))
     track = max(tracks, key=_stillness)
     level = float(np.median(clear[:, mask]))
-    apart = _apart(clear, mask, 0.3 if level > OPAQUE else 0.06)
+    opaque = level <= BLACKEST
+    apart = _apart(clear, mask, 0.04 if opaque else 0.06 if level <= OPAQUE else 0.3)
     black = float(np.clip(1 - level / 0.4, 0, 1))
     whole = float(np.clip(mask.mean() / USUAL, 0.2, 1))
     straight = float(np.clip((_fill(mask) - 0.3) / 0.5, 0.2, 1))
-    open_ = float(np.clip(_in_vacuum(clear, mask) / IN_VACUUM, 0, 1))
-    quality = _stillness(track) * apart * (0.4 + 0.6 * black) * whole * straight * open_
+    free = 1.0 if opaque else float(np.clip(_in_vacuum(clear, mask) / IN_VACUUM, 0, 1))
+    quality = _stillness(track) * apart * (0.4 + 0.6 * black) * whole * straight * free
     return BarCandidate(mask, bounds, _usual_edges(clear[0], mask), quality, track)
 
 

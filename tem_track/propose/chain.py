@@ -69,6 +69,11 @@ class Chain:
         """Rows from end to end of the specimen's room, gaps included."""
         return self.lower - self.upper - 1
 
+    @property
+    def loose_ends(self) -> int:
+        """How many of the two ends do not reach the picture's border."""
+        return int(np.count_nonzero(np.isnan(self.left[[0, -1]])))
+
     def width_px(self, row: int) -> float:
         """Width of the matter in a row."""
         return float(self.right[row] - self.left[row] + 1)

@@ -31,10 +31,17 @@ __all__ = ["propose"]
 
 AXIS_SURE_DEG, AXIS_UNKNOWN_DEG = 2.0, 10.0
 STILL_PX = 2.0
+LEAST_GAP = 2
+"""Reduced rows of vacuum that are a gap, and not a dim line between two bodies that touch."""
 
 _UNLIKE = (
     "no specimen between a tip and a counter electrode was recognised in frame {}: draw the boxes"
     " with tem-track setup, or try --polarity bright where objects are brighter than vacuum"
+)
+
+_NO_BASE = (
+    "nothing comes in from the border opposite to the tip: no base visible; draw [tip] and"
+    " [specimen] with tem-track setup, [base] may stay out"
 )
 
 
@@ -224,12 +231,22 @@ def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
     if glance.disturbed:
         shown = ", ".join(str(n) for n in glance.disturbed[:5])
         out.append(f"frames {shown} look unlike their neighbours and were left out")
+    if np.median([chain.loose_ends for chain in scene.chains.values()]) >= 1:
+        out.append(_NO_BASE)
     tip, base = (way * glance.step for way in scene.travel)
     if mode != "growth" and max(tip, base) < STILL_PX:
         out.append("tip and base hardly move against the bar: nothing seems to be loaded")
     elif mode != "growth" and tip < STILL_PX:
         out.append("the tip hardly moves against the bar: no contact is seen, and no force")
+    elif mode == "compression" and _never_closed(scene):
+        out.append("a gap stays between the specimen and an end: no contact is seen, and no force")
     return out
+
+
+def _never_closed(scene: Scene) -> bool:
+    """Whether in every frame looked at there is vacuum between the specimen and an end."""
+    gaps = [max(c.top - c.upper, c.lower - c.bottom) - 1 for c in scene.chains.values()]
+    return min(gaps) >= LEAST_GAP
 
 
 def _nothing(movie: Movie, glance: Glance, mode: Mode, polarity: Polarity) -> Proposal:

@@ -28,6 +28,9 @@ CLEAR_CUT = 0.6
 ASKEW = 0.45
 """Quality from which a chain that stands askew is believed: more tries find more by chance."""
 
+LOOSE = 0.3
+"""Factor for an end that does not come in from the picture's border."""
+
 RIVAL, MOST_RIVALS = 0.15, 3
 """Starts that are worse than the best by less are tried to the end, and how many at most."""
 
@@ -159,14 +162,14 @@ def _one_quality(chain: Chain | None, columns: int, mode: Mode) -> float:
     if chain is None:
         return 0.0
     rows = chain.left.size
-    ends = [0 if np.isfinite(chain.left[side]) else 1 for side in (0, -1)]
+    loose = chain.loose_ends
     dark = float(np.clip(2 - 2 * max(chain.levels[0], chain.levels[2]) / DARKEST_SPECIMEN, 0, 1))
     dear = 0.5 if mode == "growth" else 1.5  # what grows has not reached the tip
     crossing = float(np.clip(1 - dear * chain.gap_px / rows, 0, 1))
     body = slice(chain.top, chain.bottom + 1)
     aside = (chain.left[body] <= 0) | (chain.right[body] >= columns - 1)
     whole = 0.4 if aside.mean() > 0.2 else 1.0  # what runs along the border is no specimen
-    return min(chain.contrast, 1.2) / 1.2 * crossing * dark * (0.6 ** sum(ends)) * whole
+    return min(chain.contrast, 1.2) / 1.2 * crossing * dark * (LOOSE**loose) * whole
 
 
 def _oriented(
@@ -211,7 +214,7 @@ def _scene(
     askew = min(abs(lean) / ASKEW_DEG, 1.0)  # a chain that still leans is not the right one
     settled = (start.total - start.quality) + laid * (1 - 0.5 * askew)
     return Scene(
-        glance, found.turn, found.clear, found.chains, start.bar, second, start.quality,
+        glance, found.turn, found.clear, found.chains, start.bar, second, min(start.quality, laid),
         max(sure, 0.0), found.tip, found.base, axis, (upper, lower), why, settled,
     )  # fmt: skip
 
