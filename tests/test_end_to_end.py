@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 import tem_track
 from tem_track.simulate import simulate
@@ -103,3 +104,24 @@ def test_every_shape_goes_the_whole_way(scenario: str, tmp_path: Path) -> None:
     largest = float(case.truth["force_nN"].max())
     assert case.summary["max_force_nN"] == pytest.approx(largest, rel=0.01)
     assert abs(case.summary["contact_frame"] - case.constants["contact_frame"]) <= 1
+
+
+def test_a_bright_movie_gives_what_the_dark_one_gives(tmp_path: Path) -> None:
+    made = simulate("rod_compression", seed=3, frames=20, output=tmp_path)
+    dark = tem_track.load_experiment(made.experiment)
+    movie = tem_track.open_movie(dark.movie_path)
+    negative = tmp_path / "negative.tif"
+    tifffile.imwrite(negative, np.stack([255 - frame.image for frame in movie]))
+    text = made.experiment.read_text(encoding="utf-8")
+    text = text.replace(dark.movie_path.name, negative.name)
+    bright_file = tmp_path / "bright.toml"
+    bright_file.write_text('polarity = "bright"\n' + text, encoding="utf-8")
+    bright = tem_track.load_experiment(bright_file)
+    one = tem_track.analyse(movie, dark)
+    two = tem_track.analyse(tem_track.open_movie(bright.movie_path), bright)
+    assert one.points["force_nN"].max() > 1000
+    for name in ("deflection_nm", "force_nN", "length_nm", "diameter_mid_nm"):
+        change = (two.points[name] - one.points[name]).abs()
+        assert (change <= one.points[f"u_{name}"]).all(), name
+    assert two.summary["contact_frame"] == one.summary["contact_frame"]
+    assert two.points["flags"].fillna("").equals(one.points["flags"].fillna(""))
