@@ -31,6 +31,9 @@ __all__ = ["TiffSource", "read_tiff_image"]
 _DAMAGE = (
     tifffile.TiffFileError,
     OSError,
+    SyntaxError,  # Pillow's word for a header that it does not understand
+    EOFError,
+    AssertionError,
     ValueError,
     TypeError,
     KeyError,
@@ -41,7 +44,6 @@ _DAMAGE = (
     NotImplementedError,
     OverflowError,
     ZeroDivisionError,
-    AssertionError,
     struct.error,
     zlib.error,
 )
