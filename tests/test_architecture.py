@@ -24,7 +24,7 @@ LAYERS = [
     {"journal"},
     {"config", "columns", "tilt_series"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
-    {"records", "errors", "cores", "__init__"},
+    {"records", "errors", "cores", "compiled", "__init__"},
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names}
 ALLOWED_BESIDE = {("simulate", "frames"), ("__main__", "cli"), ("records", "errors")}

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.compiled import compiled
 from tem_track.simulate.textures import PER_PX
 
 __all__ = ["Block", "Bodies", "View", "transmission"]
@@ -81,17 +81,12 @@ class View(NamedTuple):
     film_y: float
 
 
-def compiled(function: Any) -> Any:
-    """Compile a function of numbers and arrays; the result is kept on disk."""
-    return numba.njit(cache=True)(function)
-
-
-@compiled
+@compiled()
 def _clamp(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
 
 
-@compiled
+@compiled()
 def _between(position: float, size: int) -> tuple[int, float]:
     """Index below a position in a table, and the share of the next entry."""
     position = min(max(position, 0.0), size - 1.001)
@@ -99,7 +94,7 @@ def _between(position: float, size: int) -> tuple[int, float]:
     return i, position - i
 
 
-@compiled
+@compiled()
 def _cell(position: float, size: int) -> tuple[int, int, float]:
     """Return the indices around a position in a periodic table, and the second's share."""
     whole = np.floor(position)
@@ -108,7 +103,7 @@ def _cell(position: float, size: int) -> tuple[int, int, float]:
     return i, k, position - whole
 
 
-@compiled
+@compiled()
 def _covered(cover: float, depth: float) -> float:
     """Depth that lets through what a share `cover` of depth `depth` does beside the open rest."""
     if cover >= 1:
@@ -116,14 +111,14 @@ def _covered(cover: float, depth: float) -> float:
     return float(-np.log(1 - cover + cover * np.exp(-depth)))
 
 
-@compiled
+@compiled()
 def _circle_area(d: float, r: float) -> float:
     """Integral of a circle's half chord from 0 to d."""
     d = min(max(d, -r), r)
     return float(0.5 * (d * np.sqrt(max(r * r - d * d, 0.0)) + r * r * np.arcsin(d / r)))
 
 
-@compiled
+@compiled()
 def _hexagon_area(d: float, r: float) -> float:
     """Integral of the half chord of a hexagon as high: flat for |d| < r / 2, then falling."""
     a = min(abs(d), r)
@@ -133,7 +128,7 @@ def _hexagon_area(d: float, r: float) -> float:
     return float(total if d > 0 else -total)
 
 
-@compiled
+@compiled()
 def _chord(r2: float, d: float, half: float, facet: float) -> float:
     """Mean thickness over [d - half, d + half] of a section of half width sqrt(r2)."""
     if r2 <= 0:
@@ -149,7 +144,7 @@ def _chord(r2: float, d: float, half: float, facet: float) -> float:
     return float(total / half)
 
 
-@compiled
+@compiled()
 def _add_block(
     xs: NDArray[Any], ys: NDArray[Any], half: float, block: Block,
     depth: NDArray[Any], near: NDArray[Any],
@@ -189,7 +184,7 @@ def _add_block(
         depth[n] += _covered(cover, block.depth * thick)
 
 
-@compiled
+@compiled()
 def _add_bodies(
     xs: NDArray[Any], ys: NDArray[Any], half: float, bodies: Bodies, view: View,
     depth: NDArray[Any], near: NDArray[Any],
@@ -245,7 +240,7 @@ def _add_bodies(
         depth[n] += thickest[n]
 
 
-@compiled
+@compiled()
 def _add_film(xs: NDArray[Any], ys: NDArray[Any], view: View, depth: NDArray[Any]) -> None:
     pattern = view.pattern
     for n in range(xs.size):

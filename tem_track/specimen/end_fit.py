@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
+from tem_track.compiled import compiled
 from tem_track.records import FloatArray
 
 __all__ = ["descend_end"]
@@ -36,7 +37,7 @@ def _solve(a: FloatArray, b: FloatArray, x: FloatArray) -> None:
     x[0] = (y0 - l10 * x[1] - l20 * x[2]) / l00
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def descend_end(
     profile: FloatArray,
     s_px: FloatArray,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from tem_track.compiled import compiled
 from tem_track.records import FloatArray
 
 __all__ = ["N_RESULTS", "fit_bands"]
@@ -34,7 +35,7 @@ def _first_pixel(edge: float, side: int, t_first: float, outside: int) -> tuple[
     return j, edge - t_first - j
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def fit_bands(
     bands: FloatArray,
     t_first: float,

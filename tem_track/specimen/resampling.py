@@ -6,13 +6,12 @@ up to a sixtieth of a pixel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from tem_track.compiled import compiled
 from tem_track.records import FloatArray
 
 __all__ = ["resampled"]
@@ -46,16 +45,7 @@ def resampled(
     return out
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile; keep the machine code on disk where a place for it can be written."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:
-        return njit(**options)(function)  # type: ignore[no-any-return]
-
-
-@_compiled
+@compiled(nogil=True, error_model="numpy")
 def _sample(image: Any, matrix: Any, outside: Any, out: Any) -> None:
     rows, columns = out.shape
     bottom, right = image.shape[0] - 2, image.shape[1] - 2

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from tem_track.compiled import compiled
 from tem_track.records import FloatArray
-from tem_track.tracking.kernels import compiled, slope_taps, taps
+from tem_track.tracking.kernels import FAST, slope_taps, taps
 from tem_track.tracking.splines import MARGIN
 
 __all__ = ["N_RESULTS", "descend"]
@@ -259,7 +260,7 @@ def _solve_slopes(normal: Any, rhs: Any, n: int, free_x: float, free_y: float, o
     return True
 
 
-@compiled
+@compiled(**FAST)
 def descend(
     coef: Any,
     patch: Any,

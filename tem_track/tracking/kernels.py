@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-__all__ = ["compiled", "slope_taps", "taps", "turned"]
+from tem_track.compiled import compiled
+
+__all__ = ["FAST", "slope_taps", "taps", "turned"]
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile; keep the machine code on disk where a place for it can be written."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:
-        return njit(**options)(function)  # type: ignore[no-any-return]
+FAST: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+"""How the loops of the tracking are compiled."""
 
 
 @njit(inline="always")
@@ -41,7 +37,7 @@ def slope_taps(t: Any) -> Any:
     return d0, d1, -d0 - d1 - d3, d3
 
 
-@compiled
+@compiled(**FAST)
 def turned(coef: Any, a: float, b: float, x0: float, y0: float, out: Any) -> None:
     """Evaluate a cubic spline image at (x0 + a x - b y, y0 + b x + a y) for every pixel."""
     h, w = out.shape
