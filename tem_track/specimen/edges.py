@@ -207,7 +207,7 @@ def _fit(
     *,
     moving: bool,
 ) -> FloatArray:
-    return fit_bands(
+    found: FloatArray = fit_bands(
         bands,
         t_first,
         np.ascontiguousarray(start, dtype=np.float64),
@@ -220,6 +220,7 @@ def _fit(
         5 if moving else 3,
         moving,
     )
+    return found
 
 
 def _cut_straight(edge: FloatArray, good: Mask, s_px: FloatArray, steepest: float) -> Mask:
