@@ -221,16 +221,16 @@ def table(results: dict[str, list[Run]]) -> str:
     lines = [
         "| scenario | model | "
         + " | ".join(head)
-        + " | err/u length | err/u d mid | broken | ms |",
+        + " | err/u change | err/u d mid | broken | ms |",
         "|" + "---|" * (len(head) + 6),
     ]
     for name, runs in results.items():
         cells = [_cell(np.concatenate([r.error[q] for r in runs])) for q in QUANTITIES]
         change = [r.error["length"] - np.nanmean(r.error["length"]) for r in runs]
         cells.append(_cell(np.concatenate(change)))
-        for q in ("length", "diameter_mid"):
-            ratio = np.concatenate([r.error[q] / r.u[q] for r in runs])
-            cells.append(f"{np.nanstd(ratio):.2f}")
+        moved = [(r.error["length"] - np.nanmedian(r.error["length"])) / r.u["length"] for r in runs]
+        wide = [r.error["diameter_mid"] / r.u["diameter_mid"] for r in runs]
+        cells += [f"{np.nanstd(np.concatenate(ratio)):.2f}" for ratio in (moved, wide)]
         cells.append("right" if all(r.broken_right for r in runs) else "WRONG")
         cells.append(f"{np.median([r.cpu_ms for r in runs]):.1f}")
         models = "/".join(sorted({r.model for r in runs}))

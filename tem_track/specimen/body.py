@@ -154,7 +154,7 @@ class Body:
         if not model.slender:
             scalars |= {"bow_px": math.nan, "u_bow_px": math.nan}
         if model.mode == "tension":
-            scalars |= _neck_bottom(sides, scalars)
+            scalars |= _neck_bottom(sides, scalars, model.table.profile.blur_px)
         flags = self.flags(model, scalars)
         if model.fixed:
             scalars, length, u_length = _without_ends(scalars), math.nan, math.nan
@@ -338,17 +338,18 @@ def _border(sides: Sides, at: float, ends: FloatArray, faces: Faces) -> float:
     return float(abs(slope)) * u
 
 
-def _neck_bottom(sides: Sides, scalars: dict[str, float]) -> dict[str, float]:
+def _neck_bottom(sides: Sides, scalars: dict[str, float], blur_px: float) -> dict[str, float]:
     """Return the smallest width from a parabola through the bands about it.
 
-    The smooth curve cannot follow a notch that is as sharp as the neck is thin.
+    The smooth curve cannot follow a notch that is as sharp as the neck is thin. A band's rows and
+    the blur along the axis take in some of what is wider beside it, by as much as it is curved.
     """
     least = scalars["diameter_min_px"]
     at = sides.s_px[int(np.argmin(np.abs(sides.width.value - least)))]
     reach = max(0.3 * least, 2.6 * BAND_PX)
     usual = np.abs(sides.raw_px - sides.width.value) < max(4 * sides.width.scatter, 4.0)
     near = (np.abs(sides.s_px - at) <= reach) & usual
-    if near.sum() < 5:
+    if near.sum() < 4:
         return {}
     x = (sides.s_px[near] - at) / reach
     design = np.column_stack([np.ones_like(x), x, x**2])
@@ -361,7 +362,8 @@ def _neck_bottom(sides: Sides, scalars: dict[str, float]) -> dict[str, float]:
     row = np.array([1.0, vertex, vertex**2])
     covariance = np.linalg.inv(design.T @ design)
     u = max(sigma * math.sqrt(float(row @ covariance @ row)), scalars["u_diameter_min_px"])
-    value = float(row @ solution)
+    widened = float(solution[2]) / reach**2 * (BAND_PX**2 / 12 + blur_px**2)
+    value = float(row @ solution) - min(widened, 0.3 * float(row @ solution))
     return {"diameter_min_px": value, "u_diameter_min_px": u} if 0 < value < least else {}
 
 

@@ -28,6 +28,7 @@ _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a
 _WORST_PX = 4.0
 _WORST_SHARE = 0.06  # of the width: where the contrast is low, many uncertain bands still tell it
 _NARROW_PX = 20.0  # a thinner body's darkness follows its width: not linear in its edges
+_AROUND_PX, _BESIDE_PX = 5.0, 16.0
 _LEAST_SEEN = 0.6  # share of an edge's pixels that must lie in the picture
 
 
@@ -193,9 +194,49 @@ def fit_edges(
         usual = float(np.median(u[whole]))
         good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < np.minimum(worst, 3.5 * usual))
         good &= np.abs(step) < 3.0 * u + 1.0
+        thin = (smooth[:, 1] - smooth[:, 0] < _NARROW_PX) & ~good.all(axis=1)
+        if thin.any():
+            edge, u, good = edge.copy(), u.copy(), good.copy()
+            edge[thin], u[thin] = _by_absorption(bands[thin], t_first, smooth[thin], table)
+            good[thin] = (u[thin] < 0.5 * _NARROW_PX / 4) & np.isfinite(edge[thin])
     steepest = _STEEP_HOLLOW if table.profile.model == "hollow" else _STEEP
     layer = _layer(table, found[..., 6], found[..., 7], _cut_straight(smooth, good, s_px, steepest))
     return Edges(s_px, edge, u, found[..., 2], contrast, good, *layer)
+
+
+def _by_absorption(
+    bands: FloatArray, t_first: float, near: FloatArray, table: EdgeTable
+) -> tuple[FloatArray, FloatArray]:
+    """Return edges of thin bodies by how much they absorb in all, and their u.
+
+    Where a neck is hardly wider than the blur and fainter than the noise, its two edges are not to
+    be told apart, but the light that is missing across it still tells its width.
+    """
+    radius = np.exp(table.log_radius)
+    depth = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
+    absorbed = -np.log(np.clip(1.0 - table.value, 0.02, None))
+    half = np.array([row[depth < r].sum() for r, row in zip(radius, absorbed, strict=True)])
+    total = 2.0 * U_STEP_PX * half
+    t = t_first + np.arange(bands.shape[1])
+    middle = near.mean(axis=1)[:, None]
+    reach = (near[:, 1] - near[:, 0])[:, None] / 2 + _AROUND_PX
+    inside = np.abs(t - middle) <= reach
+    beside = ~inside & (np.abs(t - middle) <= reach + _BESIDE_PX)
+    background = np.where(beside, bands, 0.0).sum(axis=1) / np.maximum(beside.sum(axis=1), 1)
+    lit = np.clip(bands / np.maximum(background, 1e-6)[:, None], 0.02, None)
+    missing = np.where(inside, -np.log(lit), 0.0)
+    mass = missing.sum(axis=1)
+    centre = (missing * t).sum(axis=1) / np.maximum(mass, 0.1 * total[0])
+    count = inside.sum(axis=1)
+    noise = table.noise
+    shared = 2 * math.sqrt(math.pi) * noise.film_px
+    u_mass = np.sqrt(count * (noise.shot + noise.film**2 * shared))
+    width = 2.0 * np.interp(mass, total, radius, left=0.0)
+    above = 2.0 * np.interp(mass + u_mass, total, radius)
+    u = np.maximum(above - width, 0.3) / math.sqrt(2)
+    edges = np.column_stack([centre - width / 2, centre + width / 2])
+    edges[width <= 0] = math.nan
+    return edges, np.column_stack([u, u])
 
 
 def _fit(

@@ -23,6 +23,7 @@ _MOST_FRAMES = 40
 _HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
 _BESIDE_PX = 6.0
 _SOFT = 10.0  # a ball's sides curve more than a rod's, and a crystal's have corners
+_SOFT_NECK = 0.1
 _OFFSETS_PX = np.arange(-14, 65)
 _STEEPEST, _STEEPEST_HOLLOW = 0.35, 0.15  # px a px: a steeper side is not seen at right angles
 
@@ -114,6 +115,7 @@ def _collect(
     from tem_track.specimen.shapes import SHAPES
 
     softest = 1e3 if SHAPES[model.shape].is_long else _SOFT
+    softest = _SOFT_NECK if model.mode == "tension" else softest
     depths, grey, radii = [], [], []
     for item in banded:
         edges = fit_edges(item.bands, item.s_px, float(item.t_px[0]), item.start, model.table)

@@ -191,6 +191,16 @@ def test_a_neck_is_followed_down_to_ten_pixels_and_the_break_is_seen() -> None:
     assert np.isfinite(outline.left_px).all(axis=1).sum() > 15
 
 
+@pytest.mark.parametrize("width_px", [6.0, 8.0, 12.0])
+def test_a_neck_thinner_than_its_noise_is_told_by_what_it_absorbs(width_px: float) -> None:
+    scenes = [_necked(22.0 * k / 11, k) for k in range(12)]
+    model = prepared(scenes, "rod", mode="tension")
+    outlines = [measure(model, _necked(25.0 - width_px / 2, 50 + seed)) for seed in range(4)]
+    error = np.array([o.diameter_min_px for o in outlines]) - width_px
+    assert np.sqrt(np.mean(error**2)) < 1.5
+    assert all(o.u_diameter_min_px < 1.2 for o in outlines)
+
+
 def test_the_opening_of_a_neck_drawn_out_to_six_pixels_is_seen() -> None:
     scenes = [_necked(22.0 * k / 11, k) for k in range(12)]
     model = prepared(scenes, "rod", mode="tension")
