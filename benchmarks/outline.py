@@ -228,7 +228,8 @@ def table(results: dict[str, list[Run]]) -> str:
         cells = [_cell(np.concatenate([r.error[q] for r in runs])) for q in QUANTITIES]
         change = [r.error["length"] - np.nanmean(r.error["length"]) for r in runs]
         cells.append(_cell(np.concatenate(change)))
-        moved = [(r.error["length"] - np.nanmedian(r.error["length"])) / r.u["length"] for r in runs]
+        lengths = [r.error["length"] for r in runs]
+        moved = [(e - np.nanmedian(e)) / r.u["length"] for e, r in zip(lengths, runs, strict=True)]
         wide = [r.error["diameter_mid"] / r.u["diameter_mid"] for r in runs]
         cells += [f"{np.nanstd(np.concatenate(ratio)):.2f}" for ratio in (moved, wide)]
         cells.append("right" if all(r.broken_right for r in runs) else "WRONG")

@@ -31,6 +31,7 @@ __all__ = ["Body", "Sides"]
 _LEAST_GOOD = 0.3
 _BENT_RATIO = 0.1
 _SLOPE_BANDS = 4
+_OUTSIDE_SHARE = 0.02
 _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
 _U_POLE = 1.5  # a pole fades out: its place leans on the look that was learnt
 
@@ -81,14 +82,17 @@ class Body:
     ) -> Outline:
         """Outline one frame."""
         empty = Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
-        if tip.lost and not model.fixed:
+        hidden = tip.lost and not model.fixed
+        if hidden and (base is None or base.lost):
             return empty
         place = model.place(image, tip, base)
         if place is None or not place.tip_face_px - place.base_face_px > 8:
             return empty
         strip = model.strip(image, place)
-        if np.isnan(strip.grey).mean() > 0.3:
-            return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST", "OUT_OF_VIEW"))
+        if _outside(model, strip, place):
+            empty = replace(empty, flags=("SPECIMEN_LOST", "OUT_OF_VIEW"))
+        if hidden or np.isnan(strip.grey).mean() > 0.3:
+            return empty
         middle_t = sum(model.box_t_px) / 2 + place.shift_t_px
         edges, bands = measure_edges(
             strip,
@@ -302,6 +306,14 @@ class Body:
         if scalars["diameter_max_px"] < 5.0:
             flags.append("BELOW_RESOLUTION")
         return tuple(flags)
+
+
+def _outside(model: SpecimenModel, strip: Strip, place: Place) -> bool:
+    """Return whether a part of the box around the specimen lies outside the picture."""
+    low, high = (t + place.shift_t_px for t in model.box_t_px)
+    rows = strip.rows(place.base_face_px, place.tip_face_px)
+    part = strip.grey[rows, strip.columns(low, high)]
+    return part.size == 0 or float(np.isnan(part).mean()) > _OUTSIDE_SHARE
 
 
 def _without_ends(scalars: dict[str, float]) -> dict[str, float]:

@@ -130,6 +130,19 @@ def test_a_lost_tip_gives_no_number(rod: tuple[list[Scene], SpecimenModel]) -> N
     assert math.isnan(outline.diameter_mid_px)
 
 
+@pytest.mark.parametrize("tip_known", [True, False])
+def test_a_specimen_that_leaves_the_picture_is_out_of_view(
+    rod: tuple[list[Scene], SpecimenModel], tip_known: bool
+) -> None:
+    _, model = rod
+    gone = Scene(drift_px=(-130.0, 0.0), seed=70)
+    tip, base = found(gone)
+    outline = model.outline(draw(gone), tip if tip_known else Match.none(reason="outside"), base)
+    assert outline.flags == ("SPECIMEN_LOST", "OUT_OF_VIEW")
+    assert math.isnan(outline.length_px)
+    assert math.isnan(outline.diameter_mid_px)
+
+
 def test_an_empty_picture_gives_no_number(rod: tuple[list[Scene], SpecimenModel]) -> None:
     scenes, model = rod
     blank = np.full(draw(scenes[0]).shape, 150, np.uint8)
