@@ -45,20 +45,25 @@ QUANTITIES = (
 )
 U_MATCH_PX = 0.03
 BLUR_PX = 1.2
-REMARKS = """The end diameters are extrapolated from the outer tenth of the length.
+REMARKS = """The end diameters are extrapolated from the outer tenth of the length. "err/u change" is
+the scatter of the length's error, less each movie's median, over its stated uncertainty: that holds
+what changes from frame to frame, and not the place of the base's face, the same in all frames.
 
 What bounds them:
 
-- The mid diameter of a rod: the textured film behind it (3 % of the brightness) doubles the noise
-  bound of 40 rows; the program averages over some 40 to 100 rows, as many as the side is smooth.
-- A faceted particle: its edges are wedges that darken slowly, so that the bound itself lies above
-  the aim; its largest diameter is the largest of a noisy curve and lies 1 to 2 px too high.
-- A hollow ball's wall: once squeezed it is no longer two concentric balls; it is read at the
-  equator, and still comes out 0.5 to 1 px too thick.
-- Length: the base's face, which is learnt once and is the same in all frames; the change of length
-  is free of it. Of a ball, the pole where the gap is open: it fades out. A ball that was flattened
-  leaves another pole behind, which is learnt only where some sampled frames show it.
+- The mid diameter: the textured film behind it (3 % of the brightness) doubles the bound that shot
+  noise sets for 40 rows. Rods and pillars lie within a third of that bound, a faceted particle and
+  a ball within a quarter; the aim of 0.3 px for balls lies below the bound.
+- A faceted particle's edges are wedges that darken slowly. Its largest diameter is the larger of
+  two corners, each known to about 1 px, so that it still comes out some tenths too large.
+- A hollow ball's wall: once squeezed it is no longer two concentric balls; read within a seventh of
+  the radius from the equator it comes out 0.3 to 0.7 px too thick. A thinner layer on a ball is
+  read to 0.7 to 1 px in one frame: that is the noise of the rows near its equator.
+- Length: the base's face, learnt once. Its columns hold a line of light half a sub-pixel wide
+  between base and specimen, as they are drawn here, which moves it 0.1 px. Of a ball across an open
+  gap, its pole, a noise of 0.1 to 0.4 px over the 20 columns in which a pole is flat.
 - The ends of balls: their diameters at the faces are not to be used.
+- A neck: see the tests, on scenes drawn apart; 0.3 to 1 px too wide from 26 to 6 px.
 
 The time is CPU time on a machine shared with other jobs; an idle one is faster.
 """
