@@ -45,9 +45,9 @@ QUANTITIES = (
 )
 U_MATCH_PX = 0.03
 BLUR_PX = 1.2
-REMARKS = """The end diameters are extrapolated from the outer tenth of the length. "err/u change" is
-the scatter of the length's error, less each movie's median, over its stated uncertainty: that holds
-what changes from frame to frame, and not the place of the base's face, the same in all frames.
+REMARKS = """The end diameters are extrapolated from the outer tenth of the length. "err/u change"
+is the scatter of the length's error, less each movie's median, over its stated uncertainty: that
+holds what changes from frame to frame, not the place of the base's face, the same in all frames.
 
 What bounds them:
 
