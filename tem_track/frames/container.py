@@ -133,6 +133,16 @@ class Video:
         """Whether the pixels are indices into a palette that the file does not hold."""
         return self.codec == "rawvideo" and self.pixel_format == "pal8" and self._palette is None
 
+    def ends_with_its_table(self) -> bool:
+        """Return whether the table of an MP4 or MOV file stands behind the frames it lists.
+
+        Such a file is not cut: it would have lost the table first.
+        """
+        names: list[bytes] = []
+        with contextlib.suppress(OSError), self.path.open("rb") as file:
+            names = _top_level_boxes(file)
+        return b"moov" in names and b"mdat" in names[: names.index(b"moov")]
+
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes of the file; while its share is away, wait."""
         return self._file.read(offset, size)
@@ -292,9 +302,9 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     )
 
 
-def _top_level_boxes(file: Any) -> set[bytes]:
-    """Return the names of the outermost boxes of an MP4 or MOV file."""
-    names: set[bytes] = set()
+def _top_level_boxes(file: Any) -> list[bytes]:
+    """Return the names of the outermost boxes of an MP4 or MOV file, in their order."""
+    names: list[bytes] = []
     place, end = 0, file.seek(0, 2)
     for _ in range(_MOST_BOXES):
         if place >= end:
@@ -303,7 +313,7 @@ def _top_level_boxes(file: Any) -> set[bytes]:
         head = file.read(16)
         if len(head) < 8:
             break
-        names.add(head[4:8])
+        names.append(head[4:8])
         size = int.from_bytes(head[:4], "big")
         size = int.from_bytes(head[8:], "big") if size == 1 else size
         if size < 8:

@@ -96,11 +96,17 @@ def _vint(data: mmap.mmap, place: int, keep_marker: bool) -> tuple[int, int] | N
     return (value if keep_marker else value & ~(1 << (7 * length))), length
 
 
+def _is_open(data: mmap.mmap, body: int, size: int) -> bool:
+    """Return whether an element is of unknown size, which is written as ones alone."""
+    return any(size == (1 << 7 * n) - 1 and data[body - n] >> (8 - n) == 1 for n in range(1, 9))
+
+
 class _Walk:
     def __init__(self, name: str, data: mmap.mmap) -> None:
         self._name, self._data = name, data
         self._state = _State()
         self._map = EbmlMap()
+        self._claimed = {_SEGMENT: 0, _CLUSTER: 0}  # where the last of each says that it ends
 
     def run(self) -> EbmlMap:
         place, end = 0, len(self._data)
@@ -116,6 +122,7 @@ class _Walk:
             name, body, size = element
             if name in _ENTERED:
                 self._enter(name)
+                self._claimed[name] = 0 if _is_open(self._data, body, size) else body + size
                 place = body
             elif body + size > end:
                 self._map.end_note = f"the file is cut at its end, inside frame {self._count()}"
@@ -123,6 +130,8 @@ class _Walk:
             else:
                 self._take(name, body, size)
                 place = body + size
+        if not self._map.end_note and min(self._claimed[_SEGMENT], self._claimed[_CLUSTER]) > end:
+            self._map.end_note = f"the file is cut at its end, after frame {self._count() - 1}"
         return self._map
 
     def _count(self) -> int:
@@ -227,9 +236,20 @@ class _Walk:
                 self._map.end_note = f"the file is damaged or cut at byte {place}"
             return len(self._data)
         self._map.gaps.append(self._count())
-        if nearest != cluster:
-            self._state.cluster = self._stamp_before(nearest, place) or self._state.cluster
+        if nearest == cluster:
+            return cluster
+        stamp = self._stamp_before(nearest, place)
+        if stamp is None and self._is_of_another_cluster(nearest):
+            if cluster < 0:
+                self._map.end_note = f"the file is damaged at byte {place}"
+            return cluster if cluster >= 0 else len(self._data)
+        self._state.cluster = stamp or self._state.cluster
         return nearest
+
+    def _is_of_another_cluster(self, block: int) -> bool:
+        """Return whether a block ends behind the cluster whose time is known."""
+        size = _vint(self._data, block + 1, keep_marker=False) or (0, 0)
+        return 0 < self._claimed[_CLUSTER] < block + 1 + size[1] + size[0]
 
     def _stamp_before(self, block: int, earliest: int) -> int | None:
         """Return the time of a cluster whose name is damaged and whose first block this is."""

@@ -37,7 +37,7 @@ __all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table", "trusted_
 
 _P_FRAME = 1
 _STRAY_FRAMES = 4
-_ENCODER = re.compile(rb"\x00\x00\x01\xb2(.*?)(?=\x00\x00\x01)", re.DOTALL)
+_ENCODER = re.compile(rb"\x00\x00\x01\xb2(.*?)(\x00\x00\x01|$)", re.DOTALL)
 _FEWEST_NAMES = 4
 _HEAD_BYTES = 256
 """In the beginning of a packet, of about this length, stand the headers of an MPEG-4 frame."""
@@ -207,21 +207,26 @@ def _vops(video: Video, table: PacketTable) -> list[Vop | None]:
 def _misnamed(video: Video, table: PacketTable, vops: Sequence[Vop | None]) -> frozenset[int]:
     """Return the one key frame whose encoder has another name than at all others.
 
-    By the name FFmpeg chooses the transform, and keeps to it for all that follows.
+    By the name FFmpeg chooses the transform, and keeps to it for all that follows. A key frame
+    that does not begin as all others do has lost the name.
     """
     names: dict[int, bytes] = {}
+    damaged: set[int] = set()
     for packet, vop in enumerate(vops):
         if vop is not None and vop.kind == 0:
             at, size = int(table.offset[packet]), int(table.size[packet])
-            found = _ENCODER.search(table.prefix + video.read(at, min(size, _HEAD_BYTES)))
-            if found is not None:
-                names[packet] = found[1]
+            head = table.prefix + video.read(at, min(size, _HEAD_BYTES))
+            found = _ENCODER.search(head)
+            names[packet] = found[1] if found else b""
+            begins = head.lstrip(b"\0").startswith(b"\1")
+            damaged |= set() if begins and (found is None or found[2]) else {packet}
     if len(names) < _FEWEST_NAMES:
         return frozenset()
     usual = Counter(names.values()).most_common(1)[0][0]
     others = [packet for packet, name in names.items() if name != usual]
-    is_damage = len(others) == 1 and len(names[others[0]]) == len(usual)
-    return frozenset(others) if is_damage else frozenset()
+    if len(others) == 1 and (len(names[others[0]]) == len(usual) or others[0] in damaged):
+        return frozenset(others)
+    return frozenset()
 
 
 def _from_avi(video: Video) -> PacketTable:
@@ -349,7 +354,8 @@ def _from_demuxer(video: Video) -> PacketTable:
     except READ_ERRORS as error:
         note = f"reading stops after {len(rows)} frames ({getattr(error, 'strerror', error)})"
     promised = int(video.stream.frames)
-    if not note and promised and promised != len(rows):
+    contradiction = promised != len(rows) if not note else video.ends_with_its_table()
+    if promised and contradiction:
         raise MovieError(f"{video.path.name}: its tables contradict each other; remux the file")
     if note and video.reorders:
         rows = _of_certain_place(rows, last_dts)

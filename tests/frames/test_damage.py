@@ -241,6 +241,10 @@ FOUND = [
     ("xvid avi", 9606877),
     ("mpeg4 mkv", 9618163),
     ("tiff lzw", 9711327),
+    ("xvid avi", 9716861),
+    ("mpeg4 mkv", 9718007),
+    ("raw grey mkv", 9800839),
+    ("raw grey mov", 9804740),
 ]
 
 
