@@ -123,12 +123,13 @@ class Case:
         """
         columns, points = self.sizes.columns, self.points
         added, u_added = columns["seated_nm"], columns["u_seated_nm"]
-        rows = self.elastic_rows() & (u_added > 0)
+        seating, u_seating = columns["seating_nm"], columns["u_seating_nm"]
+        rows = self.elastic_rows() & np.isfinite(seating)
         strain, u = points["strain_eng"], points["u_strain_eng"]
         if not rows.any():
             return strain, u, 0.0
-        hidden = float(np.median(u_added[rows]))
-        if np.max(np.abs(added[rows])) > _SEATED * hidden:
+        hidden = float(np.median(u_seating[rows]))
+        if np.max(np.abs(seating[rows])) > _SEATED * hidden:
             return strain, u, hidden
         sign, length = (-1.0 if self.settings.mode == "compression" else 1.0), self.sizes.length
         tracked = np.sqrt(np.clip((u * length.value_nm) ** 2 - u_added**2, 0, None))

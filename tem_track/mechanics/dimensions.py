@@ -116,10 +116,17 @@ def dimensions(
 def _seated(
     columns: dict[str, FloatArray], measurement: Measurement, usable: BoolArray, scale: float
 ) -> dict[str, FloatArray]:
-    """Return the length whose slow part is that of the end lines, and what that part is."""
+    """Return the length whose slow part is that of the end lines, and what that part is.
+
+    The end lines are believed as far as they go beyond their own uncertainty (the estimator of
+    James and Stein); what is left off counts in the length's.
+    """
     seating, u = (value * scale for value in seating_px(measurement, usable))
     held = measurement.number("gap_px") == 0
-    added, u_added = _between(seating, held), _between(u, held)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        believed = np.clip(1 - (u / seating) ** 2, 0.0, 1.0)
+    u_kept = np.hypot(np.sqrt(believed) * u, (1 - believed) * seating)
+    added, u_added = _between(believed * seating, held), _between(u_kept, held)
     return {
         "length_nm": columns["length_nm"] + added,
         "u_length_nm": np.hypot(columns["u_length_nm"], u_added),

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tem_track.mechanics.measurement import BoolArray, Measurement
+from tem_track.mechanics.measurement import BoolArray, Measurement, RowArray
 from tem_track.records import FloatArray
 
 __all__ = ["WINDOW", "seating_px"]
@@ -21,8 +21,13 @@ __all__ = ["WINDOW", "seating_px"]
 WINDOW = 21
 """Frames over which the end lines are averaged (a running median, so that a slip stays sharp)."""
 
+COLUMNS = ("seat_left_px", "seat_mid_px", "seat_right_px")
+CURVED = "seat_curved_px"
+"""The end lines seen in other ways."""
+
 _FIRST = 10
 _LEAST = 5
+_MOSTLY = 0.5
 _MEDIAN = 1.2533  # the standard error of a median over that of a mean
 
 
@@ -46,14 +51,50 @@ def seating_px(measurement: Measurement, usable: BoolArray) -> tuple[FloatArray,
     missing = np.full(n, np.nan)
     if rows.size < _LEAST:
         return missing, missing.copy()
-    values = seat[rows]
+    smooth, u = missing, missing.copy()
+    smooth[rows], noise = _since_first(seat[rows])
+    u[rows] = np.hypot(noise, _disagreement(measurement, rows))
+    return smooth, u
+
+
+def _since_first(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the slow part of a series against its first values, and the noise left in it."""
     first = values[:_FIRST]
     slow, count = _running_median(values)
-    noise = _MEDIAN * _noise(values)
-    smooth, u = missing, missing.copy()
-    smooth[rows] = slow - np.median(first)
-    u[rows] = noise * np.sqrt(1 / count + 1 / first.size)
-    return smooth, u
+    noise = _MEDIAN * _noise(values) * np.sqrt(1 / count + 1 / first.size)
+    return slow - np.median(first), noise
+
+
+def _disagreement(measurement: Measurement, rows: RowArray) -> FloatArray:
+    """Return by how much other ways to see the end lines disagree, beyond their noise."""
+    columns = _slow(measurement, COLUMNS, rows)
+    forms = _slow(measurement, ("seat_px", CURVED), rows)
+    apart: FloatArray = np.maximum(_spread(columns), math.sqrt(2) * _spread(forms))
+    return apart
+
+
+def _slow(
+    measurement: Measurement, names: tuple[str, ...], rows: RowArray
+) -> list[tuple[FloatArray, FloatArray]]:
+    series = [measurement.number(name)[rows] for name in names if name in measurement.columns]
+    mostly = [each for each in series if np.isfinite(each).mean() > _MOSTLY]
+    return [_since_first(_filled(each)) for each in mostly] or [(np.zeros(rows.size),) * 2]
+
+
+def _spread(series: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """Return the standard deviation of several series about their mean, less their noise."""
+    if len(series) < 2:
+        return np.zeros_like(series[0][0])
+    slow, noise = (np.array(each) for each in zip(*series, strict=True))
+    beyond = slow.var(axis=0, ddof=1) - (noise**2).mean(axis=0)
+    spread: FloatArray = np.sqrt(np.maximum(beyond, 0.0))
+    return spread
+
+
+def _filled(values: FloatArray) -> FloatArray:
+    at = np.arange(values.size)
+    known = np.isfinite(values)
+    return np.asarray(np.interp(at, at[known], values[known]))
 
 
 def _running_median(values: FloatArray) -> tuple[FloatArray, FloatArray]:

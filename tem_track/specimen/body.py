@@ -11,7 +11,7 @@ import numpy as np
 from tem_track.records import FloatArray, Image, Match, Outline
 from tem_track.specimen.breaks import Opening, find_opening
 from tem_track.specimen.edges import Edges
-from tem_track.specimen.endlines import seat
+from tem_track.specimen.endlines import seat, seat_again
 from tem_track.specimen.faces import Step
 from tem_track.specimen.model import (
     BAND_PX,
@@ -153,8 +153,10 @@ class Body:
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
         scalars = self.scalars(sides, faces)
+        extra: dict[str, float] = {}
         if faces.gap_px == 0:
             scalars |= seat(model, strip, edges, faces.base.s_px, faces.tip.s_px)
+            extra = seat_again(model, strip, edges, faces.base.s_px, faces.tip.s_px)
         if not model.slender:
             scalars |= {"bow_px": math.nan, "u_bow_px": math.nan}
         if model.mode == "tension":
@@ -183,6 +185,7 @@ class Body:
             gap_px=faces.gap_px,
             u_gap_px=faces.u_gap_px,
             flags=flags,
+            extra=extra,
             **scalars,  # type: ignore[arg-type]
         )
 

@@ -3,12 +3,16 @@
 In contact the length is the distance of the tip's and the base's faces, which move with the tracked
 targets. That is precise, but it would follow a target that is not followed rightly, or a face that
 is not fixed to it, without a word. So the steps of brightness at both ends are sought in the
-specimen's own columns as well, frame by frame.
+specimen's own columns as well, frame by frame. Contrast inside the specimen moves such a step too,
+by another amount in other columns and by the shape of the profile beside it, and a face moves them
+all alike: so a third of the columns each says it once more, and so do curves in place of the lines
+that lead up to the step.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
@@ -18,10 +22,35 @@ from tem_track.specimen.edges import Edges
 from tem_track.specimen.model import SpecimenModel, end_profile
 from tem_track.specimen.strip import Strip
 
-__all__ = ["seat"]
+__all__ = ["seat", "seat_again"]
 
 _NEAR_PX = 40.0
 _COLUMN_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way to see an end line.
+
+    Attributes
+    ----------
+    middle, half : float
+        Of the columns that are averaged, over half the width of those that are used.
+    degree : int
+        Of the curves that lead up to the step.
+    """
+
+    middle: float = 0.0
+    half: float = 1.0
+    degree: int = 1
+
+
+_WAYS = {
+    "seat_left_px": _Way(-2 / 3, 1 / 3),
+    "seat_mid_px": _Way(0.0, 1 / 3),
+    "seat_right_px": _Way(2 / 3, 1 / 3),
+    "seat_curved_px": _Way(degree=2),
+}
 _OUTER_PX = 14.0
 _FARTHEST_PX = 4.0
 
@@ -46,17 +75,39 @@ def seat(
         `seat_px` and `u_seat_px`; a constant part is the edge's look and means nothing. Empty
         where an end line is not to be seen.
     """
+    found = _apart(model, strip, edges, base_face_px, tip_face_px, _Way())
+    return {} if found is None else {"seat_px": found[0], "u_seat_px": found[1]}
+
+
+def seat_again(
+    model: SpecimenModel, strip: Strip, edges: Edges, base_face_px: float, tip_face_px: float
+) -> dict[str, float]:
+    """Return what `seat` does, seen in other ways: how far they agree says how sure it is."""
+    found = {
+        name: _apart(model, strip, edges, base_face_px, tip_face_px, way)
+        for name, way in _WAYS.items()
+    }
+    return {name: math.nan if each is None else each[0] for name, each in found.items()}
+
+
+def _apart(
+    model: SpecimenModel,
+    strip: Strip,
+    edges: Edges,
+    base_face_px: float,
+    tip_face_px: float,
+    way: _Way,
+) -> tuple[float, float] | None:
     blur = model.table.profile.blur_px
-    base = _end_line(strip, edges, base_face_px, blur)
-    tip = _end_line(strip, edges, tip_face_px, blur)
+    base = _end_line(strip, edges, base_face_px, blur, way)
+    tip = _end_line(strip, edges, tip_face_px, blur, way)
     if base is None or tip is None:
-        return {}
-    seen = tip[0] - base[0]
-    return {"seat_px": seen, "u_seat_px": math.hypot(tip[1], base[1])}
+        return None
+    return tip[0] - base[0], math.hypot(tip[1], base[1])
 
 
 def _end_line(
-    strip: Strip, edges: Edges, face_px: float, blur_px: float
+    strip: Strip, edges: Edges, face_px: float, blur_px: float, way: _Way
 ) -> tuple[float, float] | None:
     good = edges.good.all(axis=1)
     near = good & (np.abs(edges.s_px - face_px) < _NEAR_PX)
@@ -64,13 +115,16 @@ def _end_line(
     if not use.any():
         return None
     left, right = np.median(edges.t_px[use], axis=0)
-    profile = end_profile(strip, (left + right) / 2, _COLUMN_SHARE * (right - left))
+    reach = _COLUMN_SHARE * (right - left)
+    profile = end_profile(strip, (left + right) / 2 + way.middle * reach, way.half * reach)
     x = strip.grid.s_px - face_px
     about = np.abs(x) < _OUTER_PX + _FARTHEST_PX + 1
-    return half_way(profile[about], x[about], blur_px)
+    return half_way(profile[about], x[about], blur_px, way.degree)
 
 
-def half_way(profile: FloatArray, x_px: FloatArray, blur_px: float) -> tuple[float, float] | None:
+def half_way(
+    profile: FloatArray, x_px: FloatArray, blur_px: float, degree: int = 1
+) -> tuple[float, float] | None:
     """Return where a profile is half-way between the lines that lead up to a step, and u.
 
     Each sample on the step's flank says where its middle is, as the blur is known. The lines are
@@ -82,15 +136,19 @@ def half_way(profile: FloatArray, x_px: FloatArray, blur_px: float) -> tuple[flo
         Brightness, and position against the place where the step is expected.
     blur_px : float
         Standard deviation of the blur.
+    degree : int
+        Of the curves that lead up to the step.
     """
-    first = _half_way(profile, x_px, blur_px)
+    first = _half_way(profile, x_px, blur_px, degree)
     if first is None or abs(first[0]) > _FARTHEST_PX:
         return None
-    again = _half_way(profile, x_px - first[0], blur_px)
+    again = _half_way(profile, x_px - first[0], blur_px, degree)
     return None if again is None else (first[0] + again[0], again[1])
 
 
-def _half_way(profile: FloatArray, x_px: FloatArray, blur_px: float) -> tuple[float, float] | None:
+def _half_way(
+    profile: FloatArray, x_px: FloatArray, blur_px: float, degree: int
+) -> tuple[float, float] | None:
     clear = max(2.5 * blur_px, 3.0)
     seen = np.isfinite(profile)
     sides = [
@@ -100,22 +158,24 @@ def _half_way(profile: FloatArray, x_px: FloatArray, blur_px: float) -> tuple[fl
     step = seen & (np.abs(x_px) <= clear + 1)
     if min(side.sum() for side in sides) < 6 or step.sum() < 4:
         return None
-    lines = [_line(x_px[side], profile[side]) for side in sides]
-    noise = math.sqrt(sum(line[2] for line in lines) / 2)
-    if abs(lines[1][0] - lines[0][0]) < max(3 * noise, 1e-9):
-        return None
     x = x_px[step]
-    low, high = (level + slope * x for level, slope, _ in lines)
+    (low, low_square), (high, high_square) = (
+        _led_on(x_px[side], profile[side], x, degree) for side in sides
+    )
+    noise = math.sqrt((low_square + high_square) / 2)
+    middle = int(np.argmin(np.abs(x)))
+    if abs(high[middle] - low[middle]) < max(3 * noise, 1e-9):
+        return None
     return _middle(x, (profile[step] - low) / (high - low), noise / np.abs(high - low), blur_px)
 
 
-def _line(x: FloatArray, y: FloatArray) -> tuple[float, float, float]:
-    """Return level at zero, slope, and the mean square of what the line leaves over."""
-    centre, mean = float(x.mean()), float(y.mean())
-    dx, dy = x - centre, y - mean
-    slope = float(dx @ dy) / float(dx @ dx)
-    rest = dy - slope * dx
-    return mean - slope * centre, slope, float(rest @ rest) / (len(x) - 2)
+def _led_on(x: FloatArray, y: FloatArray, to: FloatArray, degree: int) -> tuple[FloatArray, float]:
+    """Return a side's curve led on to other places, and the mean square of what it leaves over."""
+    centre = float(x.mean())
+    powers = np.vander(x - centre, degree + 1)
+    curve = np.linalg.solve(powers.T @ powers, powers.T @ y)
+    rest = y - powers @ curve
+    return np.vander(to - centre, degree + 1) @ curve, float(rest @ rest) / (len(x) - degree - 1)
 
 
 def _middle(

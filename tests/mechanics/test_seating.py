@@ -104,3 +104,24 @@ def test_end_lines_that_move_apart_are_taken_off_the_elastic_line() -> None:
     table["seat_px"] = table["seat_px"] + sunk
     summary = evaluate(table, settings()).summary
     assert summary["youngs_modulus_GPa"] == pytest.approx(2.0, rel=0.05)
+
+
+def test_contrast_that_passes_an_end_leaves_length_and_closure_alone() -> None:
+    """Lines and curves, or some columns and others, then move by different amounts."""
+    table, truth = with_end_lines(0.0)
+    passing = np.linspace(0.0, 1.5, len(table["frame"]))
+    for name, share in (
+        ("", 1.0),
+        ("left_", 1.6),
+        ("mid_", 1.0),
+        ("right_", 0.4),
+        ("curved_", 0.2),
+    ):
+        noise = np.random.default_rng(len(name)).normal(0, 0.1, passing.size)
+        table[f"seat_{name}px"] = table["seat_px"] * 0 + share * passing + noise
+    points = evaluate(table, settings()).points
+    held = np.isfinite(table["seat_px"])
+    error = (points["length_nm"] - truth.length_nm)[held]
+    assert np.ptp(error) < 0.5 * np.ptp(passing[held]) * truth.scene.scale
+    assert np.mean(np.abs(error) < 2 * points["u_length_nm"][held]) > 0.95
+    assert np.mean(["CLOSURE" in flags for flags in points["flags"][held]]) < 0.05
