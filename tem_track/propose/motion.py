@@ -17,6 +17,9 @@ __all__ = ["Track", "axis_of_motion", "follow"]
 GOOD = 0.6
 """Correlation below which a place is not believed."""
 
+EVEN = 0.1
+"""Least contrast of a place over that of what is sought."""
+
 LEAST_SHOWN = 0.15
 """Share of a box that must show the scene."""
 
@@ -76,11 +79,29 @@ def follow(
 def _correlation(
     window: Picture, template: Picture, mask: NDArray[np.bool_] | None
 ) -> NDArray[np.float32]:
-    if mask is None:
-        return np.asarray(cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED))
-    weights = mask.astype(np.float32)
-    match = cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED, mask=weights)
-    return np.where(np.isfinite(match) & (np.abs(match) <= 1.01), match, -1.0).astype(np.float32)
+    weights = np.ones_like(template) if mask is None else mask.astype(np.float32)
+    match = (
+        cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED)
+        if mask is None
+        else cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED, mask=weights)
+    )
+    sound = np.isfinite(match) & (np.abs(match) <= 1.01) & ~_is_even(window, template, weights)
+    return np.where(sound, match, -1.0).astype(np.float32)
+
+
+def _is_even(window: Picture, template: Picture, weights: Picture) -> NDArray[np.bool_]:
+    """Return the places with next to no contrast: the correlation there is chance, often one.
+
+    In a movie whose black is clipped nothing but zeros is found inside bar, tip and base.
+    """
+    least = EVEN * float(template[weights > 0].std())
+    total = float(weights.sum())
+    centred = window - np.float32(window.mean())
+    mean, square = (
+        cv2.matchTemplate(each, weights, cv2.TM_CCORR) / total for each in (centred, centred**2)
+    )
+    even: NDArray[np.bool_] = square - mean**2 < least**2
+    return even
 
 
 def _peak(match: NDArray[np.float32]) -> tuple[tuple[float, float], float]:
