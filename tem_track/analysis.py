@@ -164,7 +164,7 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     frame_range = frames_of(movie, experiment)
     targets = experiment.targets()
     _check_boxes(experiment, movie)
-    _check_other_files(experiment)
+    _check_other_files(experiment, frame_range)
     references = _reference_frames(movie, experiment)
     sample = _Sample(movie, frame_range, progress)
     images = {index: frame.image for index, frame in references.items()}
@@ -270,10 +270,15 @@ def _point_of(experiment: Experiment, key: str) -> tuple[float, float] | None:
     return getattr(experiment, name).point_px if rest == "box_px" and name in TARGETS else None
 
 
-def _check_other_files(experiment: Experiment) -> None:
+def _check_other_files(experiment: Experiment, frame_range: range) -> None:
     """Find a wrong log or section before hours of measuring, not after."""
     if experiment.log is not None:
-        _read_log(experiment, 0.0)
+        from tem_track.growth import at_times
+
+        log = _read_log(experiment, 0.0)
+        interval_s = experiment.calibration.frame_interval_s
+        if interval_s is not None and experiment.log.marker_column is None:
+            at_times(log, interval_s * np.array([frame_range[0], frame_range[-1]]))
     if experiment.specimen is not None and experiment.specimen.section is not None:
         from tem_track.tilt_series import read_area_ratio
 

@@ -84,8 +84,7 @@ def read_log(
     header, rows = _read_rows(path)
     potential_factor = _factor(path, "potential_unit", potential_unit, POTENTIAL_UNITS)
     current_factor = _factor(path, "current_unit", current_unit, CURRENT_UNITS)
-    decimal_comma = not any("." in cell for row in rows for cell in row)
-    table = _Table(path, header, rows, decimal_comma)
+    table = _Table(path, header, rows)
     time = table.times(time_column, movie_start)
     _require_increasing(path, time)
     if marker_column is not None:
@@ -200,7 +199,6 @@ class _Table:
     path: Path
     header: list[str]
     rows: list[list[str]]
-    decimal_comma: bool
 
     def cells(self, name: str) -> list[str]:
         if name not in self.header:
@@ -211,13 +209,17 @@ class _Table:
         return [row[column] for row in self.rows]
 
     def numbers(self, name: str) -> FloatArray:
-        return np.array([self._number(name, n, c) for n, c in enumerate(self.cells(name), 2)])
+        cells = self.cells(name)
+        # Beside times of the day, whose seconds have a point, numbers may have a comma.
+        if not any("." in cell for cell in cells):
+            cells = [cell.replace(",", ".") for cell in cells]
+        return np.array([self._number(name, n, cell) for n, cell in enumerate(cells, 2)])
 
     def _number(self, name: str, row: int, cell: str) -> float:
         if not cell:
             return math.nan
         try:
-            return float(cell.replace(",", ".") if self.decimal_comma else cell)
+            return float(cell)
         except ValueError:
             raise ConfigError(
                 f"log: {self.path}, column '{name}', row {row}: '{cell}' is not a number"

@@ -43,6 +43,13 @@ def test_every_dialect_reads_the_same(tmp_path: Path, text: str) -> None:
     np.testing.assert_allclose(log.current_A, [5e-9, 6e-9, 7e-9, 8e-9])
 
 
+def test_a_decimal_comma_beside_the_time_of_day(tmp_path: Path) -> None:
+    text = "t;U;clock\n0,5;-1,25;14:00:00.500\n1,5;-2,5;14:00:01.500\n"
+    log = read(tmp_path, text, current_column=None)
+    np.testing.assert_allclose(log.time_s, [0.5, 1.5])
+    np.testing.assert_allclose(log.potential_V, [-1.25, -2.5])
+
+
 def test_frames_between_readings(tmp_path: Path) -> None:
     potential, current = at_times(read(tmp_path, COMMA), np.array([-0.5, 0.5, 1.5, 3.0, 3.1]))
     np.testing.assert_allclose(potential, [np.nan, -1, -2.25, -3.5, np.nan])
