@@ -17,7 +17,7 @@ from tem_track.outputs.figures import (
     settle,
 )
 from tem_track.outputs.files import replacing
-from tem_track.outputs.panels import Panel, panels_of
+from tem_track.outputs.panels import Panel, column, has, panels_of
 from tem_track.outputs.style import PHASE_COLOURS
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def curves_figure(result: Result, width_mm: float | None = None) -> Figure:
         axes = figure.add_subplot(down, across, number + 1)
         draw_panel(axes, result, panel)
         _draw_modulus(axes, result, panel)
+        _draw_potential(axes, result, panel)
         drawn.append((axes, panel))
     if across * down > len(panels):
         _legend_apart(figure.add_subplot(down, across, across * down), drawn)
@@ -135,3 +136,20 @@ def _draw_modulus(axes: Axes, result: Result, panel: Panel) -> None:
     first, last = zip(*line, strict=True)
     axes.axline(first, last, color="#E69F00", lw=0.8, ls="--", zorder=1)
     axes.plot(*line, "-", color="#E69F00", lw=1.4, label="modulus and its window", zorder=4)
+
+
+def _draw_potential(axes: Axes, result: Result, panel: Panel) -> None:
+    """Draw the potential behind the length of what grows, on the same time axis."""
+    if result.experiment.mode != "growth" or panel.key != "length_time":
+        return
+    if not has(result, "potential_V"):
+        return
+    beside = axes.twinx()
+    colour = "#D55E00"
+    beside.plot(column(result, panel.x), column(result, "potential_V"), color=colour, lw=0.9)
+    beside.set_ylabel("potential (V)", color=colour)
+    beside.tick_params(axis="y", colors=colour)
+    axes.tick_params(axis="y", right=False)
+    beside.margins(y=0.08)
+    axes.set_zorder(beside.get_zorder() + 1)
+    axes.patch.set_visible(False)

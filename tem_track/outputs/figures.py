@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tem_track.analysis import Result
-from tem_track.outputs.panels import Panel, column
+from tem_track.outputs.panels import Panel, column, never_negative
 from tem_track.outputs.style import PHASE_COLOURS, label
 
 if TYPE_CHECKING:
@@ -278,6 +278,7 @@ def draw_band(axes: Axes, result: Result, panel: Panel, name: str, colour: str) 
         return
     if panel.x in ("time_s", "frame"):
         low, high = y - 2 * u_y, y + 2 * u_y
+        low = np.maximum(low, 0.0) if never_negative(name) else low
         axes.fill_between(x, low, high, where=rows.tolist(), color=colour, alpha=0.18, lw=0)
         return
     u_x = np.where(np.isfinite(u_x), u_x, 0.0)

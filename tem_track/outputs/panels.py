@@ -11,7 +11,7 @@ from tem_track.analysis import Result
 from tem_track.outputs.style import label, prefixed
 from tem_track.records import FloatArray
 
-__all__ = ["Panel", "column", "first_rows", "has", "main_panel", "panels_of"]
+__all__ = ["Panel", "column", "first_rows", "has", "main_panel", "never_negative", "panels_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,11 @@ def main_panel(result: Result) -> Panel | None:
     """Return the panel that a film of the test shows, None where nothing was measured."""
     panels = panels_of(result)
     return panels[0] if panels else None
+
+
+def never_negative(name: str) -> bool:
+    """Return whether a column holds sizes, whose uncertainty does not reach below zero."""
+    return name.startswith(("length_nm", "diameter_", "shell_", "nanotube_"))
 
 
 def first_rows(frames: Sequence[int]) -> list[int]:

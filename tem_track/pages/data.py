@@ -17,7 +17,7 @@ from tem_track.outputs.figures import (
 )
 from tem_track.outputs.marks import Mark, Marks, marks_of
 from tem_track.outputs.overlay import frames_per_second
-from tem_track.outputs.panels import Panel, column, has, panels_of
+from tem_track.outputs.panels import Panel, column, has, never_negative, panels_of
 from tem_track.outputs.style import COLOURS, PHASE_COLOURS, flag_words, label, prefixed
 from tem_track.outputs.words import clock_words
 from tem_track.pages.flagged import problem_rows
@@ -117,6 +117,7 @@ def _panel(result: Result, panel: Panel) -> dict[str, Any]:
         "common": _number(common_share(result, panel.ys[0])) if single else 0,
         "unit": panel.y_label.partition(" (")[2].rstrip(")"),
         "title": panel.title,
+        "never_negative": all(map(never_negative, panel.ys)),
         "names": [_series_name(y) for y in panel.ys],
     }
 

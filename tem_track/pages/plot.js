@@ -105,7 +105,8 @@ class Plot {
     const ends = this.panel.ys.map((name, i) => {
       const u = this.data.columns[`u_${name}`];
       const shade = (v, row) => Math.min(2 * ((u && u[row]) || 0) + Math.abs(v) * this.panel.common, most);
-      const moved = (sign) => this.series[i].map((v, row) => (v === null ? null : v + sign * shade(v, row)));
+      const least = this.panel.never_negative ? 0 : -Infinity;
+      const moved = (sign) => this.series[i].map((v, row) => (v === null ? null : Math.max(v + sign * shade(v, row), least)));
       return [moved(-1), moved(1)];
     });
     return rangeOf([...this.series, ...ends.flat()]);
@@ -202,6 +203,7 @@ class Plot {
     this.drawCommon(column);
     this.drawUncertainty(column, this.data.columns[`u_${name}`], colour);
     let path = "";
+    const lowest = this.panel.never_negative ? this.toY(0) : Infinity;
     let last = -2;
     for (const [row, x, y] of this.placed(column)) {
       path += `${row === last + 1 && !this.breaks.has(row) ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
@@ -280,11 +282,12 @@ class Plot {
     const close = () => {
       if (run.length > 1) {
         const upper = run.map(([x, y, r]) => `${x.toFixed(1)} ${(y - r).toFixed(1)}`);
-        const lower = run.map(([x, y, r]) => `${x.toFixed(1)} ${(y + r).toFixed(1)}`).reverse();
+        const lower = run.map(([x, y, r]) => `${x.toFixed(1)} ${Math.min(y + r, lowest).toFixed(1)}`).reverse();
         path += `M${upper.join("L")}L${lower.join("L")}Z`;
       }
       run = [];
     };
+    const lowest = this.panel.never_negative ? this.toY(0) : Infinity;
     let last = -2;
     for (const [row, x, y] of this.placed(column)) {
       if (row !== last + 1 || u_column[row] === null) close();

@@ -246,3 +246,18 @@ def test_grey_levels_are_those_of_the_scene_not_of_its_label() -> None:
     flat[:, 196:, :32] = 255
     shown = survey(open_movie(flat, frame_interval_s=1.0)).levels.apply(flat[0])
     assert np.ptp(shown[:180]) > 150
+
+
+def test_growth_and_potential_stand_on_one_time_axis_and_no_band_reaches_below_zero() -> None:
+    result = made.growth()
+    result.points["u_shell_nm"] = 10.0
+    result.points["potential_V"] = -1.0
+    with journal_style():
+        figure = curves_figure(result)
+    named = {axes.get_ylabel(): axes for axes in figure.axes}
+    length = named["length (nm)"]
+    over = [a for a in figure.axes if a is not length and a.bbox.bounds == length.bbox.bounds]
+    assert [axes.get_ylabel() for axes in over] == ["potential (V)"]
+    assert over[0].get_shared_x_axes().joined(over[0], length)
+    (band,) = named["shell (nm)"].collections
+    assert min(path.vertices[:, 1].min() for path in band.get_paths()) == 0

@@ -234,6 +234,13 @@ def test_the_report_is_the_same_from_run_to_run(tmp_path: Path) -> None:
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
+LOWEST_SHADE = """() => {
+  const plot = plots.find((one) => one.panel.key === "shell_time");
+  const band = plot.area.querySelector(".band").getBBox();
+  return Math.max(band.y + band.height - plot.toY(0), 0);
+}"""
+"""How far what is shaded about a layer reaches below zero, in pixels."""
+
 CASES = ("no specimen", "all lost", "one frame", "tension", "growth", "two bodies")
 
 
@@ -264,6 +271,7 @@ def test_the_report_of_growth_says_where_and_under_which_potential(
 ) -> None:
     result = made.growth(9)
     result.points["potential_V"] = np.where(np.arange(9) < 5, -5.0, -1.0)
+    result.points["u_shell_nm"] = 10.0
     step = {"first_frame": 0, "last_frame": 4, "potential_V": -5.0, "growth_mode": "directional"}
     step |= {"length_nm_per_s": 1.998, "u_length_nm_per_s": 0.01}
     merge = {"bodies": [1, 2], "touch_frame": 4, "merge_frame": 7}
@@ -276,6 +284,7 @@ def test_the_report_of_growth_says_where_and_under_which_potential(
             assert words in text
         choose(page, 6)
         assert complaints == []
+        assert page.evaluate(LOWEST_SHADE) == 0
 
 
 def test_thinned_stills_keep_what_matters_and_the_nearest_is_shown() -> None:
