@@ -314,8 +314,11 @@ def _merges(
 def _warnings(
     points: Columns, main: Track | None, tracks: list[Track], settings: Settings
 ) -> list[str]:
+    left = sum("OUT_OF_VIEW" in str(text) for text in points["flags"])
+    cut = f"the body reaches beyond the box, or the picture, in {left} frames; widen the box"
     if main is None:
-        return ["nothing is seen to grow: there is no body on the base in three frames in a row"]
+        nothing = "nothing is seen to grow: there is no body on the base in three frames in a row"
+        return [nothing, *([cut] if left else [])]
     out = []
     if main.first == 0:
         out.append("the body is there in the first frame: its nucleation was not recorded")
@@ -323,7 +326,6 @@ def _warnings(
         out.append(
             f"the molar volume of '{settings.material}' is not known: no current is calculated"
         )
-    left = sum("OUT_OF_VIEW" in str(text) for text in points["flags"])
     if left:
-        out.append(f"the body reaches beyond what is looked at in {left} frames; widen the box")
+        out.append(cut)
     return out

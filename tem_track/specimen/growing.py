@@ -216,8 +216,8 @@ class GrowthModel:
         return EndShape(*end), (facet, u_facet) if math.isfinite(facet) else None
 
     def _whole(self, scene: Scene, patch: Patch) -> Grown | None:
-        """Measure a body whose end is seen; where it is not, nothing is made up."""
-        return None if patch.beyond else self.measure(scene, patch, self.flat)
+        """Measure a body whose end and sides are seen; where they are not, nothing is made up."""
+        return None if patch.beyond or patch.at_border else self.measure(scene, patch, self.flat)
 
     def _tube(self, scene: Scene) -> dict[str, float]:
         if not self.tube[1]:

@@ -46,7 +46,7 @@ class Patch:
         Up to which height a neighbour hides the left and the right side; -inf where none does.
     area_px2 : float
     at_border : bool
-        It reaches the border of what is seen.
+        A side of it lies beyond the border of what is seen.
     beyond : bool
         Its end is not seen: it lies beyond the picture, or beyond the box where no tip ends it.
     """
@@ -171,7 +171,8 @@ def _lobes(body: Mask, strip: Strip, face_px: FloatArray, several: bool) -> list
         return []
     smooth = median_filter(height, size=5, mode="nearest")
     edges, tops = _cuts(smooth, several)
-    border = first == 0 or last == body.shape[1] - 1
+    seen = np.flatnonzero(np.isfinite(strip.grey).any(axis=0))
+    cut_off = first <= seen[0], last >= seen[-1]
     found = []
     for k, (low, high) in enumerate(pairwise(edges)):
         peak = first + tops[k]
@@ -181,7 +182,7 @@ def _lobes(body: Mask, strip: Strip, face_px: FloatArray, several: bool) -> list
             float(smooth[low : high + 1].max() + face_px[peak]),
             float(t[peak]),
             float(part[:, low : high + 1].sum()),
-            at_border=border,
+            at_border=(cut_off[0] and k == 0) or (cut_off[1] and k == len(tops) - 1),
         )
         left = smooth[low] + face_px[first + low] if k else -np.inf
         right = smooth[high] + face_px[first + high] if k < len(tops) - 1 else -np.inf

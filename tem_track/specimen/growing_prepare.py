@@ -269,7 +269,8 @@ def _scenes(model: GrowthModel, kept: list[_Kept]) -> list[tuple[_Kept, Scene]]:
     found = []
     for item in kept:
         scene = model.scene(item.crop, item.tip, item.base)
-        if scene is not None and scene.patches and not scene.patches[0].beyond:
+        first = scene.patches[0] if scene is not None and scene.patches else None
+        if scene is not None and first is not None and not (first.beyond or first.at_border):
             found.append((item, scene))
     return found
 

@@ -90,6 +90,17 @@ def test_a_body_that_grows_out_of_the_box_is_not_measured_on(one: Grown) -> None
     assert min(inside, beyond) >= 3
 
 
+def test_a_body_that_is_wider_than_the_box_is_not_measured(one: Grown) -> None:
+    whole = build_scene("growth", seed=3).boxes["specimen"]
+    x, width = whole.x_px + 0.75 * whole.width_px, 0.25 * whole.width_px
+    side = Box(x, whole.y_px, width, whole.height_px)
+    triples = [(one.frames[i], *one.matches[i]) for i in range(0, len(one.frames), 4)]
+    model = prepare_growth(triples[0], triples, side, axis=Axis(0.0))
+    outlines = [model.outline(frame.image, tip, base) for frame, tip, base in triples]
+    assert all(np.isnan(outline.length_px) for outline in outlines)
+    assert sum("OUT_OF_VIEW" in outline.flags for outline in outlines) >= 8
+
+
 def test_a_row_depends_on_its_frame_alone(one: Grown) -> None:
     for i in (30, 12):
         again = one.model.outline(one.frames[i].image, *one.matches[i])
