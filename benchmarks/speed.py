@@ -1,14 +1,16 @@
 """The whole run beside the bare decode of the same file, and beside a naive OpenCV script.
 
-    python -m benchmarks.speed [--size 512] [--codec mjpeg] [--scale 1.0] [--page docs/speed.md]
+    python -m benchmarks.speed [--size 512] [--codec mjpeg] [--scale 1.0] [--keep FOLDER]
 
-A rod being compressed is drawn at each size and shown forth and back until the movie is long
-enough. "Bare" demuxes and decodes with PyAV's defaults and does nothing with the pictures. "Run"
-is ``tem-track run --no-pictures`` as a process of its own: start-up, opening, templates, measuring,
-tables, hash. "Naive" finds bar and tip by `matchTemplate` in the full frame and outlines the
-specimen's box by Otsu's threshold; it writes nothing. Each file is read once beforehand. Processor
-seconds stand beside the clock's, because on a machine that does other things only they can be
-compared from day to day.
+About 20 minutes on two idle cores, and 4 GB of disk. A rod being compressed is drawn at each size
+and shown forth and back until the movie is long enough. "Bare" demuxes and decodes with PyAV's
+defaults and does nothing with the pictures. "Run" is ``tem-track run --no-pictures`` in a process
+of its own: start-up, opening, templates, measuring, tables, hash; "begin" is its part before the
+first frame is measured, "measuring / bare" its part after that, which is what a long movie tends
+to. "Naive" finds bar and tip by `matchTemplate` in the full frame and outlines the specimen's box
+by Otsu's threshold, in a few frames; it writes nothing. Each file is read once beforehand.
+Processor seconds stand beside the clock's, because on a machine that does other things only they
+can be compared from day to day. A movie that fails has a row that says why, and the next is tried.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -36,10 +39,18 @@ from tem_track.simulate import simulate
 FRAMES = {
     512: {"raw": 4000, "mjpeg": 4000, "ffv1": 2000, "mpeg4": 4000, "h264": 2000},
     1024: {"raw": 1500, "mjpeg": 1500, "ffv1": 800, "mpeg4": 1500, "h264": 800},
-    2048: {"raw": 800, "mjpeg": 800, "ffv1": 300, "mpeg4": 800, "h264": 300},
+    2048: {"raw": 400, "mjpeg": 800, "ffv1": 300, "mpeg4": 600, "h264": 300},
+    4096: {"raw": 100, "mjpeg": 200, "ffv1": 100, "mpeg4": 200, "h264": 100},
 }
+USUAL = (512, 1024, 2048)
 DRAWN = 24
-NAIVE_FRAMES = {512: 400, 1024: 100, 2048: 40}
+NAIVE_FRAMES = {512: 200, 1024: 50, 2048: 12, 4096: 2}
+ALONE = {"raw", "mjpeg"}
+"""Codecs whose pictures stand for themselves: those of one way forth and back are written again."""
+
+
+class FailedError(Exception):
+    """A process that ended otherwise than it should."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +92,29 @@ def drawn(size: int, folder: Path) -> tuple[list[np.ndarray], str]:
 def write(path: Path, frames: Sequence[np.ndarray], count: int, codec: str) -> None:
     """Write the frames forth and back until there are enough."""
     name, pixels, _, options = CODECS[codec]
-    there = len(frames) - 1
+    way = [*frames, *frames[-2:0:-1]]
+    known: list[bytes] = []
     with av.open(str(path), "w") as container:
         stream = container.add_stream(name, rate=25, options=options)
         stream.height, stream.width = frames[0].shape
         stream.pix_fmt = pixels
         for index in range(count):
-            step = index % (2 * there)
-            picture = frames[step if step <= there else 2 * there - step]
-            frame = av.VideoFrame.from_ndarray(picture, format="gray")
-            container.mux(stream.encode(frame.reformat(format=pixels)))
+            if len(known) == len(way):
+                container.mux(_again(known[index % len(way)], index, stream))
+                continue
+            frame = av.VideoFrame.from_ndarray(way[index % len(way)], format="gray")
+            packets = stream.encode(frame.reformat(format=pixels))
+            if codec in ALONE:
+                known += [bytes(packet) for packet in packets]
+            container.mux(packets)
         container.mux(stream.encode())
+
+
+def _again(data: bytes, index: int, stream: av.VideoStream) -> av.Packet:
+    packet = av.Packet(data)
+    packet.stream, packet.pts, packet.dts = stream, index, index
+    packet.time_base, packet.is_keyframe = Fraction(1, 25), True
+    return packet
 
 
 def make(size: int, codec: str, count: int, movie: Path) -> None:
@@ -140,72 +163,120 @@ def _cut(grey: np.ndarray, box: Sequence[float]) -> np.ndarray:
     return grey[y : y + h, x : x + w].copy()
 
 
+def whole_run(experiment: str, folder: str) -> dict[str, float]:
+    """Run without pictures; return when its first frame was measured and when the last."""
+    from tem_track.run import run
+
+    seen: list[tuple[float, float]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage == "measure" and done in (1, total):
+            seen.append((time.perf_counter(), time.process_time()))
+
+    run(Path(experiment), Path(folder), progress=progress, draw=False)
+    (first, first_cpu), (last, last_cpu) = seen
+    return {"measure_s": last - first, "measure_cpu_s": last_cpu - first_cpu}
+
+
 def cost(command: Sequence[str]) -> Cost:
-    """Run a process and return what it took and the last line that it printed."""
+    """Run a process and return what it took and the last line that it printed.
+
+    Raises
+    ------
+    FailedError
+    """
     begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert process.stdout is not None
-    said = process.stdout.read().decode().strip()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - begun
-    if process.returncode not in (0, 6):
-        raise SystemExit(f"{' '.join(command)}: exit status {process.returncode}")
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints)
+        assert process.stdout is not None
+        said = process.stdout.read().decode().strip()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - begun
+        if process.returncode:
+            complaints.seek(0)
+            lines = complaints.read().decode(errors="replace").strip().splitlines()
+            last = lines[-1] if lines else "nothing was said"
+            raise FailedError(f"{command[3]}: status {process.returncode}: {last}")
     cpu = usage.ru_utime + usage.ru_stime
     return Cost(wall, cpu, usage.ru_maxrss / 1024, said.splitlines()[-1] if said else "")
 
 
-def inner(side: str, *arguments: str) -> Cost:
-    """Return the cost of one of the sides above, without the start of its process."""
-    whole = cost([sys.executable, "-m", "benchmarks.speed", side, *arguments])
-    inside = json.loads(whole.answer)
-    return Cost(inside["wall_s"], inside["cpu_s"], whole.memory_mb, str(inside["frames"]))
+def side(name: str, *arguments: str) -> tuple[Cost, dict[str, float]]:
+    """Return the cost of one of the sides above as a process, and what it says of itself."""
+    whole = cost([sys.executable, "-m", "benchmarks.speed", name, *arguments])
+    return whole, json.loads(whole.answer)
 
 
-def _timed(side: str, arguments: Sequence[str]) -> None:
+def _timed(name: str, arguments: Sequence[str]) -> None:
     begun, cpu = time.perf_counter(), time.process_time()
-    count = bare(*arguments) if side == "bare" else naive(arguments[0], int(arguments[1]))
-    print(
-        json.dumps(
-            {
-                "wall_s": time.perf_counter() - begun,
-                "cpu_s": time.process_time() - cpu,
-                "frames": count,
-            }
-        )
-    )
+    answer: dict[str, float] = {}
+    if name == "run":
+        answer = whole_run(*arguments)
+    elif name == "bare":
+        answer["frames"] = bare(*arguments)
+    else:
+        cv2.setNumThreads(os.cpu_count() or 1)
+        answer["frames"] = naive(arguments[0], int(arguments[1]))
+    answer["wall_s"] = time.perf_counter() - begun
+    answer["cpu_s"] = time.process_time() - cpu
+    print(json.dumps(answer))
 
 
 # --------------------------------------------------------------------------- the table
 
 HEAD = (
-    "| codec | px | frames | bare /s | run /s | run / bare | the same in processor time | MB |"
-    " naive /s | naive MB | run / naive |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|"
+    "| codec | px | frames | bare /s | run /s | run / bare | in processor time | begin, s |"
+    " measuring / bare | in processor time | MB | naive /s | naive MB | run / naive |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
-def row(codec: str, size: int, count: int, experiment: Path, movie: Path) -> str:
-    """Return one row of the table."""
-    inner("bare", str(movie))
-    plain = inner("bare", str(movie))
-    folder = experiment.with_suffix(".out")
-    line = [sys.executable, "-m", "tem_track", "run", str(experiment), "--no-pictures"]
-    whole = cost([*line, "--output", str(folder)])
-    crude = inner("naive", str(experiment), str(NAIVE_FRAMES[size]))
-    crude_rate = int(crude.answer) / crude.wall_s
+def row(codec: str, size: int, count: int, movie: Path) -> str:
+    """Return one row of the table.
+
+    Raises
+    ------
+    FailedError
+    """
+    experiment = movie.with_suffix(".toml")
+    side("bare", str(movie))
+    _, plain = side("bare", str(movie))
+    whole, own = side("run", str(experiment), str(movie.with_suffix(".out")))
+    naive_cost, crude = side("naive", str(experiment), str(NAIVE_FRAMES[size]))
+    crude_rate = crude["frames"] / crude["wall_s"]
     rate = count / whole.wall_s
-    return (
-        f"| {codec} | {size} | {count} | {count / plain.wall_s:.0f} | {rate:.0f} |"
-        f" {whole.wall_s / plain.wall_s:.2f} | {whole.cpu_s / plain.cpu_s:.2f} |"
-        f" {whole.memory_mb:.0f} | {crude_rate:.1f} | {crude.memory_mb:.0f} |"
-        f" {rate / crude_rate:.1f} |"
+    cells = (
+        codec,
+        size,
+        count,
+        f"{count / plain['wall_s']:.0f}",
+        f"{rate:.0f}",
+        f"{whole.wall_s / plain['wall_s']:.2f}",
+        f"{whole.cpu_s / plain['cpu_s']:.2f}",
+        f"{whole.wall_s - own['measure_s']:.1f}",
+        f"{own['measure_s'] / plain['wall_s']:.2f}",
+        f"{own['measure_cpu_s'] / plain['cpu_s']:.2f}",
+        f"{whole.memory_mb:.0f}",
+        f"{crude_rate:.1f}",
+        f"{naive_cost.memory_mb:.0f}",
+        f"{rate / crude_rate:.1f}",
     )
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _movie(folder: Path, codec: str, size: int, count: int) -> Path:
+    """Return a movie, drawn in a process of its own, whose memory does not count here."""
+    movie = folder / f"{codec}{count}{CODECS[codec][2]}"
+    if not movie.with_suffix(".toml").exists():
+        drawing = ["draw", str(size), codec, str(count), str(movie)]
+        cost([sys.executable, "-m", "benchmarks.speed", *drawing])
+    return movie
 
 
 def main() -> None:
     """Print the table."""
-    if sys.argv[1:2] in (["bare"], ["naive"]):
+    if sys.argv[1:2] in (["bare"], ["naive"], ["run"]):
         _timed(sys.argv[1], sys.argv[2:])
         return
     if sys.argv[1:2] == ["draw"]:
@@ -217,23 +288,25 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="Of the movies' lengths.")
     parser.add_argument("--keep", type=Path, help="A folder for the movies, used again.")
     arguments = parser.parse_args()
+    failed, begun = 0, time.perf_counter()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n\n{HEAD}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         base = arguments.keep or Path(name)
-        for size in arguments.size or sorted(FRAMES):
-            folder = base / str(size)
+        for size in arguments.size or USUAL:
             for codec in arguments.codec or CODECS:
                 count = max(round(FRAMES[size][codec] * arguments.scale), 2 * DRAWN)
-                movie = folder / f"{codec}{count}{CODECS[codec][2]}"
-                experiment = movie.with_suffix(".toml")
-                if (
-                    not experiment.exists()
-                ):  # in a process of its own, whose memory does not count here
-                    drawing = ["draw", str(size), codec, str(count), str(movie)]
-                    cost([sys.executable, "-m", "benchmarks.speed", *drawing])
-                print(row(codec, size, count, experiment, movie), flush=True)
+                (base / str(size)).mkdir(parents=True, exist_ok=True)
+                try:
+                    movie = _movie(base / str(size), codec, size, count)
+                    print(row(codec, size, count, movie), flush=True)
+                except FailedError as error:
+                    print(f"| {codec} | {size} | {count} | failed: {error} |", flush=True)
+                    failed += 1
+                    continue
                 if arguments.keep is None:
                     movie.unlink()
+    print(f"\n{time.perf_counter() - begun:.0f} s, load {os.getloadavg()[0]:.1f} at the end")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

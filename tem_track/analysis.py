@@ -657,13 +657,16 @@ def _block(observations: Sequence[Observation], plan: Plan) -> Block:
 
 @one_thread_a_routine()
 def assemble(movie: Movie, plan: Plan, blocks: Sequence[Block]) -> Result:
-    """Join the blocks, settle what needs the whole sequence, and calculate."""
+    """Join the blocks, settle what needs the whole sequence, and calculate.
+
+    The blocks are empty afterwards.
+    """
     import pandas as pd
 
-    block = join(blocks)
+    block = join(blocks, emptying=True)
     settle(movie, plan, block)
     points, summary = calculate(block.columns, plan.experiment, plan.axis, plan.warnings)
-    measurement = pd.DataFrame(block.columns)
+    measurement = pd.DataFrame(block.columns, copy=False)
     return Result(points, summary, measurement, block.outlines, plan.experiment, plan.axis)
 
 
@@ -711,7 +714,7 @@ def calculate(
     summary = dict(found)
     summary["warnings"] = [*warnings, *of_the_log, *summary.get("warnings", [])]
     summary["measurement_warnings"] = list(warnings)
-    return pd.DataFrame(points | electrical), summary
+    return pd.DataFrame(points | electrical, copy=False), summary
 
 
 def _grown(

@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -147,10 +148,16 @@ def _compact(outline: Outline) -> NDArray[np.float32]:
 # --------------------------------------------------------------------------- joining
 
 
-def join(blocks: Sequence[Block]) -> Block:
+def join(blocks: Sequence[Block], *, emptying: bool = False) -> Block:
     """Join blocks in the frames' order; adds the column `duplicate`.
 
     A column that only some blocks have is filled with what is missing.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+    emptying : bool
+        Take the columns out of the blocks one by one, so that a long movie's are never there twice.
     """
     ordered = sorted(blocks, key=lambda block: int(block.columns["frame"][0]))
     kinds: dict[str, np.dtype[Any]] = {}
@@ -159,10 +166,13 @@ def join(blocks: Sequence[Block]) -> Block:
     common = [name for name in ordered[0].columns if all(name in b.columns for b in ordered)]
     names = common + sorted(set(kinds) - set(common))
     names = _extras_last(names)
-    columns = {
-        name: np.concatenate([_column(block, name, kinds[name]) for block in ordered])
-        for name in names
-    }
+    lengths = [len(block) for block in ordered]
+    columns: Columns = {}
+    for name in names:
+        pieces = zip(ordered, lengths, strict=True)
+        columns[name] = np.concatenate([_column(b, name, kinds[name], n) for b, n in pieces])
+        for block in ordered if emptying else ():
+            block.columns.pop(name, None)
     columns["duplicate"] = _duplicates(columns["ok"], columns["digest"])
     outlines = {frame: points for block in ordered for frame, points in block.outlines.items()}
     return Block(columns, outlines, tuple(a for block in ordered for a in block.alternatives))
@@ -177,12 +187,12 @@ def _extras_last(names: list[str]) -> list[str]:
     return [n for n in names if n in known] + sorted(n for n in names if n not in known)
 
 
-def _column(block: Block, name: str, kind: np.dtype[Any]) -> NDArray[Any]:
+def _column(block: Block, name: str, kind: np.dtype[Any], length: int) -> NDArray[Any]:
     if name in block.columns:
         return block.columns[name]
     if kind.kind == "O":
-        return np.full(len(block), "", dtype=object)
-    return np.full(len(block), np.nan if kind.kind == "f" else 0, dtype=kind)
+        return np.full(length, "", dtype=object)
+    return np.full(length, np.nan if kind.kind == "f" else 0, dtype=kind)
 
 
 def _duplicates(ok: NDArray[Any], digest: NDArray[Any]) -> NDArray[np.bool_]:
@@ -212,7 +222,7 @@ def replace_row(block: Block, row: int, one: Block) -> None:
     """Put the single row of another block in the place of a row, in place."""
     for name, column in block.columns.items():
         if name != "duplicate":
-            column[row] = _column(one, name, column.dtype)[0]
+            column[row] = _column(one, name, column.dtype, 1)[0]
     frame = int(one.columns["frame"][0])
     block.outlines.pop(frame, None)
     block.outlines.update(one.outlines)
@@ -240,12 +250,17 @@ def _plain(column: NDArray[Any]) -> NDArray[Any]:
     return column.astype(str) if column.dtype == object else column
 
 
+def _words(texts: NDArray[Any]) -> NDArray[Any]:
+    """Return texts as objects; equal ones, such as flags, are one object in all blocks."""
+    return np.array([intern(text) for text in texts.tolist()], dtype=object)
+
+
 def block_from_bytes(data: bytes) -> Block:
     """Return the block that `block_to_bytes` stored."""
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays: Mapping[str, NDArray[Any]] = dict(stored)
     columns = {
-        name.removeprefix("column/"): a.astype(object) if a.dtype.kind == "U" else a
+        name.removeprefix("column/"): _words(a) if a.dtype.kind == "U" else a
         for name, a in arrays.items()
         if name.startswith("column/")
     }
