@@ -78,7 +78,7 @@ def measure_tilt_series(
             f"cross-section: {len(images)} images but {len(angles_deg)} angles; give one an image,"
             " --angles A,B,..."
         )
-    found = [_width(path, box, Axis(axis_deg), polarity) for path in images]
+    found = [_width(path, box, Axis(axis_deg), polarity, model) for path in images]
     widths, u_widths = tuple(w for w, _ in found), tuple(u for _, u in found)
     section = cross_section(widths, u_widths, list(angles_deg), model)
     if not math.isfinite(section.area):
@@ -94,11 +94,18 @@ def measure_tilt_series(
     )
 
 
-def _width(path: Path, box: Box | None, axis: Axis, polarity: str) -> tuple[float, float]:
+def _width(
+    path: Path,
+    box: Box | None,
+    axis: Axis,
+    polarity: str,
+    model: Literal["ellipse", "rectangle"],
+) -> tuple[float, float]:
     image = open_movie(path)[0].image
     height, width = image.shape
     try:
-        return measure_width(image, box or Box(0, 0, width, height), axis, polarity=polarity)
+        whole = box or Box(0, 0, width, height)
+        return measure_width(image, whole, axis, polarity=polarity, section=model)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

@@ -33,7 +33,7 @@ _BENT_RATIO = 0.1
 _SLOPE_BANDS = 4
 _OUTSIDE_SHARE = 0.02
 _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
-_U_POLE = 1.5  # a pole fades out: its place leans on the look that was learnt
+_U_END = 1.25  # an end's place leans on the look that was learnt, and contours move behind it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,8 +130,7 @@ class Body:
         widths = edges.t_px[seen, 1] - edges.t_px[seen, 0]
         radius = float(np.percentile(widths, 95)) / 2 if seen.any() else (right - left) / 2
         tip = find_tip_end(model, strip, place, (left + right) / 2, radius)
-        if model.end.is_round:
-            tip = replace(tip, u_px=_U_POLE * tip.u_px)
+        tip = replace(tip, u_px=_U_END * tip.u_px)
         touch, u_touch, spread = _contact(model, tip, place)
         gap = place.tip_face_px - touch - tip.s_px
         u_gap = math.hypot(tip.u_px, place.u_tip_face_px)

@@ -27,6 +27,7 @@ _FLOOR, _TEXTURE = 0.003, 0.05  # what averaging leaves: outside, and as a share
 _U_LOG_RATIO = 0.5
 _TOGETHER_PX = 4.0
 _SHELL_SHARE = 0.12  # a surface layer is thin against its body
+_ENOUGH = {"ftol": 1e-5, "xtol": 1e-5}
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
 
 
@@ -173,7 +174,7 @@ def _fit(
     def residual(x: FloatArray) -> FloatArray:
         return _residual(x, ensemble, start, names, prior)
 
-    fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60)
+    fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60, **_ENOUGH)
     profile = replace(_filled(start, names, fit.x), u_edge_px=_u_shift(fit, len(names), ensemble))
     score = 2.0 * float(fit.cost) + caution * _PENALTY * len(first)
     return profile, score

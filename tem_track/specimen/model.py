@@ -28,6 +28,7 @@ _FOOT_SHARE, _FOOT_PX, _FOOT_MARGIN_PX = 0.25, 24.0, 5.0
 _HEAD_SHARE, _BODY_SHARES = 0.2, (0.4, 0.8)
 _JUMP_PX, _JUMP_SHARE = 8.0, 0.1
 FRONT_PX = np.arange(-29.0, 12.01, 0.25)  # where the picture about the tip's face is kept
+_AS_GOOD = 1.2
 _ALIKE = 3.0  # what a second explanation of an end may leave over against the best
 _LIT = 0.8  # share of the light that must come through an open gap
 
@@ -399,8 +400,10 @@ def find_tip_end(
         for at in ((start, limit) if start > limit - 12 else (start,))
         for gate in gates
     ]
-    bound = _ALIKE * min(rest for _, rest in fits)
-    for step, rest in sorted(fits, key=lambda fit: fit[1]):
+    least = min(rest for _, rest in fits)
+    bound = _ALIKE * least
+    # Of explanations that are as good as another, the one without a gap asks for less.
+    for step, rest in sorted(fits, key=lambda fit: (fit[1] > _AS_GOOD * least, -fit[0].s_px)):
         lit = (s > step.s_px + 2.0) & (s < limit - 2.0)
         dark = lit.sum() >= 2 and float(np.mean(profile[lit] / without[lit])) < _LIT
         if rest <= bound and not dark:

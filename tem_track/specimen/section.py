@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import least_squares
 
 from tem_track.errors import ConfigError
@@ -26,6 +27,9 @@ from tem_track.specimen.strip import project_box, straighten
 __all__ = ["CrossSection", "cross_section", "measure_width", "out_of_plane_bow"]
 
 _ENOUGH = 0.05
+_PARTS, _FINE_PX = 6, 0.25
+_BLUR_PX, _U_LOG_BLUR = 1.0, 0.3
+_NO_WEDGE = 3.0  # by how much a fit with wedges must be better than one without
 UPRIGHT = Axis(0.0)
 
 
@@ -103,16 +107,24 @@ def _ellipse(w: FloatArray, u: FloatArray, phi: FloatArray) -> CrossSection:
         return CrossSection("ellipse", math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
     area = math.pi / 4 * math.sqrt(inside)
     gradient = (math.pi / 4) ** 2 / area * np.array([a, -b, -c])
-    rms = float(np.sqrt(np.mean((w - np.sqrt(np.maximum(design @ [a, b, c], 0))) ** 2)))
+    rest = w - np.sqrt(np.maximum(design @ [a, b, c], 0))
+    rms = float(np.sqrt(np.mean(rest**2)))
+    wider = _wider(rest / u, 3)
     return CrossSection(
         "ellipse",
         math.sqrt(a + swing),
         math.sqrt(a - swing),
         math.degrees(math.atan2(c, b)) / 2,
         area,
-        math.sqrt(float(gradient @ covariance @ gradient)),
+        wider * math.sqrt(float(gradient @ covariance @ gradient)),
         rms,
     )
+
+
+def _wider(rest: FloatArray, parameters: int) -> float:
+    """Return by how much widths that fit worse than stated widen an uncertainty (Birge)."""
+    freedom = len(rest) - parameters
+    return max(1.0, math.sqrt(float(rest @ rest) / freedom)) if freedom > 0 else 1.0
 
 
 def _rectangle(w: FloatArray, u: FloatArray, phi: FloatArray) -> CrossSection:
@@ -132,6 +144,7 @@ def _rectangle(w: FloatArray, u: FloatArray, phi: FloatArray) -> CrossSection:
         a, b, turn = b, a, turn + math.pi / 2
     rms = float(np.sqrt(np.mean((residual(best.x) * u) ** 2)))
     u_area = math.sqrt(max(float(gradient @ covariance @ gradient), 0.0))
+    u_area *= _wider(residual(best.x), 3)
     angle = (math.degrees(turn) + 90) % 180 - 90
     return CrossSection("rectangle", a, b, angle, a * b, u_area, rms)
 
@@ -148,7 +161,12 @@ def _with_warnings(section: CrossSection) -> CrossSection:
 
 
 def measure_width(
-    image: Image, box: Box, axis: Axis = UPRIGHT, *, polarity: str = "dark"
+    image: Image,
+    box: Box,
+    axis: Axis = UPRIGHT,
+    *,
+    polarity: str = "dark",
+    section: Literal["ellipse", "rectangle"] = "ellipse",
 ) -> tuple[float, float]:
     """Measure the width of a rod in one picture, across an axis, as the median over a box.
 
@@ -160,6 +178,8 @@ def measure_width(
     axis : Axis
         The rod's long axis.
     polarity : {'dark', 'bright'}
+    section : {'ellipse', 'rectangle'}
+        Of what form the rod's section is: a tilted prism's edges are wedges, not round.
 
     Returns
     -------
@@ -182,6 +202,8 @@ def measure_width(
     width = float(np.nanmedian(start[:, 1] - start[:, 0]))
     if not width > 2:
         raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
+    if section == "rectangle":
+        return _prism_width(bands, strip.grid.t_px, start)
     inner = np.median(bands[:, np.abs(strip.grid.t_px - start.mean()) < 0.15 * width])
     mu = -math.log(max(float(inner / np.percentile(bands, 90)), 0.02)) / (1.05 * width)
     table = tabulate(Profile(mu_per_px=max(mu, 1e-4)), width / 4, width)
@@ -192,6 +214,51 @@ def measure_width(
     found = (edges.t_px[:, 1] - edges.t_px[:, 0])[good]
     scatter = 1.4826 * float(np.median(np.abs(found - np.median(found))))
     return float(np.median(found)), 1.25 * max(scatter, 0.05) / math.sqrt(len(found))
+
+
+def _prism_width(bands: FloatArray, t_px: FloatArray, start: FloatArray) -> tuple[float, float]:
+    """Return the width of a prism: its thickness rises evenly to both sides of a flat part."""
+    seen = np.isfinite(start).all(axis=1)
+    parts = [p for p in np.array_split(np.flatnonzero(seen), _PARTS) if len(p)]
+    if seen.sum() < 3 or len(parts) < 3:
+        raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
+    found = np.array(
+        [_trapezium(bands[part].mean(axis=0), t_px, start[part].mean(axis=0)) for part in parts]
+    )
+    scatter = 1.4826 * float(np.median(np.abs(found - np.median(found))))
+    return float(np.median(found)), 1.25 * max(scatter, 0.05) / math.sqrt(len(found))
+
+
+def _trapezium(profile: FloatArray, t_px: FloatArray, edges: FloatArray) -> float:
+    """Fit the light behind a trapezium of material: edges, wedges, depth, blur, background."""
+    t = t_px - float(edges.mean())
+    half, level = float(edges[1] - edges[0]) / 2, float(np.percentile(profile, 90))
+    inner = float(np.median(profile[np.abs(t) < 0.3 * half]))
+    depth = -math.log(max(inner / level, 0.02))
+    fine = np.arange(t[0] - 8, t[-1] + 8, _FINE_PX)
+
+    noise = max(float(np.std(np.diff(profile))) / level / math.sqrt(2), 1e-4)
+
+    def residual(x: FloatArray) -> FloatArray:
+        left, right, wedge, tau, blur, bright, slope = x
+        rise = np.minimum(fine - left, right - fine) / max(wedge, 1e-3)
+        lit = gaussian_filter1d(np.exp(-tau * np.clip(rise, 0.0, 1.0)), blur / _FINE_PX)
+        expected = np.interp(t, fine, lit) * (bright + slope * t / len(t))
+        held = math.log(blur / _BLUR_PX) / _U_LOG_BLUR  # a blur and a narrow wedge look alike
+        return np.append((profile / level - expected) / noise, held)
+
+    low = (-3 * half, 0.0, 2 * _FINE_PX, 0.01, 0.3, 0.3, -2.0)
+    high = (0.0, 3 * half, 1.5 * half, 5.0, 5.0, 3.0, 2.0)
+    starts = [(-half, half, share * half, depth, 1.0, 1.0, 0.0) for share in (0.0, 0.3, 0.9)]
+    starts = [(x[0] - x[2] / 3, x[1] + x[2] / 3, max(x[2], 2.1 * _FINE_PX), *x[3:]) for x in starts]
+    fits = [least_squares(residual, x, bounds=(low, high), x_scale="jac") for x in starts]
+    best = min(fits, key=lambda fit: float(fit.cost))
+    sharp = least_squares(
+        residual, starts[0], bounds=(low, (*high[:2], 1.1 * low[2], *high[3:])), x_scale="jac"
+    )
+    if sharp.cost - best.cost < _NO_WEDGE:
+        return float(sharp.x[1] - sharp.x[0] - sharp.x[2])
+    return float(best.x[1] - best.x[0])
 
 
 def out_of_plane_bow(

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from tem_track.errors import ConfigError
 from tem_track.records import Box
@@ -56,6 +57,19 @@ def test_a_width_is_measured_in_a_picture() -> None:
     width, u_width = measure_width(image, Box(80, 130, 141, 90))
     assert width == pytest.approx(70.0, abs=1.5)
     assert 0 < u_width < 1
+
+
+@pytest.mark.parametrize("tilt_deg", [0.0, 20.0, 45.0, 60.0])
+def test_a_tilted_prism_is_measured_from_corner_to_corner(tilt_deg: float) -> None:
+    a, b = (90.0 * math.cos(math.radians(tilt_deg)), 60.0 * math.sin(math.radians(tilt_deg)))
+    t = np.arange(0, 220, 0.25) - 109.875
+    rise = np.clip(((a + b) / 2 - np.abs(t)) / max(min(a, b), 1e-6), 0, 1)
+    thick = rise * 90.0 * 60.0 / max(a, b)
+    lit = gaussian_filter(np.exp(-0.009 * thick), 4.0).reshape(-1, 4).mean(axis=1)
+    drawn = np.random.default_rng(3).poisson(np.tile(150 * lit, (160, 1))).astype(np.uint8)
+    width, u_width = measure_width(drawn, Box(20, 20, 180, 120), section="rectangle")
+    assert width == pytest.approx(a + b, abs=0.7)
+    assert u_width < 0.6
 
 
 def test_a_picture_without_a_rod_is_refused() -> None:
