@@ -537,9 +537,9 @@ def init(
     frame_interval_s: Annotated[
         float | None, typer.Option(metavar="T", help="Replaces the file's own clock.")
     ] = None,
-    polarity: Annotated[Polarity, typer.Option(help="Objects on their background.")] = (
-        Polarity.dark
-    ),
+    polarity: Annotated[
+        Polarity | None, typer.Option(help="Objects on their background; found otherwise.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="EXPERIMENT.toml")
     ] = None,
@@ -556,7 +556,12 @@ def init(
         frame_interval_s=frame_interval_s,
     )
     made = init_experiment(
-        movie, mode=mode.value, polarity=polarity.value, given=given, output=output, force=force
+        movie,
+        mode=mode.value,
+        polarity=polarity.value if polarity is not None else None,
+        given=given,
+        output=output,
+        force=force,
     )
     if as_json:
         _print_json(made.as_dict())

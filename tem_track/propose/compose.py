@@ -36,7 +36,7 @@ LEAST_GAP = 2
 
 _UNLIKE = (
     "no specimen between a tip and a counter electrode was recognised in frame {}: draw the boxes"
-    " with tem-track setup, or try --polarity bright where objects are brighter than vacuum"
+    " with tem-track setup"
 )
 
 _NO_BASE = (

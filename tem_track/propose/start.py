@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def init_experiment(
     movie: str | Path,
     *,
     mode: Mode,
-    polarity: Polarity = "dark",
+    polarity: Polarity | None = None,
     given: Given | None = None,
     output: str | Path | None = None,
     force: bool = False,
@@ -102,7 +102,8 @@ def init_experiment(
     ----------
     movie : path
     mode : {'compression', 'tension', 'growth'}
-    polarity : {'dark', 'bright'}
+    polarity : {'dark', 'bright'}, optional
+        By default dark objects are looked for, and bright ones where no dark ones are recognised.
     given : Given, optional
         Scale, stiffness, frame interval, as far as they are known.
     output : path, optional
@@ -124,7 +125,11 @@ def init_experiment(
             f"{path}: is there already; give --force to replace it, or another --output"
         )
     opened = open_movie(movie)
-    proposal = propose(opened, mode=mode, polarity=polarity)
+    proposal = (
+        _of_either(opened, mode)
+        if polarity is None
+        else propose(opened, mode=mode, polarity=polarity)
+    )
     full, differing = with_scale(proposal, given or Given())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_experiment(proposal, path, movie=movie, given=full)
@@ -133,6 +138,21 @@ def init_experiment(
     open_keys = unanswered(proposal, full)
     warnings = (*proposal.warnings, *differing)
     return Started(path, picture, proposal, open_keys, warnings, _not_given(full, opened))
+
+
+def _of_either(movie: Movie, mode: Mode) -> Proposal:
+    """Return the proposal for dark objects, or for bright ones where only these are recognised."""
+    dark = propose(movie, mode=mode)
+    if any(part.found for part in dark.parts):
+        return dark
+    bright = propose(movie, mode=mode, polarity="bright")
+    sure = {part.name: part.found and part.confidence >= SURE for part in bright.parts}
+    if not (sure["tip"] and sure["specimen"]):
+        return dark
+    return replace(bright, warnings=(*bright.warnings, _BRIGHT))
+
+
+_BRIGHT = "no dark objects are recognised and bright ones are: polarity = 'bright' was written"
 
 
 def _not_given(given: Given, movie: Movie) -> tuple[str, ...]:

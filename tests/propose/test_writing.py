@@ -42,6 +42,16 @@ def test_the_file_is_taken_as_it_is(folder: Path) -> None:
     assert picture.shape[1] == 640
 
 
+def test_bright_objects_are_found_without_being_asked_for(tmp_path: Path) -> None:
+    scene, movie = made("rod_compression", polarity="bright")
+    tifffile.imwrite(tmp_path / "bright.tif", np.stack([frame.image for frame in movie]))
+    begun = init_experiment(tmp_path / "bright.tif", mode="compression")
+    assert begun.proposal.polarity == "bright"
+    assert any("bright" in warning for warning in begun.warnings)
+    for part in begun.proposal.parts:
+        assert overlap(part.box, scene.boxes[part.name]) > 0.5
+
+
 def test_what_was_not_given_is_asked_for(folder: Path) -> None:
     path = folder / "open.toml"
     scale_bar_only = Given(scale_bar_nm=200.0)
