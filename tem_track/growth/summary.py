@@ -39,7 +39,7 @@ def summarise(
     main: Track | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the summary of a growth run; what did not happen is None."""
-    grown = _Grown(points, settings)
+    grown = _Grown(points, settings, _common_px(measurement) * settings.scale_nm_per_px)
     summary: dict[str, Any] = dict.fromkeys(_NOT_LOADED)
     summary |= {"critical_stress_by_area_model_MPa": {}, "initial_length_nm": None,
                 "initial_diameter_nm": None, "n_frames": len(points["frame"])}  # fmt: skip
@@ -74,11 +74,17 @@ def _events(points: Columns, main: Track | None) -> dict[str, Any]:
     }
 
 
+def _common_px(measurement: Columns) -> float:
+    """Return how far all diameters may lie off alike, the form of the edges being uncertain."""
+    values = np.asarray(measurement.get("u_common_diameter_px", math.nan), dtype=float)
+    return float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
+
+
 class _Grown:
     """The main body's rows that grow."""
 
-    def __init__(self, points: Columns, settings: Settings) -> None:
-        self.points, self.settings = points, settings
+    def __init__(self, points: Columns, settings: Settings, common_nm: float) -> None:
+        self.points, self.settings, self.common_nm = points, settings, common_nm
         self.rows = points["phase"] == "growth"
 
     def rate(self, name: str) -> Rate:
@@ -101,8 +107,19 @@ class _Grown:
         ):
             value, u = self.points[name][late], self.points[f"u_{name}"][late]
             out[key] = number(float(np.median(value))) if late.size else None
-            out[f"u_{key}"] = number(float(np.median(u))) if late.size else None
+            if late.size:
+                out[f"u_{key}"] = number(math.hypot(float(np.median(u)), self._common(key, value)))
+            else:
+                out[f"u_{key}"] = None
         return out
+
+    def _common(self, key: str, value: FloatArray) -> float:
+        """Return what the edges' common uncertainty makes of a size: no number of frames helps."""
+        if key == "final_length_nm":
+            return 0.0
+        wide = self.points["diameter_max_nm"]
+        share = self.common_nm / float(np.nanmax(wide))
+        return abs(float(np.median(value))) * share * (2 if key == "final_volume_nm3" else 1)
 
     def rates(self) -> dict[str, Any]:
         """Return the rates of length, diameter and volume, and the current."""

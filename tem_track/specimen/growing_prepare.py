@@ -291,7 +291,10 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
         _U_FACET,
         _CAUTION,
     )
-    model = _learn_end(replace(model, tables=ladder(learnt.table)), whole)
+    # Both edges may lie off alike, the form of the profile being uncertain; in all frames the same.
+    common = {"u_common_diameter_px": 2.0 * learnt.table.profile.u_edge_px}
+    model = replace(model, tables=ladder(learnt.table), extra=model.extra | common)
+    model = _learn_end(model, whole)
     return model if model.several else _learn_form(model, found)
 
 
