@@ -183,10 +183,27 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
         if name in trackers:
             require_axis(trackers[name], axis, name)
     scale = experiment.calibration
-    said = doubts(
+    said: tuple[str, ...] = doubts(
         movie, scale_nm_per_px=scale.scale_nm_per_px, u_scale_nm_per_px=scale.u_scale_nm_per_px
     )
-    return Plan(experiment, frame_range, trackers, specimen, axis, (*said, *without, *warnings))
+    said = (*said, *without, *_carried_over(trackers), *warnings)
+    return Plan(experiment, frame_range, trackers, specimen, axis, said)
+
+
+def _carried_over(trackers: Mapping[str, tracking.Tracker]) -> tuple[str, ...]:
+    """Return a warning for every target whose look was carried over by frames that were found."""
+    said = []
+    for name, tracker in trackers.items():
+        found = tracker.found_frames
+        later = tracker.looks[len(tracker.looks) - len(found) :]
+        for frame, look in zip(found, later, strict=True):
+            u_px = float(np.sqrt(look.apart_px2.max()))
+            said.append(
+                f"the {name}'s look changes for good: from frame {frame} it was learnt anew and"
+                f" laid over the first by its outline, to {u_px:.2f} px; check it in the overlay,"
+                f" and name the frame in a [[{name}.reference]] with a box of its own if it is off"
+            )
+    return tuple(said)
 
 
 def _begin_trackers(

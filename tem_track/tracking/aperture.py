@@ -75,7 +75,7 @@ def _edge_share(pattern: Pattern, direction: FloatArray) -> float:
 
 def _u_px(tracker: Tracker, direction: tuple[float, float]) -> float:
     look = tracker.looks[0]
-    c = look.covariance
+    c = look.covariance[:2, :2] + look.apart_px2
     x, y = direction
     variance = x * x * c[0, 0] + 2 * x * y * c[0, 1] + y * y * c[1, 1]
     if look.free is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.records import FloatArray
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.registration import good_fits, turned_by
@@ -35,28 +34,33 @@ def average(
         fit = fits[k]
         x, y, turn = (fit.x_px, fit.y_px, fit.turn_rad) if fit else (0.0, 0.0, 0.0)
         gain, offset = (fit.gain, fit.offset) if fit else (gain0, offset0)
-        grey = _registered(splines[k], x, y, turn, state) - level
-        visible = np.maximum(_visible(stack[k], x, y), 1e-6)
+        grey = _registered(splines[k], x, y, turn, state)
+        grey *= np.float32(gain0 / gain)
+        grey += np.float32(offset0 - (level + offset) / gain * gain0)
+        visible = np.float32(1.0) if stack[k].is_whole else _visible(stack[k], x, y)
         if state.early and (agreed := stack[k].agreed) is not None:
-            visible *= np.pad(np.where(agreed, 1.0, 0.01), SLACK, mode="edge")
-        total += visible * ((grey - offset) / gain * gain0 + offset0)
+            share = np.where(agreed, np.float32(1.0), np.float32(0.01))
+            visible = visible * np.pad(share, SLACK, mode="edge")
+        if np.ndim(visible):
+            grey *= visible
+        total += grey
         seen += visible
     state.template = total / seen + level
     state.n_frames = len(good)
     state.support = seen[SLACK:-SLACK, SLACK:-SLACK]
 
 
-def _visible(crop: Crop, x: float, y: float) -> FloatArray:
-    """Return 1 where the frame holds what the template's pixel shows, else 0."""
+def _visible(crop: Crop, x: float, y: float) -> NDArray[np.float32]:
+    """Return 1 where the frame holds what the template's pixel shows, else next to 0."""
     whole = moved(crop.visible().astype(np.float32), x, y, 1)
-    return np.asarray(whole > 0.999, float)
+    return np.where(whole > 0.999, np.float32(1.0), np.float32(1e-6))
 
 
 def _registered(
     spline: NDArray[np.float32], x: float, y: float, turn: float, state: Template
-) -> FloatArray:
+) -> NDArray[np.float32]:
     """Return a frame's crop as it would look with the target in the template's place."""
     if not state.turns:
-        return moved(spline, x, y, 5).astype(float)
+        return moved(spline, x, y, 5)
     px, py = state.pivot_px[0] + SLACK, state.pivot_px[1] + SLACK
     return turned_by(spline, turn, (px, py), (px + x, py + y))

@@ -13,7 +13,7 @@ from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
 from tem_track.tracking.gather import Gathering
 from tem_track.tracking.growing import grow
 from tem_track.tracking.linking import link
-from tem_track.tracking.structure import require_structure
+from tem_track.tracking.structure import require_structure, without_chance
 from tem_track.tracking.template import EARLY_ROUNDS
 from tem_track.tracking.threads import at_once, in_turn
 from tem_track.tracking.tracker import Tracker
@@ -147,4 +147,5 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
     first = grown[0][0]
     looks = (first, *(link(first, look) for look, _ in grown[1:]))
     require_structure(gathering, looks)
-    return Tracker(target.name, target.references[0].box, target.point_px, looks, grown[0][1])
+    sure = tuple(map(without_chance, gathering.looks, looks))
+    return Tracker(target.name, target.references[0].box, target.point_px, sure, grown[0][1])

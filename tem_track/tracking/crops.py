@@ -42,6 +42,12 @@ class Crop:
     start: tuple[float, float] = (0.0, 0.0)
     agreed: NDArray[np.bool_] | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the frame holds all of it."""
+        top, bottom, left, right = self.inside
+        return (top, left) == (0, 0) and (bottom, right) == self.image.shape
+
     def visible(self) -> FloatArray:
         """Return 1 where the frame holds the pixel, 0 beyond its border."""
         seen = np.zeros(self.image.shape)

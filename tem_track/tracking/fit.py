@@ -95,7 +95,8 @@ def _alike(array: Image) -> Image:
     Compiled code has one version for each layout and takes any that fits and exists already: which
     one depends on what the process did before, and they differ in the last digit.
     """
-    return np.require(array, requirements=("C", "W"))
+    flags = array.flags
+    return array if flags.c_contiguous and flags.writeable else array.copy(order="C")
 
 
 def fit_pattern(

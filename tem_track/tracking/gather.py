@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from tem_track.tracking.draft import draft_look, reference_crop
 from tem_track.tracking.noise import single_frame_variance
 from tem_track.tracking.overlay import Still
 from tem_track.tracking.tracker import Look, rough_place
-from tem_track.tracking.voting import Ballot, Vote, make_ballot, vote
+from tem_track.tracking.voting import Ballot, Vote, make_ballot, vote, vote_from
 
 __all__ = ["Gathered", "Gathering"]
 
@@ -23,6 +24,8 @@ WEAK_SHARE = 1 / 12
 """Least information along a direction over that along the best for a target that is no edge."""
 SLID_PX = 20.0
 NEARLY_AS_GOOD = 0.5
+SURELY = 0.7
+"""Agreement below which a target is sought in its own place as well."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +56,17 @@ class Gathered:
 
 
 class Gathering:
-    """The references of one target, to which the sampled frames are shown one by one."""
+    """The references of one target, to which the sampled frames are shown one by one.
+
+    Attributes
+    ----------
+    target : Target
+    named : set of int
+        Numbers of the reference frames.
+    looks : list of Gathered
+    shown : int
+        Frames that were shown.
+    """
 
     def __init__(self, target: Target, images: Mapping[int, Image]) -> None:
         """Begin with the reference frames, by number."""
@@ -61,14 +74,22 @@ class Gathering:
         self.named = {ref.frame for ref in target.references}
         self.looks = [_begin(target, number, images) for number in range(len(target.references))]
         self.shown = 0
+        self._known = {fingerprint(images[number]) for number in self.named}
 
     def add(self, frame: Frame) -> None:
-        """Look at a sampled frame; where the target is recognised, its surroundings are kept."""
+        """Look at a sampled frame; where the target is recognised, its surroundings are kept.
+
+        A frame that was seen already, since a recorder has written it twice, says nothing new: its
+        noise would be taken for what does not vary.
+        """
+        own_print = fingerprint(frame.image)
+        if frame.index in self.named or own_print in self._known:
+            return
+        self._known.add(own_print)
         for own in self.looks:
             own.still.add(frame.image)
-        if frame.index not in self.named:
-            self.shown += 1
-            self._collect(frame.image)
+        self.shown += 1
+        self._collect(frame.image)
 
     def _collect(self, image: Image) -> None:
         """Keep the surroundings of the target, with the look that most of the box agrees with."""
@@ -84,6 +105,11 @@ class Gathering:
                 best = (found.agreed, own, crop)
         if best is not None:
             best[1].crops.append(best[2])
+
+
+def fingerprint(image: Image) -> int:
+    """Return a number by which copies of a frame are told; noise makes every eighth row enough."""
+    return zlib.crc32(np.ascontiguousarray(image[::8]).tobytes())
 
 
 def _begin(target: Target, number: int, images: Mapping[int, Image]) -> Gathered:
@@ -111,6 +137,11 @@ def _first_place(image: Image, own: Gathered) -> Vote | None:
         if votes is not None:
             found.append(votes)
     best = max(found, key=lambda votes: votes.agreed, default=None)
+    if best is None or best.agreed < SURELY:
+        home = (float(own.reference.x), float(own.reference.y))
+        again = vote_from(image, own.ballot, home)
+        if again is not None and (best is None or again.agreed > best.agreed):
+            best = again
     return None if best is None else _slid_back(image, own, best)
 
 

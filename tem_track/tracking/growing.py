@@ -12,7 +12,13 @@ from tem_track.tracking.crops import Crop
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.gather import Gathered
 from tem_track.tracking.moving import learn_pixels
-from tem_track.tracking.registration import asks_for_turn, fit_all, good_fits, turns_matter
+from tem_track.tracking.registration import (
+    asks_for_turn,
+    blurred_crops,
+    fit_all,
+    good_fits,
+    turns_matter,
+)
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
 from tem_track.tracking.template import EARLY_ROUNDS, Template
@@ -21,6 +27,8 @@ from tem_track.tracking.tracker import Look
 __all__ = ["grow"]
 
 ROUNDS = 5
+BLUR_ROUNDS = 2
+"""Rounds in which blurred frames are looked for; in all where there are some."""
 _AS_MUCH = 0.95
 
 
@@ -43,11 +51,13 @@ def grow(own: Gathered, early_rounds: int = EARLY_ROUNDS) -> tuple[Look, NDArray
         The pixels of the box that move with the target.
     """
     grown, asks = _grown(own, early_rounds, turns=False)
+    own.crops = [crop for k, crop in enumerate(own.crops, 1) if k not in grown.blurred]
     if asks:
         turning, _ = _grown(own, early_rounds, turns=True)
         if _turns_better(turning, grown):
             grown = turning
-    return settle(grown.state, grown.stack, grown.fits), grown.state.mask
+    look = settle(grown.state, grown.stack, grown.fits, grown.blurred.get(0, grown.fits[0]))
+    return look, grown.state.mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ class _Grown:
     state: Template
     stack: list[Crop]
     fits: list[Fit | None]
+    blurred: dict[int, Fit | None]
+    """Crops that were left out, with their fits; 0 is the reference."""
 
     def kept(self) -> float:
         """Return how much of box and frames agrees with the template."""
@@ -83,6 +95,7 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
     state.noise, state.base = inner.noise.astype(float), inner.level
     fits = fit_all(stack, inner, state)
     splines = [coefficients(crop.image.astype(float), 5) for crop in stack]
+    blurred: dict[int, Fit | None] = {}
     for number in range(ROUNDS):
         average(state, stack, splines, fits, inner.level)
         inner = state.pattern()
@@ -97,7 +110,10 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
             fits = fit_all(stack, inner, state, fits)
         elif number == 0:
             asks = asks_for_turn(state, stack, inner)
+        if not state.turns and (number < BLUR_ROUNDS or blurred):
+            blurred |= blurred_crops(stack, fits, inner)
+        fits = [None if k in blurred else fit for k, fit in enumerate(fits)]
         learn_pixels(state, stack, fits, inner)
         state.early = False
         state.rounds += 1
-    return _Grown(state, stack, fits), asks
+    return _Grown(state, stack, fits, blurred), asks

@@ -70,10 +70,9 @@ def learn_pixels(
     for k in good:
         fit = fits[k]
         assert fit is not None
-        rest = residuals(stack[k], fit, pattern, state, RIM_PX)
-        count += np.isfinite(rest)
-        rest = np.nan_to_num(rest)
-        total += rest**2
+        rest, held = residuals(stack[k], fit, pattern, state, RIM_PX)
+        count += 1.0 if held is None else held
+        total += rest * rest
         regions.add(rest[inside])
     mean_square = total / np.maximum(count, 1)
     box = (slice(SLACK - RIM_PX, RIM_PX - SLACK), slice(SLACK - RIM_PX, RIM_PX - SLACK))
@@ -106,7 +105,7 @@ class _Regions:
         """Begin with a pattern, whose slopes and noise tell what a region could say at best."""
         value, slopes = slopes_at_rest(pattern, (0.0, 0.0), False)
         weight = pattern.share / variance(pattern.noise.astype(float), value)
-        self._slopes, self._scores = slopes, weight * slopes
+        self._slopes, self._scores = slopes, np.asarray(weight * slopes, np.float32)
         xx, xy, yy = self._tensor(REGION_PX)
         angle = 0.5 * np.arctan2(2 * xy, xx - yy)
         self._cos, self._sin = np.cos(angle), np.sin(angle)
@@ -114,23 +113,24 @@ class _Regions:
         narrow = self._tensor(REGION_PX / math.sqrt(2))
         narrow = [part / (4 * math.pi * REGION_PX**2) for part in narrow]
         self._noise = self._across(*narrow) / self._information**2
-        self._squares = np.zeros(value.shape)
+        self._shape = value.shape
+        self._squares = np.zeros(self._noise.shape)
 
-    def add(self, rest: FloatArray) -> None:
+    def add(self, rest: NDArray[np.float32]) -> None:
         """Take in the residuals (h, w) of a frame."""
         x, y = (_pooled(part * rest, REGION_PX) for part in self._scores)
         self._squares += ((self._cos * x + self._sin * y) / self._information) ** 2
 
     def capped(self) -> FloatArray:
         """Return the share that leaves no region more to say than a tolerance of its motion."""
-        return np.asarray(self._noise / (self._noise + EARLY_PX**2))
+        return self._full(self._noise / (self._noise + EARLY_PX**2))
 
     def trust(self, n_frames: int) -> FloatArray:
         """Return the noise's share in the variance of every region's motion, 0 to 1."""
         sure = 1 + SURE_MOTION * math.sqrt(2 / n_frames)
         own = np.maximum(self._squares / (n_frames - 1) - sure * self._noise, 0)
         odd = np.maximum(own - ODD_MOTION * self.typical(n_frames), 0)
-        return np.asarray((self._noise + 1e-12) / (self._noise + odd + 1e-12))
+        return self._full((self._noise + 1e-12) / (self._noise + odd + 1e-12))
 
     def typical(self, n_frames: int) -> float:
         """Return the variance of motion that the calmer regions have."""
@@ -138,6 +138,10 @@ class _Regions:
         order = np.argsort(own)
         told = np.cumsum(1 / (self._noise.ravel()[order] + EARLY_PX**2))
         return max(float(own[order][np.searchsorted(told, CALM_PART * told[-1])]), CALM_PX**2)
+
+    def _full(self, pooled: FloatArray) -> FloatArray:
+        h, w = self._shape
+        return np.asarray(cv2.resize(pooled, (w, h), interpolation=cv2.INTER_LINEAR))
 
     def _tensor(self, size_px: float) -> list[FloatArray]:
         (sx, sy), (gx, gy) = self._scores, self._slopes
@@ -149,8 +153,13 @@ class _Regions:
 
 
 def _pooled(values: FloatArray, size_px: float) -> FloatArray:
-    border = cv2.BORDER_CONSTANT
-    return np.asarray(cv2.GaussianBlur(values, (0, 0), size_px, borderType=border))
+    """Return the mean over a window at every second pixel of both axes; nothing lies outside."""
+    h, w = values.shape
+    padded = np.zeros((h + h % 2, w + w % 2), np.float32)
+    padded[:h, :w] = values
+    half = cv2.resize(padded, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    narrow = math.sqrt(size_px**2 - 0.25) / 2
+    return np.asarray(cv2.GaussianBlur(half, (0, 0), narrow, borderType=cv2.BORDER_CONSTANT), float)
 
 
 def _moves_otherwise(

@@ -9,15 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
+from tem_track.tracking.coarse import reduce_image
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
+from tem_track.tracking.focus import contrast_of_detail, detail_of, refocus
 from tem_track.tracking.information import free_direction, information_of
-from tem_track.tracking.splines import MARGIN, moved
+from tem_track.tracking.splines import MARGIN, coefficients, moved
 from tem_track.tracking.template import Template
 from tem_track.tracking.threads import at_once
 
 __all__ = [
+    "BLUR_SIGMAS",
     "asks_for_turn",
+    "blurred_crops",
+    "details",
     "fit_all",
     "good_fits",
     "residuals",
@@ -28,22 +33,35 @@ __all__ = [
 TURNS_RAD = (0.0, math.radians(2.5), math.radians(-2.5))
 """Turns from which the registration begins, where a turn is fitted."""
 TURN_MATTERS_PX = 0.1
+TURN_ASKED_PX = 48
+"""Shorter side to which a box is reduced to ask whether its target turns."""
+SHARPER_PART = 0.75
+"""Quantile of the contrasts that stands for a sharp frame: up to three in four may be blurred."""
+LEAST_LESS = 0.02
+"""Contrast that a blurred frame must lack at least."""
+ASKED_FIRST = 12
+"""Frames of little contrast that are asked first: in most movies none is blurred."""
+BLUR_SIGMAS = 5.0
+LEAST_LIKE = 0.3
+"""Squared correlation below which a blur is not told from noise that was registered on noise."""
 
 
 def fit_all(
     stack: list[Crop], pattern: Pattern, state: Template, before: list[Fit | None] | None = None
 ) -> list[Fit | None]:
-    """Fit every crop, beginning with the turns of the fits before."""
-    starts = [(fit.turn_rad,) if fit else TURNS_RAD for fit in before or [None] * len(stack)]
+    """Fit every crop, beginning with the places and turns of the fits before."""
     return at_once(
-        lambda each: fit_crop(each[0], pattern, state, each[1]), zip(stack, starts, strict=True)
+        lambda each: fit_crop(each[0], pattern, state, each[1]),
+        zip(stack, before or [None] * len(stack), strict=True),
     )
 
 
 def fit_crop(
-    crop: Crop, pattern: Pattern, state: Template, turns: tuple[float, ...] = TURNS_RAD
+    crop: Crop, pattern: Pattern, state: Template, before: Fit | None = None
 ) -> Fit | None:
     """Fit within a crop; the result's position counts from the crop's box."""
+    start = crop.start if before is None else (before.x_px, before.y_px)
+    turns = (before.turn_rad,) if before and state.turns else TURNS_RAD
     top, bottom, left, right = crop.inside
     part = crop.image[top:bottom, left:right]
     if crop.agreed is not None and state.early:
@@ -51,32 +69,77 @@ def fit_crop(
         pattern = replace(pattern, share=share, slope_share=pattern.slope_share * crop.agreed)
     fits = [
         fit_pattern(
-            part, pattern, (SLACK - left + crop.start[0], SLACK - top + crop.start[1]),
+            part, pattern, (SLACK - left + start[0], SLACK - top + start[1]),
             turns=state.turns, pivot_px=state.pivot_px, turn_rad=turn, free=state.free,
         )
         for turn in (turns if state.turns else (0.0,))
     ]  # fmt: skip
     known = [fit for fit in fits if fit is not None]
     best = min(known, key=lambda fit: fit.chi2 / fit.gain**2, default=None)
-    return _shifted(best, left - SLACK, top - SLACK)
+    return None if best is None else _shifted(best, left - SLACK, top - SLACK)
 
 
-def _shifted(fit: Fit | None, dx: float, dy: float) -> Fit | None:
-    return None if fit is None else replace(fit, x_px=fit.x_px + dx, y_px=fit.y_px + dy)
+def _shifted(fit: Fit, dx: float, dy: float) -> Fit:
+    return replace(fit, x_px=fit.x_px + dx, y_px=fit.y_px + dy)
 
 
 def asks_for_turn(state: Template, stack: list[Crop], pattern: Pattern) -> bool:
-    """Tell whether the target turns: by more than its uncertainty, and so far that it matters."""
+    """Tell whether the target turns: by more than its uncertainty, and so far that it matters.
+
+    A large box is asked on reduced crops: a turn that matters is seen there as well.
+    """
     if len(stack) < 3 or free_direction(information_of(pattern, state.pivot_px, False)) is not None:
         return False
-    state.turns = True
+    factor = 1 if min(state.shape) < 2 * TURN_ASKED_PX else min(state.shape) // TURN_ASKED_PX
+    low = _reduced(state, pattern, factor)
+    pivot = tuple((p + 0.5) / factor - 0.5 for p in state.pivot_px)
     some = stack[:: max(1, len(stack) // 24)]
-    few = at_once(lambda crop: fit_crop(crop, pattern, state), some)
-    state.turns = False
-    return turns_matter(few, state.shape)
+    few = at_once(lambda crop: _turned_fit(crop, low, factor, (pivot[0], pivot[1])), some)
+    return turns_matter(few, low.shape, TURN_MATTERS_PX / factor)
 
 
-def turns_matter(fits: list[Fit | None], shape: tuple[int, int]) -> bool:
+def _reduced(state: Template, pattern: Pattern, factor: int) -> Pattern:
+    """Return the present template averaged over squares of `factor` pixels."""
+    if factor == 1:
+        return pattern
+    low = _shrunk(state.template - pattern.level, factor)
+    h, w = (side // factor for side in state.shape)
+    share = reduce_image(pattern.share, factor)[:h, :w]
+    slope_share = reduce_image(pattern.slope_share, factor)[:h, :w]
+    return Pattern(coefficients(low, 3), share, slope_share, pattern.noise, pattern.level)
+
+
+def _shrunk(image: FloatArray, factor: int) -> NDArray[np.float32]:
+    """Return a crop reduced, with MARGIN reduced pixels instead of SLACK around its box."""
+    reach = MARGIN * factor
+    wide = np.pad(image[SLACK:-SLACK, SLACK:-SLACK], reach, mode="edge")
+    kept = min(reach, SLACK) - SLACK
+    inner = image[-kept:kept, -kept:kept] if kept else image
+    rest = reach - SLACK - kept
+    middle = (slice(rest, rest + inner.shape[0]), slice(rest, rest + inner.shape[1]))
+    wide[middle] = inner
+    h, w = ((side - 2 * SLACK) // factor + 2 * MARGIN for side in image.shape)
+    return np.ascontiguousarray(reduce_image(wide.astype(np.float32), factor)[:h, :w])
+
+
+def _turned_fit(crop: Crop, low: Pattern, factor: int, pivot_px: tuple[float, float]) -> Fit | None:
+    part = _shrunk(crop.image.astype(np.float32), factor) if factor > 1 else None
+    start = (MARGIN + crop.start[0] / factor, MARGIN + crop.start[1] / factor)
+    if part is None:
+        top, bottom, left, right = crop.inside
+        part = crop.image[top:bottom, left:right]
+        start = (SLACK - left + crop.start[0], SLACK - top + crop.start[1])
+    fits = [
+        fit_pattern(part, low, start, turns=True, pivot_px=pivot_px, turn_rad=turn)
+        for turn in TURNS_RAD
+    ]
+    known = [fit for fit in fits if fit is not None]
+    return min(known, key=lambda fit: fit.chi2 / fit.gain**2, default=None)
+
+
+def turns_matter(
+    fits: list[Fit | None], shape: tuple[int, int], least_px: float = TURN_MATTERS_PX
+) -> bool:
     """Tell whether fitted turns spread by more than their uncertainty, and so far that it matters.
 
     Parameters
@@ -85,6 +148,8 @@ def turns_matter(fits: list[Fit | None], shape: tuple[int, int]) -> bool:
         With a turn each.
     shape : (int, int)
         Height and width of the box.
+    least_px : float
+        Motion of the box's rim that matters.
     """
     known = [fit for fit in fits if fit is not None]
     if len(known) < 3:
@@ -92,7 +157,7 @@ def turns_matter(fits: list[Fit | None], shape: tuple[int, int]) -> bool:
     turns = np.array([fit.turn_rad for fit in known])
     u = np.median([math.sqrt(fit.chi2 * np.linalg.inv(fit.information)[2, 2]) for fit in known])
     spread = float(np.sqrt(np.mean((turns - np.median(turns)) ** 2)))
-    return spread > 4 * u and spread * 0.5 * min(shape) > TURN_MATTERS_PX
+    return spread > 4 * u and spread * 0.5 * min(shape) > least_px
 
 
 def good_fits(fits: list[Fit | None]) -> list[int]:
@@ -113,9 +178,59 @@ def good_fits(fits: list[Fit | None]) -> list[int]:
     ]
 
 
+def details(stack: list[Crop], fits: list[Fit | None], pattern: Pattern) -> FloatArray:
+    """Return the contrast of every crop's fine detail, NaN where nothing can be said."""
+    detail = detail_of(pattern)
+    found = np.full(len(stack), np.nan)
+    for k, (crop, fit) in enumerate(zip(stack, fits, strict=True)):
+        if detail is not None and fit is not None:
+            top, bottom, left, right = crop.inside
+            here = _shifted(fit, SLACK - left, SLACK - top)
+            contrast = contrast_of_detail(
+                crop.image[top:bottom, left:right], here, detail, pattern.level
+            )
+            found[k] = np.nan if contrast is None else contrast
+    return found
+
+
+def blurred_crops(
+    stack: list[Crop], fits: list[Fit | None], pattern: Pattern
+) -> dict[int, Fit | None]:
+    """Return the crops that are less sharp than the sharper ones, with their fits blurred so far.
+
+    Less contrast alone makes no frame a blurred one, since a specimen that has come near takes it
+    off as well: a blurred template has to fit better.
+    """
+    contrast = details(stack, fits, pattern)
+    detail = detail_of(pattern)
+    if detail is None or np.isnan(contrast).all():
+        return {}
+    least = float(np.nanquantile(contrast, SHARPER_PART)) - max(BLUR_SIGMAS * detail.u, LEAST_LESS)
+    few = [k for k, c in enumerate(contrast) if not c > least]
+    asked = few[:: max(1, len(few) // ASKED_FIRST)]
+    if not any(at_once(lambda k: _refocused(stack[k], fits[k], pattern), asked)):
+        return {}
+    found = at_once(lambda k: _refocused(stack[k], fits[k], pattern), few)
+    return dict(pair for pair in zip(few, found, strict=True) if pair[1] is not None)
+
+
+def _refocused(crop: Crop, fit: Fit | None, pattern: Pattern) -> Fit | None:
+    """Return a crop's fit with the blur that suits it; None where it is as sharp as the pattern."""
+    top, bottom, left, right = crop.inside
+    here = None if fit is None else _shifted(fit, SLACK - left, SLACK - top)
+    start = (SLACK - left + crop.start[0], SLACK - top + crop.start[1])
+    start = start if here is None else (here.x_px, here.y_px)
+    found = refocus(crop.image[top:bottom, left:right], pattern, start, here, None)
+    if found is None or not found.blur_px > 0 or not 0.5 < found.fit.gain < 2:
+        return None
+    if found.fit.likeness < LEAST_LIKE:
+        return None
+    return _shifted(found.fit, left - SLACK, top - SLACK)
+
+
 def turned_by(
     coef: NDArray[np.float32], turn: float, here: tuple[float, float], there: tuple[float, float]
-) -> FloatArray:
+) -> NDArray[np.float32]:
     """Turn a cubic spline image by `turn`, so that its point `there` comes to `here`."""
     from tem_track.tracking import kernels
 
@@ -124,22 +239,30 @@ def turned_by(
     x0 = there[0] - cos * here[0] + sin * here[1]
     y0 = there[1] - sin * here[0] - cos * here[1]
     kernels.turned(coef, cos, sin, x0, y0, out)
-    return out.astype(float)
+    return out
 
 
-def residuals(crop: Crop, fit: Fit, pattern: Pattern, state: Template, rim: int = 0) -> FloatArray:
-    """Return the residuals of the box's pixels in template grey; NaN outside the frame.
+def residuals(
+    crop: Crop, fit: Fit, pattern: Pattern, state: Template, rim: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Return the residuals of the box's pixels in template grey, and which the frame holds.
 
-    With a rim, those of so many pixels around the box as well.
+    With a rim, those of so many pixels around the box as well. Outside the frame they are zero;
+    None for the second says that it holds all.
     """
     inner = (slice(MARGIN - rim, rim - MARGIN), slice(MARGIN - rim, rim - MARGIN))
     box = (slice(SLACK - rim, rim - SLACK), slice(SLACK - rim, rim - SLACK))
     if not state.turns:
-        value = moved(pattern.coef, -fit.x_px, -fit.y_px, 3)[inner].astype(float)
+        value = moved(pattern.coef, -fit.x_px, -fit.y_px, 3)[inner]
     else:
         px, py = state.pivot_px[0] + MARGIN, state.pivot_px[1] + MARGIN
         there, here = (px, py), (px + fit.x_px, py + fit.y_px)
         value = turned_by(pattern.coef, -fit.turn_rad, here, there)[inner]
-    grey = crop.image[box].astype(float) - pattern.level
-    rest = (grey - fit.offset) / fit.gain - value
-    return np.where(crop.visible()[box] > 0, rest, np.nan)
+    rest = crop.image[box].astype(np.float32)
+    rest -= np.float32(pattern.level + fit.offset)
+    rest *= np.float32(1 / fit.gain)
+    rest -= value
+    if crop.is_whole:
+        return rest, None
+    held = crop.visible()[box] > 0
+    return np.where(held, rest, np.float32(0.0)), held

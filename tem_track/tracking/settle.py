@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from tem_track.records import FloatArray
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
 from tem_track.tracking.information import scores_of, slopes_at_rest, squares
-from tem_track.tracking.registration import good_fits, residuals
+from tem_track.tracking.outward import Outward, grows
+from tem_track.tracking.registration import BLUR_SIGMAS, details, good_fits, residuals
 from tem_track.tracking.template import Template
 from tem_track.tracking.tracker import Limits, Look
 
@@ -21,12 +23,23 @@ LARGE_BLOCKS = 3
 """Large squares along the shorter side of the box."""
 NO_NOISE = 1e-3
 """Mean square below which the frames are copies of each other."""
+SOME_FRAMES = 32
+"""Frames that are asked whether an outline moves outwards."""
 CLIPPED = 0.5
 """Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 
 
-def settle(state: Template, stack: list[Crop], fits: list[Fit | None]) -> Look:
-    """Anchor the template to the reference frame and learn what good frames look like."""
+def settle(state: Template, stack: list[Crop], fits: list[Fit | None], anchor: Fit | None) -> Look:
+    """Anchor the template to the reference frame and learn what good frames look like.
+
+    Parameters
+    ----------
+    state : Template
+    stack, fits
+        Crops and their fits.
+    anchor : Fit or None
+        Where the target is in the reference's crop.
+    """
     pattern = state.pattern()
     good = good_fits(fits)
     if len(good) >= 2:
@@ -42,10 +55,22 @@ def settle(state: Template, stack: list[Crop], fits: list[Fit | None]) -> Look:
     most = typical + max(12 * spread, 1.0 * typical)
     likeness = float(np.median([f.likeness for f in values]))
     peak = float(np.median([f.at_peak for f in values])) + CLIPPED * _bright_part(state)
-    anchor = fits[0]
     if anchor is not None:
         _anchor(state, anchor)
-    return state.look(Limits(typical, most, likeness, at_peak=peak))
+    contrast = details(stack, fits, pattern)[good]
+    look = state.look(
+        Limits(typical, most, likeness, at_peak=peak, detail_usual=_usual_detail(contrast))
+    )
+    return replace(look, outward=_outward(state, stack, fits, good, pattern, anchor))
+
+
+def _usual_detail(contrast: FloatArray) -> float:
+    """Return the contrast of the fine detail that sharp frames have at least."""
+    if np.isnan(contrast).all():
+        return 0.0
+    usual = float(np.nanmedian(contrast))
+    spread = 1.4826 * float(np.nanmedian(np.abs(contrast - usual)))
+    return usual - max(BLUR_SIGMAS * spread, 0.02)
 
 
 def _bright_part(state: Template) -> float:
@@ -85,9 +110,32 @@ def score_covariance(
     for k in good:
         fit = fits[k]
         assert fit is not None
-        rest = np.nan_to_num(residuals(stack[k], fit, pattern, state))
+        scored = scores * residuals(stack[k], fit, pattern, state)[0]
         for size, share in shares.items():
             free = 1 - np.clip(share / share.sum(), 0, 0.5)
-            sums = squares(scores * rest, size) / free
+            sums = squares(scored, size) / free
             meats[size] += np.einsum("nyx,myx->nm", sums, sums)
     return max(meats.values(), key=lambda meat: float(np.trace(meat[:2, :2]))) / (len(good) - 1)
+
+
+def _outward(
+    state: Template,
+    stack: list[Crop],
+    fits: list[Fit | None],
+    good: list[int],
+    pattern: Pattern,
+    anchor: Fit | None,
+) -> Outward | None:
+    """Return what undoes the pull of an outline that moves outwards, where it does."""
+    if state.turns or anchor is None:
+        return None
+    outward = Outward.of(pattern, *slopes_at_rest(pattern, state.pivot_px, False))
+    if outward is None:
+        return None
+    moves = [
+        outward.read(residuals(stack[k], fit, pattern, state)[0])
+        for k in good[:: max(1, len(good) // SOME_FRAMES)]
+        if (fit := fits[k]) is not None
+    ]
+    reference = outward.read(residuals(stack[0], anchor, pattern, state)[0])
+    return grows(outward, np.array(moves), reference)

@@ -21,16 +21,20 @@ from tem_track.tracking.information import information_of
 from tem_track.tracking.threads import at_once
 from tem_track.tracking.tracker import Look
 
-__all__ = ["require_structure"]
+__all__ = ["require_structure", "without_chance"]
 
 SQUARES = 4
 """Squares along the shorter side of the box."""
 EDGE_SHARE = 1 / 12
 """Below this share of information a direction is left alone."""
 AGREE_PX = 0.7
+OFF_PX = 1.5
+"""How far from the presumed place the halves begin along a weak direction, on either side."""
 FEWEST_FRAMES = 5
 LEAST_AGREEING = 0.75
 """Part of the recognised frames in which both halves must agree."""
+LEAST_WANDER_PX = 1.0
+"""Least standard deviation of a place along an edge of which nothing is known."""
 LEAST_LIKE = 0.25
 """Squared correlation of the template with its reference frame, over that with the others."""
 LEAST_RECOGNISED = 0.1
@@ -65,6 +69,26 @@ def require_structure(gathering: Gathering, looks: tuple[Look, ...]) -> None:
         )
 
 
+def without_chance(own: Gathered, look: Look) -> Look:
+    """Return a look that does not trust what fixes it along an edge, where that is but chance.
+
+    Texture of the target serves along its edge, however faint: then both halves of the box find it
+    at the same place. The average of frames that were registered on noise looks like texture too;
+    where it was found in the sample is then all that is known.
+    """
+    if look.free is not None or look.turns or len(own.crops) < FEWEST_FRAMES:
+        return look
+    board = _Board.of(look)
+    if board.weak is None:
+        return look
+    agreeing = at_once(board.weak_agrees, own.crops)
+    if sum(agreeing) >= LEAST_AGREEING * len(agreeing):
+        return look
+    places = [(crop.x + crop.start[0], crop.y + crop.start[1]) for crop in own.crops]
+    wander = max(float(np.std(np.array(places) @ board.weak)), LEAST_WANDER_PX)
+    return replace(look, apart_px2=look.apart_px2 + wander**2 * np.outer(board.weak, board.weak))
+
+
 def _anchored(own: Gathered, board: _Board) -> bool:
     """Tell whether the template still looks like the reference frame that it began with."""
     if not board.halves_agree(own.reference):
@@ -94,20 +118,35 @@ class _Board:
 
     def halves_agree(self, crop: Crop) -> bool:
         """Tell whether the two halves find the target at the same place."""
-        fits = [self.fit(crop, half) for half in self.halves]
+        return self._agree(crop, self.strong, self.weak, 0.0)
+
+    def weak_agrees(self, crop: Crop) -> bool:
+        """Tell whether they come from both sides to the same place along the weak direction."""
+        return self.weak is None or self._agree(crop, self.weak, None, OFF_PX)
+
+    def _agree(self, crop: Crop, along: FloatArray, free: FloatArray | None, off_px: float) -> bool:
+        fits = [
+            self._fit(crop, half, free, (side * off_px * along[0], side * off_px * along[1]))
+            for half, side in zip(self.halves, (-1, 1), strict=True)
+        ]
         places = [
-            float(np.array([fit.x_px, fit.y_px]) @ self.strong) if fit is not None else np.nan
+            float(np.array([fit.x_px, fit.y_px]) @ along) if fit is not None else np.nan
             for fit in fits
         ]
         return bool(abs(places[0] - places[1]) < AGREE_PX)
 
     def fit(self, crop: Crop, pattern: Pattern) -> Fit | None:
-        """Fit a pattern in a crop."""
+        """Fit a pattern in a crop, along the strong direction alone where there is a weak one."""
+        return self._fit(crop, pattern, self.weak, (0.0, 0.0))
+
+    def _fit(
+        self, crop: Crop, pattern: Pattern, free: FloatArray | None, off_px: tuple[float, float]
+    ) -> Fit | None:
         top, bottom, left, right = crop.inside
         return fit_pattern(
             crop.image[top:bottom, left:right], pattern,
-            (SLACK - left + crop.start[0], SLACK - top + crop.start[1]),
-            turns=self.look.turns, pivot_px=self.look.pivot_px, free=self.weak,
+            (SLACK - left + crop.start[0] + off_px[0], SLACK - top + crop.start[1] + off_px[1]),
+            turns=self.look.turns, pivot_px=self.look.pivot_px, free=free,
         )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +12,7 @@ from tem_track.records import FloatArray
 from tem_track.tracking.coarse import make_coarse, reduce_image
 from tem_track.tracking.crops import SLACK
 from tem_track.tracking.fit import Pattern
+from tem_track.tracking.focus import detail_of
 from tem_track.tracking.information import covariance_of, free_direction, information_of
 from tem_track.tracking.noise import variance
 from tem_track.tracking.splines import MARGIN, coefficients, moved
@@ -22,8 +22,6 @@ __all__ = ["EARLY_ROUNDS", "SLOPE_NOISE", "Template"]
 
 EARLY_ROUNDS = 2
 """Rounds in which most regions decide, whatever is known of their own motion."""
-DETAIL_PX = 2.0
-SURE_DETAIL = 15.0
 SLOPE_NOISE = 1.4
 
 
@@ -100,30 +98,11 @@ class Template:
         true = information.copy()
         true[:2, :2] = blurred if np.linalg.eigvalsh(blurred)[0] > 0 else information[:2, :2]
         covariance = covariance_of(true, free, information if self.meat is None else self.meat)
-        detail = _detail(pattern)
+        detail = detail_of(pattern)
         return Look(
             pattern, detail, rough, coarse, self.point_px, self.pivot_px, self.turn_rad,
             self.turns, information, covariance, free, self.wander_px, limits,
         )  # fmt: skip
-
-
-def _detail(pattern: Pattern) -> NDArray[np.float32]:
-    """Return what a blur would take away, scaled so that the template itself gives one.
-
-    Empty where it would not be told from noise.
-    """
-    value = moved(pattern.coef, 0, 0, 3)
-    fine = value - cv2.GaussianBlur(value, (0, 0), DETAIL_PX)
-    inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
-    fine, value = fine[inner] * pattern.share, value[inner]
-    fine -= pattern.share * (fine.sum() / max(float(pattern.share.sum()), 1.0))
-    own = float((fine * value).sum())
-    noise = math.sqrt(
-        float((fine**2 * variance(pattern.noise.astype(float), value.astype(float))).sum())
-    )
-    if not own > SURE_DETAIL * noise:
-        return np.empty((0, 0), np.float32)
-    return np.asarray(fine / own, np.float32)
 
 
 def _rough_pattern(template: FloatArray, mask: NDArray[np.bool_], factor: int) -> Pattern:

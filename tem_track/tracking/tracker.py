@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import Box, FloatArray, Image, Match
-from tem_track.tracking.coarse import Coarse, Place, reduce_image, search
+from tem_track.tracking.coarse import Coarse, Place, reduce_image, search, search_partly
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
+from tem_track.tracking.focus import Detail, Refocused, contrast_of_detail, refocus
+from tem_track.tracking.outward import DOUBT, Outward
 
 __all__ = ["Limits", "Look", "Tracker", "rough_place"]
 
@@ -41,6 +43,10 @@ class Limits:
         Least mean square of the residuals, over the typical: less is a saturated frame.
     detail : float
         Least contrast of the fine detail, over that of the whole: less is a blurred frame.
+    detail_usual : float
+        Contrast below which it is asked whether a blurred template fits better.
+    blur_most_px : float
+        Blur beside the template's own, from which on a frame is given up.
     """
 
     chi2: float
@@ -52,6 +58,8 @@ class Limits:
     at_peak: float = 1.1
     chi2_least: float = 0.3
     detail: float = 0.4
+    detail_usual: float = 0.0
+    blur_most_px: float = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +70,8 @@ class Look:
     ----------
     pattern, rough : Pattern
         The template at full size, and reduced for the second step of the search.
-    detail : float32 (h, w) or empty
-        Weights that read the contrast of the fine detail.
+    detail : Detail or None
+        What reads the contrast of the fine detail.
     coarse : Coarse
         The template of the global search.
     point_px : (float, float)
@@ -83,11 +91,16 @@ class Look:
         What is assumed of the position along it.
     limits : Limits
     apart_px2 : float64 (2, 2)
-        Covariance of the look's place against that of the target's first look.
+        Covariance of the look's place against that of the target's first look, and of what chance
+        alone fixes.
+    outward : Outward or None
+        What undoes the pull of an outline that moves outwards, where it does.
+    is_tied : bool
+        Whether that place was measured on the outline, not drawn.
     """
 
     pattern: Pattern
-    detail: NDArray[np.float32]
+    detail: Detail | None
     rough: Pattern
     coarse: Coarse
     point_px: tuple[float, float]
@@ -100,6 +113,8 @@ class Look:
     u_free_px: float
     limits: Limits
     apart_px2: FloatArray = field(default_factory=lambda: np.zeros((2, 2)))
+    outward: Outward | None = None
+    is_tied: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,12 +162,13 @@ class Tracker:
         found: list[tuple[float, Match]] = []
         reasons: list[tuple[float, str]] = []
         for look in self.looks:
-            for place in _places(image, look, near_px):
-                fit, reason = _refine(image, look, place, patient=not found)
-                if fit is None or reason:
-                    reasons.append((place.likeness, reason))
-                else:
-                    found.append((fit.chi2 / look.limits.chi2, _match(fit, look)))
+            self._try(image, look, _places(image, look, near_px), found, reasons)
+        if not found and near_px is None:
+            for look in self.looks:
+                beyond = [
+                    p for p in search_partly(image, look.coarse) if _reaches_out(p, look, image)
+                ]
+                self._try(image, look, beyond, found, reasons)
         if not found:
             return _lost(reasons)
         found.sort(key=lambda pair: pair[0])
@@ -166,6 +182,30 @@ class Tracker:
             return best
         return _with_alternatives(best, others)
 
+    def _try(
+        self,
+        image: Image,
+        look: Look,
+        places: list[Place],
+        found: list[tuple[float, Match]],
+        reasons: list[tuple[float, str]],
+    ) -> None:
+        """Refine places; add what is believed to `found`, and to `reasons` why the rest is not."""
+        for place in places:
+            refined, reason = _refine(image, look, place, patient=not found)
+            if refined is None or reason:
+                reasons.append((place.likeness, reason))
+            else:
+                chi2 = refined.fit.chi2 / look.limits.chi2
+                found.append((chi2, _match(image, refined, look)))
+
+
+def _reaches_out(place: Place, look: Look, image: Image) -> bool:
+    """Tell whether a box at a place reaches beyond the frame."""
+    h, w = look.pattern.shape
+    inside = 0 <= place.x_px <= image.shape[1] - w and 0 <= place.y_px <= image.shape[0] - h
+    return not inside
+
 
 def _places(image: Image, look: Look, near_px: tuple[float, float] | None) -> list[Place]:
     if near_px is None:
@@ -173,22 +213,44 @@ def _places(image: Image, look: Look, near_px: tuple[float, float] | None) -> li
     return [Place(near_px[0] - look.point_px[0], near_px[1] - look.point_px[1], 1.0)]
 
 
-def _refine(image: Image, look: Look, place: Place, *, patient: bool) -> tuple[Fit | None, str]:
+def _refine(
+    image: Image, look: Look, place: Place, *, patient: bool
+) -> tuple[Refocused | None, str]:
     """Go from a coarse place to the sub-pixel fit; return it, and why it is not believed.
 
     Where the first way ends in a place that is not believed, the neighbours are tried as well,
-    as long as nothing better is known.
+    as long as nothing better is known; and where none is, a blurred template.
     """
-    fit, reason = None, "no fit"
-    for x, y, turn in _starts(image, look, place, patient=patient):
-        fit = fit_pattern(
+    fit: Fit | None = None
+    reason, start = "no fit", (place.x_px, place.y_px)
+    for number, (x, y, turn) in enumerate(_starts(image, look, place, patient=patient)):
+        start = (x, y) if number < 2 else start
+        tried = fit_pattern(
             image, look.pattern, (x, y),
             turns=look.turns, pivot_px=look.pivot_px, turn_rad=turn, free=look.free,
         )  # fmt: skip
-        reason = _why_lost(fit, look) or _why_blurred(image, fit, look)
+        if fit is None or (tried is not None and tried.chi2 < fit.chi2):
+            fit, reason = tried, _why_lost(tried, look)
         if not reason:
             break
-    return fit, reason
+    contrast = _contrast(image, fit, look)
+    sharp = not reason and not contrast < look.limits.detail_usual
+    if sharp or look.turns or reason not in _PERHAPS_BLURRED:
+        return (None if fit is None else Refocused(fit, 0.0, _NO_DOUBT)), reason
+    found = refocus(image, look.pattern, start, fit, look.free)
+    if found is None:
+        return None, reason
+    reason = _why_lost(found.fit, look)
+    too_far = found.blur_px > look.limits.blur_most_px
+    if not reason and (too_far or (not found.blur_px and contrast < look.limits.detail)):
+        reason = BLURRED
+    return found, reason
+
+
+BLURRED = "blurred"
+UNLIKE = "does not look like the template"
+_PERHAPS_BLURRED = ("", "no fit", UNLIKE)
+_NO_DOUBT = np.zeros(2)
 
 
 def _starts(
@@ -261,21 +323,16 @@ def _why_lost(fit: Fit | None, look: Look) -> str:
         return "without noise: over-exposed or blurred"
     misfit = fit.misfit(limits.chi2)
     if not (fit.chi2 / max(fit.gain, 1.0) <= limits.chi2_most or misfit <= limits.misfit_most):
-        return "does not look like the template"
+        return UNLIKE
     return ""
 
 
-def _why_blurred(image: Image, fit: Fit | None, look: Look) -> str:
-    """Return why a frame is not sharp enough; empty where it is, or where nothing can be said."""
-    if fit is None or not look.detail.size or fit.seen < 1 or look.turns:
-        return ""
-    x, y = round(fit.x_px), round(fit.y_px)
-    h, w = look.detail.shape
-    part = image[y : y + h, x : x + w]
-    if part.shape != (h, w):
-        return ""
-    contrast = float(np.vdot(part.astype(np.float32), look.detail)) / fit.gain
-    return "blurred" if contrast < look.limits.detail else ""
+def _contrast(image: Image, fit: Fit | None, look: Look) -> float:
+    """Return the contrast of the fine detail, NaN where nothing can be said."""
+    if fit is None or look.detail is None or look.turns:
+        return math.nan
+    contrast = contrast_of_detail(image, fit, look.detail, look.pattern.level)
+    return math.nan if contrast is None else contrast
 
 
 def _lost(reasons: list[tuple[float, str]]) -> Match:
@@ -285,16 +342,20 @@ def _lost(reasons: list[tuple[float, str]]) -> Match:
     return Match.none(max(0.0, likeness), reason)
 
 
-def _match(fit: Fit, look: Look) -> Match:
+def _match(image: Image, found: Refocused, look: Look) -> Match:
     """Read the point: the box's place, the pivot, and the turned arm from pivot to point."""
+    fit = found.fit
     cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
     ax, ay = look.point_px[0] - look.pivot_px[0], look.point_px[1] - look.pivot_px[1]
     bx, by = cos * ax - sin * ay, sin * ax + cos * ay
-    covariance = _covariance(fit, look, np.array([-by, bx]))
+    covariance = _covariance(fit, look, np.array([-by, bx]), changed=found.blur_px > 0)
+    covariance = covariance + np.diag(found.doubt_px**2)
+    pull, of_pull = _pull(image, fit, look)
+    covariance = covariance + of_pull
     score = min(1.0, math.sqrt(fit.likeness / look.limits.likeness))
     return Match(
-        fit.x_px + look.pivot_px[0] + bx,
-        fit.y_px + look.pivot_px[1] + by,
+        fit.x_px + look.pivot_px[0] + bx - float(pull[0]),
+        fit.y_px + look.pivot_px[1] + by - float(pull[1]),
         float(covariance[0, 0]),
         float(covariance[0, 1]),
         float(covariance[1, 1]),
@@ -303,14 +364,31 @@ def _match(fit: Fit, look: Look) -> Match:
     )
 
 
-def _covariance(fit: Fit, look: Look, arm: FloatArray) -> FloatArray:
+def _pull(image: Image, fit: Fit, look: Look) -> tuple[FloatArray, FloatArray]:
+    """Return how an outline that moves outwards has pulled the fit (x, y), and the covariance."""
+    if look.outward is None:
+        return np.zeros(2), np.zeros((2, 2))
+    pull = look.outward.pull[:2]
+    move = look.outward.in_frame(image, fit, look.pattern)
+    if move is None:
+        return np.zeros(2), FARTHEST_OUT_PX**2 * np.outer(pull, pull)
+    variance = look.outward.u_px**2 + (DOUBT * move) ** 2
+    return move * pull, variance * np.outer(pull, pull)
+
+
+FARTHEST_OUT_PX = 1.0
+"""Outward move that is allowed for where it is not read."""
+
+
+def _covariance(fit: Fit, look: Look, arm: FloatArray, *, changed: bool) -> FloatArray:
     """Scale the look's covariance to this frame: its noise, its contrast, the part in view.
 
-    `arm` is the motion (x, y) of the point when the target turns by one radian.
+    `arm` is the motion (x, y) of the point when the target turns by one radian; `changed` tells
+    that the frame says less than the template would.
     """
     scale = max(fit.chi2 / look.limits.chi2, 0.5) / fit.gain**2
     covariance = look.covariance
-    if fit.seen < 1 and look.free is None:
+    if (fit.seen < 1 or changed) and look.free is None:
         change = np.linalg.inv(fit.information) @ look.information
         share = float(np.trace(fit.information[:2, :2]) / np.trace(look.information[:2, :2]))
         covariance = share * change @ covariance @ change.T

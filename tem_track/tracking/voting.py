@@ -22,11 +22,11 @@ from tem_track.tracking.crops import SLACK
 from tem_track.tracking.fit import Pattern, fit_pattern
 from tem_track.tracking.splines import MARGIN, coefficients, moved
 
-__all__ = ["Ballot", "Vote", "make_ballot", "vote"]
+__all__ = ["Ballot", "Vote", "make_ballot", "vote", "vote_from"]
 
 BLUR_PX = 1.0
 LARGE_PX = 72
-"""A box whose sides are both longer votes on frames reduced by two."""
+"""A box with longer sides votes on frames reduced by two, from four times that on by four."""
 BLOCK_PX = 12
 PARTS = 3
 TOLERANCE_PX = 0.4
@@ -88,7 +88,7 @@ def make_ballot(grey: FloatArray, noise: float, shape: tuple[int, int]) -> Ballo
     shape : (int, int)
         Height and width of the box.
     """
-    factor = 2 if min(shape) > LARGE_PX else 1
+    factor = 1 if min(shape) <= LARGE_PX else 2 if min(shape) < 4 * LARGE_PX else 4
     reach = MARGIN * factor - SLACK
     wide = np.pad(grey, max(reach, 0), mode="edge")
     wide = wide[-reach:reach, -reach:reach] if reach < 0 else wide
@@ -126,7 +126,24 @@ def vote(image: Image, ballot: Ballot, starts: list[tuple[float, float]]) -> Vot
             fit = fit_pattern(part, sub, (x + dx, y + dy))
             if fit is not None:
                 places.append((fit.x_px - dx, fit.y_px - dy))
-    judged = [_judge(part, ballot, x, y) for x, y in _distinct(places)]
+    return _elected(part, ballot, _distinct(places), x0, y0)
+
+
+def vote_from(image: Image, ballot: Ballot, home: tuple[float, float]) -> Vote | None:
+    """Find the place near one start at which most parts agree, from a fit of the whole box."""
+    x0, y0, part = _surroundings(image, ballot, [home])
+    if part.size == 0:
+        return None
+    start = ((home[0] - x0) / ballot.factor, (home[1] - y0) / ballot.factor)
+    fit = fit_pattern(part, ballot.pattern, start)
+    places = [start] if fit is None else [start, (fit.x_px, fit.y_px)]
+    return _elected(part, ballot, places, x0, y0)
+
+
+def _elected(
+    part: Image, ballot: Ballot, places: list[tuple[float, float]], x0: int, y0: int
+) -> Vote | None:
+    judged = [_judge(part, ballot, x, y) for x, y in places]
     known = [(cost, found) for cost, found in judged if found is not None]
     if not known:
         return None
@@ -217,7 +234,7 @@ def _judge(part: Image, ballot: Ballot, x: float, y: float) -> tuple[float, Vote
     value = moved(ballot.pattern.coef, ix - x, iy - y, 3)[MARGIN:-MARGIN, MARGIN:-MARGIN][inside]
     grey = part[iy + top : iy + bottom, ix + left : ix + right] - ballot.pattern.level
     one, steepness = np.ones_like(value), ballot.steepness[inside]
-    fields = np.zeros((7, h, w))
+    fields = np.zeros((7, h, w), np.float32)
     fields[:, top:bottom, left:right] = (
         one, value, grey, value * value, value * grey, grey * grey, steepness,
     )  # fmt: skip
@@ -255,12 +272,14 @@ def _line(sums: FloatArray) -> tuple[float, float]:
     return (g - gain * v) / one, gain
 
 
-def _blocks(fields: FloatArray, size: int) -> FloatArray:
+def _blocks(fields: NDArray[np.float32], size: int) -> FloatArray:
+    """Sum every field over squares of `size` pixels."""
     n, h, w = fields.shape
     rows, columns = -(-h // size), -(-w // size)
-    padded = np.zeros((n, rows * size, columns * size))
+    padded = np.zeros((n, rows * size, columns * size), np.float32)
     padded[:, :h, :w] = fields
-    return np.asarray(padded.reshape(n, rows, size, columns, size).sum(axis=(2, 4)))
+    means = [cv2.resize(field, (columns, rows), interpolation=cv2.INTER_AREA) for field in padded]
+    return np.array(means, float) * size**2
 
 
 def _spread(blocks: NDArray[np.bool_], size: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
