@@ -53,7 +53,9 @@ What bounds them:
 
 - The mid diameter: the textured film behind it (3 % of the brightness) doubles the bound that shot
   noise sets for 40 rows. Rods and pillars lie within a third of that bound, a faceted particle and
-  a ball within a quarter; the aim of 0.3 px for balls lies below the bound.
+  a solid ball within a quarter: 0.3 px for a ball lies below it. A hollow ball's is twice its
+  bound, by the form of its squeezed wall.
+- The largest diameter of a pulled rod lies at one of its faces, to which its last rows are led on.
 - A faceted particle's edges are wedges that darken slowly. Its largest diameter is the larger of
   two corners, each known to about 1 px, so that it still comes out some tenths too large.
 - A hollow ball's wall: once squeezed it is no longer two concentric balls; read within a seventh of

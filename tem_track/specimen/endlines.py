@@ -19,7 +19,8 @@ from scipy.special import ndtri
 
 from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
-from tem_track.specimen.model import SpecimenModel, end_profile
+from tem_track.specimen.model import SpecimenModel
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
 
 __all__ = ["seat", "seat_again"]
@@ -75,7 +76,7 @@ def seat(
         `seat_px` and `u_seat_px`; a constant part is the edge's look and means nothing. Empty
         where an end line is not to be seen.
     """
-    found = _apart(model, strip, edges, base_face_px, tip_face_px, _Way())
+    found = _apart(model, strip, _ends(edges, base_face_px, tip_face_px), _Way())
     return {} if found is None else {"seat_px": found[0], "u_seat_px": found[1]}
 
 
@@ -83,43 +84,55 @@ def seat_again(
     model: SpecimenModel, strip: Strip, edges: Edges, base_face_px: float, tip_face_px: float
 ) -> dict[str, float]:
     """Return what `seat` does, seen in other ways: how far they agree says how sure it is."""
-    found = {
-        name: _apart(model, strip, edges, base_face_px, tip_face_px, way)
-        for name, way in _WAYS.items()
-    }
+    ends = _ends(edges, base_face_px, tip_face_px)
+    found = {name: _apart(model, strip, ends, way) for name, way in _WAYS.items()}
     return {name: math.nan if each is None else each[0] for name, each in found.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A face along the axis, and the specimen's own columns there: middle and half their width."""
+
+    face_px: float
+    middle_px: float
+    reach_px: float
+
+
+def _ends(edges: Edges, base_face_px: float, tip_face_px: float) -> tuple[_End, _End] | None:
+    good: Mask = np.asarray(edges.good.all(axis=1))
+    if not good.any():
+        return None
+    base, tip = (_end(edges, good, face_px) for face_px in (base_face_px, tip_face_px))
+    return base, tip
+
+
+def _end(edges: Edges, good: Mask, face_px: float) -> _End:
+    near = good & (np.abs(edges.s_px - face_px) < _NEAR_PX)
+    left, right = np.median(edges.t_px[near if near.any() else good], axis=0)
+    return _End(face_px, (left + right) / 2, _COLUMN_SHARE * (right - left))
+
+
 def _apart(
-    model: SpecimenModel,
-    strip: Strip,
-    edges: Edges,
-    base_face_px: float,
-    tip_face_px: float,
-    way: _Way,
+    model: SpecimenModel, strip: Strip, ends: tuple[_End, _End] | None, way: _Way
 ) -> tuple[float, float] | None:
+    if ends is None:
+        return None
     blur = model.table.profile.blur_px
-    base = _end_line(strip, edges, base_face_px, blur, way)
-    tip = _end_line(strip, edges, tip_face_px, blur, way)
+    base, tip = (_end_line(strip, end, blur, way) for end in ends)
     if base is None or tip is None:
         return None
     return tip[0] - base[0], math.hypot(tip[1], base[1])
 
 
-def _end_line(
-    strip: Strip, edges: Edges, face_px: float, blur_px: float, way: _Way
-) -> tuple[float, float] | None:
-    good = edges.good.all(axis=1)
-    near = good & (np.abs(edges.s_px - face_px) < _NEAR_PX)
-    use = near if near.any() else good
-    if not use.any():
+def _end_line(strip: Strip, end: _End, blur_px: float, way: _Way) -> tuple[float, float] | None:
+    reach = _OUTER_PX + _FARTHEST_PX + 1
+    rows = strip.rows(end.face_px - reach, end.face_px + reach)
+    middle, half = end.middle_px + way.middle * end.reach_px, way.half * end.reach_px
+    columns = strip.columns(middle - half, middle + half)
+    if columns.stop <= columns.start or rows.stop <= rows.start:
         return None
-    left, right = np.median(edges.t_px[use], axis=0)
-    reach = _COLUMN_SHARE * (right - left)
-    profile = end_profile(strip, (left + right) / 2 + way.middle * reach, way.half * reach)
-    x = strip.grid.s_px - face_px
-    about = np.abs(x) < _OUTER_PX + _FARTHEST_PX + 1
-    return half_way(profile[about], x[about], blur_px, way.degree)
+    profile = np.asarray(strip.grey[rows, columns].mean(axis=1), dtype=np.float64)
+    return half_way(profile, strip.grid.s_px[rows] - end.face_px, blur_px, way.degree)
 
 
 def half_way(
@@ -172,6 +185,11 @@ def _half_way(
 def _led_on(x: FloatArray, y: FloatArray, to: FloatArray, degree: int) -> tuple[FloatArray, float]:
     """Return a side's curve led on to other places, and the mean square of what it leaves over."""
     centre = float(x.mean())
+    if degree == 1:
+        apart, mean = x - centre, float(y.mean())
+        slope = float(apart @ y) / float(apart @ apart)
+        rest = y - mean - slope * apart
+        return mean + slope * (to - centre), float(rest @ rest) / (len(x) - 2)
     powers = np.vander(x - centre, degree + 1)
     curve = np.linalg.solve(powers.T @ powers, powers.T @ y)
     rest = y - powers @ curve
