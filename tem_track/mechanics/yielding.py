@@ -108,9 +108,12 @@ def smoothed(stress: FloatArray) -> FloatArray | None:
     """
     if stress.size < _LONG_ENOUGH:
         return None
-    from scipy.signal import savgol_filter
-
-    smooth: FloatArray = savgol_filter(stress, _SMOOTH_POINTS, _SMOOTH_DEGREE)
+    half = _SMOOTH_POINTS // 2
+    powers = np.vander(np.arange(-half, half + 1.0), _SMOOTH_DEGREE + 1)
+    fitted = powers @ np.linalg.pinv(powers)
+    smooth: FloatArray = np.convolve(stress, fitted[half], mode="same")
+    smooth[:half] = fitted[:half] @ stress[:_SMOOTH_POINTS]
+    smooth[-half:] = fitted[-half:] @ stress[-_SMOOTH_POINTS:]
     return smooth
 
 
