@@ -75,6 +75,7 @@ def main() -> None:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 kills += 1
+                print(f"kill {kills} of {arguments.kills}", flush=True)
                 with_journal += (folder / ".measured").exists()
             else:
                 assert status == 0, status
