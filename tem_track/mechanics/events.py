@@ -156,5 +156,5 @@ def _unloading(force: FloatArray, sigma: FloatArray) -> FloatArray:
         (rate(first - 1, first), rate(first - 1 - reach, first - 1)),
     ]
     # At the curve's ends the neighbour is all there is.
-    rates = [np.fmin(near + 2 * sigma, np.where(np.isfinite(f), f, near)) for near, f in sides]
+    rates = [np.fmin(near + sigma, np.where(np.isfinite(f), f, near)) for near, f in sides]
     return np.fmax(0.0, np.fmax(*rates))

@@ -41,7 +41,7 @@ def test_drops_from_a_tenth_of_the_largest_force_in_1000_curves(n: int) -> None:
         rng = np.random.default_rng(10_000 + seed)
         force = loading_curve(rng, n)
         largest = float(force.max())
-        noise = rng.uniform(0, 0.005) * largest
+        noise = rng.uniform(0, 0.01) * largest
         noisy = force + noise * rng.standard_normal(n)
         u = np.full(n, noise)
         false += bool(find_drops(noisy, u))
