@@ -48,6 +48,12 @@ its error, and its u without stiffness and scale; events are found / true; *phas
 whose phase differs from what the actuator did.
 
 """
+TAIL = """
+A pillar is 47 to 101 px wide here: half a pixel of diameter is 1.4 % of its stress at mid height and
+2 % at its top. What is left is one frame's outline, 0.2 to 0.35 px rms at mid height and 0.4 to 1 px
+where the sides are continued to the end faces, as its `u_` says; over all frames of the three movies
+the mean error at mid height is +0.23, +0.06 and -0.22 px.
+"""
 
 
 def case(folder: Path, scenario: str, seed: int) -> dict[str, Any]:
@@ -148,7 +154,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path)
     chosen = parser.parse_args()
     rows = [case(chosen.folder, name, seed) for name in SCENARIOS for seed in chosen.seeds]
-    page = HEAD + table(rows) + "\nThe largest error of each, in per cent:\n\n" + worst(rows)
+    page = HEAD + table(rows) + "\nThe largest error of each, in per cent:\n\n" + worst(rows) + TAIL
     print(page)
     if chosen.page is not None:
         chosen.page.write_text(page, encoding="utf-8")
