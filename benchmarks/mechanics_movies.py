@@ -49,10 +49,10 @@ whose phase differs from what the actuator did.
 
 """
 TAIL = """
-A pillar is 47 to 101 px wide here: half a pixel of diameter is 1.4 % of its stress at mid height and
-2 % at its top. What is left is one frame's outline, 0.2 to 0.35 px rms at mid height and 0.4 to 1 px
-where the sides are continued to the end faces, as its `u_` says; over all frames of the three movies
-the mean error at mid height is +0.23, +0.06 and -0.22 px.
+A pillar is 47 to 101 px wide here: half a pixel of diameter is 1.4 % of its stress at mid height
+and 2 % at its top. What is left is one frame's outline, 0.2 to 0.35 px rms at mid height and 0.4 to
+1 px where the sides are continued to the end faces, as its `u_` says; over all frames of the three
+movies the mean error at mid height is +0.23, +0.06 and -0.22 px.
 """
 
 
