@@ -33,6 +33,8 @@ __all__ = [
 TURNS_RAD = (0.0, math.radians(2.5), math.radians(-2.5))
 """Turns from which the registration begins, where a turn is fitted."""
 TURN_MATTERS_PX = 0.1
+NEAR_START_PX = 1.0
+"""How far from a crop's start a fit may begin: along an edge it would stray from round to round."""
 TURN_ASKED_PX = 48
 """Shorter side to which a box is reduced to ask whether its target turns."""
 SHARPER_PART = 0.75
@@ -60,7 +62,9 @@ def fit_crop(
     crop: Crop, pattern: Pattern, state: Template, before: Fit | None = None
 ) -> Fit | None:
     """Fit within a crop; the result's position counts from the crop's box."""
-    start = crop.start if before is None else (before.x_px, before.y_px)
+    start = crop.start
+    if before is not None and math.dist(start, (before.x_px, before.y_px)) < NEAR_START_PX:
+        start = (before.x_px, before.y_px)
     turns = (before.turn_rad,) if before and state.turns else TURNS_RAD
     top, bottom, left, right = crop.inside
     part = crop.image[top:bottom, left:right]

@@ -65,11 +65,12 @@ class World:
     dose: float = 150.0
     corner: bool = True
     rod: bool = True
+    film: float = 0.03
 
     def mean(self, p: Pose) -> np.ndarray:
         cx, cy = p.camera
         x, y = X - cx, Y - cy
-        mass = 0.1 + 0.03 * _sampled(FILM, x, y)
+        mass = 0.1 + self.film * _sampled(FILM, x, y)
         if self.rod:
             inside = np.minimum(16 - np.abs(x - 130 + 0.05 * (y - 200)), y - 190 - p.rod)
             mass = mass + 0.9 * _wedge(inside, 6)

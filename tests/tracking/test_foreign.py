@@ -106,7 +106,7 @@ def test_along_one_straight_edge_the_uncertainty_is_honest():
 
 def test_a_bar_that_the_tip_touches_in_the_reference_frame_is_kept():
     path = [
-        replace(p, tip=(p.tip[0] + 48, p.tip[1] - 5 * min(max(k - 6, 0), 33 - k) * (6 < k < 33)))
+        replace(p, tip=(p.tip[0] + 62, p.tip[1] - 5 * min(max(k - 6, 0), 33 - k) * (6 < k < 33)))
         for k, p in enumerate(foreign.poses(N, tip_px=0))
     ]
     _, error, _ = followed("bar", path, foreign.World(rod=False).movie(path))
