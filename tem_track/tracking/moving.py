@@ -77,7 +77,7 @@ def learn_pixels(
     mean_square = total / np.maximum(count, 1)
     box = (slice(SLACK - RIM_PX, RIM_PX - SLACK), slice(SLACK - RIM_PX, RIM_PX - SLACK))
     support = np.pad(state.support, RIM_PX, mode="edge")
-    seen = np.minimum(count, support) >= max(1.5, len(good) / 4)
+    seen = np.minimum(count, support) >= max(1.5, min(len(good), state.n_frames) / 4)
     seen &= np.pad(state.usable, RIM_PX, mode="edge")
     grey = state.template[box] - state.base
     learnt = seen[inside] & state.mask
