@@ -31,10 +31,10 @@ def run_again(experiment_path: Path, *, progress: Progress, command: str = "") -
     """Run an experiment whose results may be there already, and measure only what has to be.
 
     Where nothing but further references of bar, tip or base were added since, the frames in which
-    that target was lost or in doubt are measured again and the others stay as they were: they
-    agree with those of a fresh run within their uncertainty, not to the last digit, because a
-    fresh run would draw its templates from one frame more. In all other cases everything is
-    measured.
+    that target was lost or in doubt are measured again and the others stay as they were, to the
+    last byte. They agree with those of a fresh run within about their uncertainty, not to the last
+    digit, because a fresh run draws its templates from other frames. In all other cases everything
+    is measured.
 
     Raises
     ------

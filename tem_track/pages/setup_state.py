@@ -120,16 +120,20 @@ class SetupState:
         ConfigError
         """
         data = tomllib.loads(merged(self.text, _whole(values)))
-        _refuse_outside(data, self.movie)
+        outside = _outside(data, self.movie)
+        if outside:
+            raise ConfigError("; ".join(outside.values()))
         return experiment_from_dict(data, folder=self.path.parent, source=self.path.name)
 
     def problems(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Return what is wrong, by the key it concerns; '' holds what concerns the whole."""
+        data = tomllib.loads(merged(self.text, _whole(values)))
+        outside = _outside(data, self.movie)
         try:
-            self.experiment(values)
+            experiment_from_dict(data, folder=self.path.parent, source=self.path.name)
         except ConfigError as error:
-            return _by_key(str(error).removeprefix(f"{self.path.name}: "))
-        return {}
+            return outside | _by_key(str(error).removeprefix(f"{self.path.name}: "))
+        return outside
 
     def save(self, values: Mapping[str, Any]) -> None:
         """Write the experiment file; comments survive.
@@ -247,18 +251,26 @@ def _whole(values: Mapping[str, Any]) -> Values:
     return there | dict.fromkeys(without)
 
 
-def _refuse_outside(data: Mapping[str, Any], movie: Movie) -> None:
+def _outside(data: Mapping[str, Any], movie: Movie) -> dict[str, str]:
+    """Return what to say of boxes outside the frame and a frame outside the movie, by key."""
     width, height = movie.info.width_px, movie.info.height_px
+    said = {}
+    reference = _get(data, "frames.reference")
+    if _is_number(reference) and reference >= len(movie):
+        said["frames.reference"] = (
+            f"frames.reference = {reference} is beyond the movie's last frame, {len(movie) - 1}"
+        )
     for name in ("bar", "tip", "specimen", "base"):
         box = _get(data, f"{name}.box_px")
         if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
             continue
         x, y, w, h = box
         if x < 0 or y < 0 or x + w > width or y + h > height:
-            raise ConfigError(
+            said[f"{name}.box_px"] = (
                 f"{name}.box_px = {box} reaches outside the frame, which is {width} px wide and"
                 f" {height} px high"
             )
+    return said
 
 
 def _is_number(value: Any) -> bool:
@@ -267,7 +279,7 @@ def _is_number(value: Any) -> bool:
 
 def _by_key(message: str) -> dict[str, str]:
     """Split a message that names several keys into one for each."""
-    parts = re.split(r"; (?=[a-z]+(?:\.[A-Za-z_]+)+ )", message)
+    parts = re.split(r"; (?=(?:mode|polarity|axis_deg|[a-z]+(?:\.[A-Za-z_0-9]+)+) )", message)
     out: dict[str, str] = {}
     for part in parts:
         found = [key for key in (*FIELDS, "cantilever", "bar", "tip", "specimen") if key in part]

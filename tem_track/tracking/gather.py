@@ -26,6 +26,8 @@ SLID_PX = 20.0
 NEARLY_AS_GOOD = 0.5
 SURELY = 0.7
 """Agreement below which a target is sought in its own place as well."""
+AS_GOOD = 0.8
+"""Part of the best look's agreement from which an earlier look counts as the same."""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,19 +94,25 @@ class Gathering:
         self._collect(frame.image)
 
     def _collect(self, image: Image) -> None:
-        """Keep the surroundings of the target, with the look that most of the box agrees with."""
-        best: tuple[float, Gathered, Crop] | None = None
+        """Keep the surroundings of the target, with the look that most of the box agrees with.
+
+        Where several do nearly as well it goes to the first: a look that has not changed shares its
+        frames with no other, and a further reference takes nothing from those before it.
+        """
+        found: list[tuple[float, Gathered, Crop]] = []
         for own in self.looks:
-            found = _first_place(image, own)
-            if found is None or found.agreed < FEWEST_AGREED:
+            place = _first_place(image, own)
+            if place is None or place.agreed < FEWEST_AGREED:
                 continue
-            crop = cut(image, round(found.x_px), round(found.y_px), own.draft.pattern.shape)
-            if crop is not None and (best is None or found.agreed > best[0]):
-                crop.agreed = found.mask
-                crop.start = (found.x_px - crop.x, found.y_px - crop.y)
-                best = (found.agreed, own, crop)
-        if best is not None:
-            best[1].crops.append(best[2])
+            crop = cut(image, round(place.x_px), round(place.y_px), own.draft.pattern.shape)
+            if crop is not None:
+                crop.agreed = place.mask
+                crop.start = (place.x_px - crop.x, place.y_px - crop.y)
+                found.append((place.agreed, own, crop))
+        if found:
+            enough = AS_GOOD * max(agreed for agreed, _, _ in found)
+            _, first, crop = next(one for one in found if one[0] >= enough)
+            first.crops.append(crop)
 
 
 def fingerprint(image: Image) -> int:
