@@ -22,7 +22,7 @@ from tem_track.errors import ConfigError, MovieError
 from tem_track.frames import open_movie
 from tem_track.propose.compose import propose
 from tem_track.propose.glance import WORKING_PX, Picture, reduced
-from tem_track.propose.proposal import Proposal
+from tem_track.propose.proposal import SURE, Proposal
 from tem_track.records import Box, Frame, Image
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ __all__ = ["complete_like", "like"]
 ALIKE = 0.7
 """Correlation from which something is taken to be the same thing."""
 
+AXES_ALIKE_DEG = 3.0
+"""Difference of two axes that may be an error of the proposal."""
+
 TARGETS = ("bar", "tip", "base")
 
 Shift = tuple[float, float]
@@ -42,7 +45,8 @@ def like(movie: Movie, other: Experiment, own: Mapping[str, Any] | None = None) 
     """Return an experiment for a movie with the things of an earlier one found again in it.
 
     Bar, tip and base are looked for by their picture in the earlier movie; the specimen, which is
-    another one, lies between tip and base. What is not recognised is proposed from the movie.
+    another one, lies between tip and base. What is not recognised is proposed from the movie, and
+    so is the loading axis where it is another one.
 
     Parameters
     ----------
@@ -68,6 +72,10 @@ def like(movie: Movie, other: Experiment, own: Mapping[str, Any] | None = None) 
         if box is None:
             box = _proposed(proposal, name)
         data[name] = _section(other, name, box, shifts.get(name))
+    if not _same_axis(other, shifts, proposal):
+        data.pop("axis_deg", None)  # `run` finds it where the proposal is not sure
+        if proposal.axis.axis is not None and proposal.axis.confidence >= SURE:
+            data["axis_deg"] = round(proposal.axis.axis.angle_deg, 1)
     frames = dict(data.get("frames", {})) | {"reference": first.index}
     data = _over(data | {"frames": frames}, own or {})
     return experiment_from_dict(data, folder=Path(), source=f"like {other.source}")
@@ -190,6 +198,22 @@ def _confirmed(
         if part.box is None or not part.found or _overlap(moved, part.box) >= 0.3:
             kept[name] = shift
     return kept
+
+
+def _same_axis(other: Experiment, shifts: Mapping[str, Shift], proposal: Proposal) -> bool:
+    """Whether the earlier axis holds: all was recognised, and the new movie does not say otherwise.
+
+    What has another direction is not recognised by its picture, or is it only just.
+    """
+    if other.axis_deg is None or any(
+        getattr(other, name) is not None and name not in shifts for name in ("tip", "base")
+    ):
+        return False
+    found = proposal.axis
+    if found.axis is None or found.confidence < SURE:
+        return True
+    off = (found.axis.angle_deg - other.axis_deg + 180.0) % 360.0 - 180.0
+    return abs(off) <= AXES_ALIKE_DEG
 
 
 def _overlap(one: Box, other: Box) -> float:

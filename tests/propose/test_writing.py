@@ -133,3 +133,18 @@ def test_boxes_are_found_again(folder: Path) -> None:
         assert overlap(getattr(again, name).box, scene.boxes[name]) >= 0.5, name
     assert again.cantilever is not None
     assert again.cantilever.stiffness_N_per_m == 3.0
+
+
+def test_the_axis_of_another_layout_is_its_own(folder: Path) -> None:
+    path = folder / "upright.toml"
+    given = Given(scale_nm_per_px=2.0, stiffness_N_per_m=6.0)
+    init_experiment(folder / "rod one.tif", mode="compression", given=given, output=path)
+    earlier = load_experiment(path)
+    assert earlier.axis_deg == pytest.approx(3.0, abs=1)
+    scene, movie = made("rod_compression", orientation="left")
+    again = like(movie, earlier)
+    assert again.specimen is not None
+    assert overlap(again.specimen.box, scene.boxes["specimen"]) >= 0.5
+    assert again.axis_deg == pytest.approx(scene.constants["axis_deg"], abs=2)
+    kept = like(made("rod_compression")[1], earlier)
+    assert kept.axis_deg == earlier.axis_deg
