@@ -407,11 +407,13 @@ def _front(
         s = strip.grid.s_px
         values = _between(s, end_profile(strip, middle, end), at)
         smooth = np.interp(at, s, end_profile(strip, middle, end, 3))
+        if not np.isfinite(smooth).any():
+            continue  # out of view
         body = np.flatnonzero((smooth < 0.9 * np.nanmax(smooth)) & ahead)
         if len(body):
             values[at < at[body[-1]] + _CLEAR_OF_BODY_PX] = np.nan
         rows.append(values)
-    stack = np.asarray(rows)
+    stack = np.asarray(rows).reshape(-1, at.size)
     count = np.isfinite(stack).sum(axis=0)
     mean = np.nansum(stack, axis=0) / np.maximum(count, 1)
     seen = count > 0
