@@ -355,7 +355,8 @@ def test_only_what_was_in_doubt_is_measured_again(
     assert sorted(observed) == asked
     after = read_results(folder).measurement
     kept = ~before["frame"].isin(asked)
-    assert after[kept].to_csv().encode() == before[kept].to_csv().encode()
+    for column in before.select_dtypes("number"):  # words judge the whole series, and may change
+        assert after[column][kept].to_numpy().tobytes() == before[column][kept].to_numpy().tobytes()
     fresh = mine.with_name("fresh.toml")
     fresh.write_text(mine.read_text())
     run_again(fresh, progress=quiet)
