@@ -32,9 +32,9 @@ def run_again(experiment_path: Path, *, progress: Progress, command: str = "") -
 
     Where nothing but further references of bar, tip or base were added since, the frames in which
     that target was lost or in doubt are measured again and the others stay as they were, to the
-    last byte. They agree with those of a fresh run within about their uncertainty, not to the last
-    digit, because a fresh run draws its templates from other frames. In all other cases everything
-    is measured.
+    last byte. They are those of a fresh run only within about their uncertainty, in short movies up
+    to three of it in length, because a fresh run learns templates and faces from other frames. In
+    all other cases everything is measured.
 
     Raises
     ------
