@@ -64,11 +64,10 @@ def _specimen(result: Result) -> str:
         return ""
     what = specimen.shape.replace("_", " ")
     material = f" ({specimen.material})" if specimen.material else ""
-    return (
-        f"The outline of the {what}{material} was fitted in each frame; its length is the distance"
-        " of its two end faces along the loading axis and its diameters are outer widths"
-        " perpendicular to it."
-    )
+    widths = "its diameters are outer widths perpendicular to the loading axis"
+    length = "its length is the distance of its two end faces along the loading axis and "
+    sizes = widths if result.experiment.outline_alone else length + widths
+    return f"The outline of the {what}{material} was fitted in each frame; {sizes}."
 
 
 def _stress(result: Result) -> str:
