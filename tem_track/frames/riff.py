@@ -250,10 +250,11 @@ def _old_index(data: mmap.mmap, place: int, found: _Found) -> dict[int, tuple[in
         if name[:2] == found.stream and name[2:] not in _NOT_VIDEO
     ]
     known = set(found.pieces)
-    agreeing = {
-        base: sum((base + offset + 8, length) in known for offset, length, _ in rows)
-        for base in _bases(found, rows)
-    }
+    agreeing: dict[int, int] = {}
+    for base in _bases(found, rows):
+        agreeing[base] = sum((base + offset + 8, length) in known for offset, length, _ in rows)
+        if agreeing[base] == len(rows) and base in (0, found.movi):
+            break  # none can agree better, and these two are what files count from
     best = max(agreeing, key=lambda base: agreeing[base])
     guesses = [base for base in agreeing if agreeing[base] == agreeing[best]]
     if len(guesses) > 1 and best not in (0, found.movi):
