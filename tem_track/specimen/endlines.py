@@ -15,10 +15,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
-from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
+from tem_track.specimen.half_way import FARTHEST_PX, OUTER_PX, half_way
 from tem_track.specimen.model import SpecimenModel
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
@@ -52,8 +51,6 @@ _WAYS = {
     "seat_right_px": _Way(2 / 3, 1 / 3),
     "seat_curved_px": _Way(degree=2),
 }
-_OUTER_PX = 14.0
-_FARTHEST_PX = 4.0
 
 
 def seat(
@@ -125,7 +122,7 @@ def _apart(
 
 
 def _end_line(strip: Strip, end: _End, blur_px: float, way: _Way) -> tuple[float, float] | None:
-    reach = _OUTER_PX + _FARTHEST_PX + 1
+    reach = OUTER_PX + FARTHEST_PX + 1
     rows = strip.rows(end.face_px - reach, end.face_px + reach)
     middle, half = end.middle_px + way.middle * end.reach_px, way.half * end.reach_px
     columns = strip.columns(middle - half, middle + half)
@@ -133,82 +130,3 @@ def _end_line(strip: Strip, end: _End, blur_px: float, way: _Way) -> tuple[float
         return None
     profile = np.asarray(strip.grey[rows, columns].mean(axis=1), dtype=np.float64)
     return half_way(profile, strip.grid.s_px[rows] - end.face_px, blur_px, way.degree)
-
-
-def half_way(
-    profile: FloatArray, x_px: FloatArray, blur_px: float, degree: int = 1
-) -> tuple[float, float] | None:
-    """Return where a profile is half-way between the lines that lead up to a step, and u.
-
-    Each sample on the step's flank says where its middle is, as the blur is known. The lines are
-    drawn again about the middle that was found, so that none of the flank is in them.
-
-    Parameters
-    ----------
-    profile, x_px : array, shape (n,)
-        Brightness, and position against the place where the step is expected.
-    blur_px : float
-        Standard deviation of the blur.
-    degree : int
-        Of the curves that lead up to the step.
-    """
-    first = _half_way(profile, x_px, blur_px, degree)
-    if first is None or abs(first[0]) > _FARTHEST_PX:
-        return None
-    again = _half_way(profile, x_px - first[0], blur_px, degree)
-    return None if again is None else (first[0] + again[0], again[1])
-
-
-def _half_way(
-    profile: FloatArray, x_px: FloatArray, blur_px: float, degree: int
-) -> tuple[float, float] | None:
-    clear = max(2.5 * blur_px, 3.0)
-    seen = np.isfinite(profile)
-    sides = [
-        seen & (x_px > -_OUTER_PX) & (x_px < -clear),
-        seen & (x_px > clear) & (x_px < _OUTER_PX),
-    ]
-    step = seen & (np.abs(x_px) <= clear + 1)
-    if min(side.sum() for side in sides) < 6 or step.sum() < 4:
-        return None
-    x = x_px[step]
-    (low, low_square), (high, high_square) = (
-        _led_on(x_px[side], profile[side], x, degree) for side in sides
-    )
-    noise = math.sqrt((low_square + high_square) / 2)
-    middle = int(np.argmin(np.abs(x)))
-    if abs(high[middle] - low[middle]) < max(3 * noise, 1e-9):
-        return None
-    return _middle(x, (profile[step] - low) / (high - low), noise / np.abs(high - low), blur_px)
-
-
-def _led_on(x: FloatArray, y: FloatArray, to: FloatArray, degree: int) -> tuple[FloatArray, float]:
-    """Return a side's curve led on to other places, and the mean square of what it leaves over."""
-    centre = float(x.mean())
-    if degree == 1:
-        apart, mean = x - centre, float(y.mean())
-        slope = float(apart @ y) / float(apart @ apart)
-        rest = y - mean - slope * apart
-        return mean + slope * (to - centre), float(rest @ rest) / (len(x) - 2)
-    powers = np.vander(x - centre, degree + 1)
-    curve = np.linalg.solve(powers.T @ powers, powers.T @ y)
-    rest = y - powers @ curve
-    return np.vander(to - centre, degree + 1) @ curve, float(rest @ rest) / (len(x) - degree - 1)
-
-
-def _middle(
-    x: FloatArray, risen: FloatArray, u_risen: FloatArray, blur_px: float
-) -> tuple[float, float] | None:
-    """Return the middle of a rise from 0 to 1, from the samples on the flank nearest to x = 0."""
-    turn = np.flatnonzero(np.diff(np.sign(risen - 0.5)) != 0)
-    if not len(turn):
-        return None
-    nearest = float(x[turn[np.argmin(np.abs(x[turn]))]]) + 0.5
-    flank = (np.abs(x - nearest) < 2 * blur_px + 0.5) & (risen > 0.05) & (risen < 0.95)
-    if not flank.any():
-        return None
-    z = ndtri(risen[flank])
-    slope = np.exp(-0.5 * z * z) / (math.sqrt(2 * math.pi) * blur_px * u_risen[flank])
-    weight = slope**2
-    middle = float(weight @ (x[flank] - blur_px * z) / weight.sum())
-    return middle, 1 / math.sqrt(float(weight.sum()))

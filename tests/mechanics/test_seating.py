@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tem_track.mechanics import Settings, evaluate
-from tem_track.specimen.endlines import half_way
+from tem_track.specimen.half_way import half_way
 from tests.mechanics.tables import Table, Truth, make
 
 SLIP_NM = 6.0
