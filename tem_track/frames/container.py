@@ -11,6 +11,7 @@ from typing import Any
 import av
 from av.packet import PacketSideData
 
+from tem_track.cores import cores
 from tem_track.errors import MovieError
 from tem_track.frames.complaints import complaints, count_silently
 from tem_track.frames.patience import PatientFile, wait_until_there
@@ -240,7 +241,8 @@ class Video:
         if context.name not in IN_FRAME_THREADS:
             return
         if self._in_background:
-            context.thread_type, context.thread_count = "FRAME", 0
+            # twice the cores: a picture waits for the rows of the one it rests on
+            context.thread_type, context.thread_count = "FRAME", 2 * cores()
         else:
             context.thread_type, context.thread_count = "SLICE", 1
 
