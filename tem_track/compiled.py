@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "inner"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -29,3 +31,8 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
             return njit(**options)(function)  # type: ignore[no-any-return]
 
     return decorate
+
+
+def inner(function: Function) -> Function:
+    """Compile a function that only compiled ones call: its machine code is kept in theirs."""
+    return cast(Function, njit(function))

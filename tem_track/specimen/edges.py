@@ -6,30 +6,23 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import median_filter, uniform_filter1d
 
 from tem_track.records import FloatArray
 from tem_track.specimen.filters import OUTSIDE_PX, SLOPE_PX, Bank
+from tem_track.specimen.finding import crossings, steadied
 from tem_track.specimen.fitting import fit_bands
+from tem_track.specimen.judging import believed, believed_at_first, carried_on, level_sides
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.smooth import Mask, cornered, smooth_curve
 
 __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
 _LEAST_SMOOTH = 6
-_STRAYED_PX, _OUTER = (
-    4.0,
-    4,
-)  # a smooth side that is carried on past the last band bends away from it
-_LEVEL = 0.4  # share of the darkness at which a body begins: a pale layer belongs to it
 _STEEP, _STEEP_HOLLOW = 0.25, 0.15  # share of the radius to both sides of a ball's equator
 _FACETED = 0.25  # a stout crystal has a silhouette with corners
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
-_WORST_PX = 4.0
-_WORST_SHARE = 0.06  # of the width: where the contrast is low, many uncertain bands still tell it
 _NARROW_PX = 20.0  # a thinner body's darkness follows its width: not linear in its edges
 _AROUND_PX, _BESIDE_PX = 5.0, 16.0
-_LEAST_SEEN = 0.6  # share of an edge's pixels that must lie in the picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,74 +71,16 @@ def coarse_edges(bands: FloatArray, t_px: FloatArray, middle_px: float) -> Float
     array, shape (n, 2)
         Left and right edge; NaN in bands that show no body.
     """
-    smooth = uniform_filter1d(uniform_filter1d(bands, 5, axis=1, mode="nearest"), 3, axis=0)
-    dark = 1.0 - smooth / _background(smooth, t_px)
-    inner = np.abs(t_px - middle_px) < 0.12 * (t_px[-1] - t_px[0])
-    usual, darkest = _ranked(dark[:, inner], 0.5, 0.85)
-    plateau = np.maximum(usual, 0.6 * darkest)  # a thin neck fills little of the inner columns
-    level = np.maximum(_LEVEL * np.minimum(plateau, 1.6 * np.median(plateau)), 0.04)
-    edges = np.column_stack(
-        [
-            _first_crossing(dark, level, t_px),
-            _first_crossing(dark[:, ::-1], level, t_px[::-1]),
-        ]
-    )
-    edges[edges[:, 1] - edges[:, 0] < 2.0] = np.nan
-    return edges
-
-
-def _background(bands: FloatArray, t_px: FloatArray) -> FloatArray:
-    n = max(3, bands.shape[1] // 16)
-    left = _ranked(bands[:, : 2 * n], 0.7)[0][:, None]
-    right = _ranked(bands[:, -2 * n :], 0.7)[0][:, None]
-    weight = (t_px - t_px[0]) / (t_px[-1] - t_px[0])
-    return np.asarray(np.maximum(left * (1 - weight) + right * weight, 1e-6))
-
-
-def _ranked(rows: FloatArray, *shares: float) -> list[FloatArray]:
-    """Return quantiles of every row; sorting short rows is faster than asking for percentiles."""
-    ordered = np.sort(rows, axis=1)
-    last = rows.shape[1] - 1
-    found = []
-    for share in shares:
-        low = int(share * last)
-        part = share * last - low
-        high = ordered[:, min(low + 1, last)]
-        found.append(ordered[:, low] + part * (high - ordered[:, low]))
+    bands = np.ascontiguousarray(bands, dtype=np.float64)
+    t_px = np.ascontiguousarray(t_px, dtype=np.float64)
+    found: FloatArray = crossings(bands, t_px, float(middle_px))
     return found
-
-
-def _first_crossing(dark: FloatArray, level: FloatArray, t: FloatArray) -> FloatArray:
-    """Return where each row first stays above its level for three pixels.
-
-    What is dark already at the border is a neighbour, and is passed over.
-    """
-    above = dark > level[:, None]
-    stays = above[:, :-2] & above[:, 1:-1] & above[:, 2:]
-    stays &= np.logical_or.accumulate(~above, axis=1)[:, :-2]
-    index = np.argmax(stays, axis=1)
-    rows = np.arange(len(dark))
-    seen = stays[rows, index] & (index > 0)
-    before = np.maximum(index - 1, 0)
-    d0, d1 = dark[rows, before], dark[rows, index]
-    part = np.clip((level - d0) / np.where(np.abs(d1 - d0) > 1e-9, d1 - d0, 1.0), 0, 1)
-    at = t[before] + part * (t[index] - t[before])
-    return np.where(seen, at, np.nan)
 
 
 def steady(edges: FloatArray, width: int = 7) -> FloatArray:
     """Take out bands that jump: the running median, where a band is far from it."""
-    filled = np.column_stack([_fill(column) for column in edges.T])
-    middle = median_filter(filled, size=(width, 1), mode="mirror")
-    return np.where(np.abs(filled - middle) > 3.0, middle, filled)
-
-
-def _fill(values: FloatArray) -> FloatArray:
-    seen = np.isfinite(values)
-    if not seen.any():
-        return values
-    index = np.arange(len(values))
-    return np.interp(index, index[seen], values[seen])
+    found: FloatArray = steadied(np.ascontiguousarray(edges, dtype=np.float64), width)
+    return found
 
 
 def fit_edges(
@@ -170,7 +105,7 @@ def fit_edges(
     t_first : float
         Position of the first column; columns are one pixel apart.
     start : array, shape (n, 2)
-        Where the darkness reaches `_LEVEL` of the middle's.
+        Where the darkness reaches `LEVEL` of the middle's.
     table : EdgeTable
     free_end : bool
         Whether the last bands may lie in a gap before the tip.
@@ -182,39 +117,33 @@ def fit_edges(
     start = _from_half_level(start, table)
     bands = np.ascontiguousarray(bands, dtype=np.float64)
     found = _fit(bands, t_first, start, table, table.rough_bank, moving=True)
-    edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
-    worst = np.maximum(_WORST_PX, _WORST_SHARE * (start[:, 1] - start[:, 0]))[:, None]
-    good: Mask = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < 0.75 * worst)
-    good &= np.abs(step) < 0.6
-    good &= np.abs(edge - start) < 8.0
-    whole: Mask = np.asarray(good.all(axis=1))
-    smooth = edge
+    whole: Mask = np.asarray(believed_at_first(found, start).all(axis=1))
+    smooth = found[..., 0]
     if whole.sum() >= _LEAST_SMOOTH:
-        curves = [smooth_curve(edge[:, k], whole, _LINEAR) for k in (0, 1)]
+        curves = [smooth_curve(smooth[:, k], whole, _LINEAR) for k in (0, 1)]
         if table.profile.facet > _FACETED and table.profile.equator_px > 0:
-            curves = [cornered(edge[:, k], whole, curves[k]) for k in (0, 1)]
-        smooth = np.column_stack([c.value for c in curves])
-        outer = whole & (np.minimum(np.cumsum(whole), np.cumsum(whole[::-1])[::-1]) <= _OUTER)
-        strayed = free_end & outer[:, None] & (np.abs(smooth - edge) > _STRAYED_PX)
-        smooth = np.where(strayed, edge, smooth)
+            curves = [cornered(smooth[:, k], whole, curves[k]) for k in (0, 1)]
+        smooth = carried_on(curves[0].value, curves[1].value, found, whole, free_end)
         found = _fit(bands, t_first, smooth, table, table.bank, moving=False)
-        narrow = smooth[:, 1] - smooth[:, 0] < _NARROW_PX
-        if narrow.any():
-            found[narrow] = _fit(
-                bands[narrow], t_first, smooth[narrow], table, table.bank, moving=True
+        is_narrow = smooth[:, 1] - smooth[:, 0] < _NARROW_PX
+        if is_narrow.any():
+            found[is_narrow] = _fit(
+                bands[is_narrow], t_first, smooth[is_narrow], table, table.bank, moving=True
             )
-        edge, u, _, contrast, step, seen, *_ = np.moveaxis(found, 2, 0)
-        usual = float(np.median(u[whole]))
-        good = (seen > _LEAST_SEEN) & (contrast > 0.25) & (u < np.minimum(worst, 3.5 * usual))
-        good &= np.abs(step) < 3.0 * u + 1.0
-        thin = (smooth[:, 1] - smooth[:, 0] < _NARROW_PX) & ~good.all(axis=1)
+        good: Mask = believed(found, start, whole)
+        thin = is_narrow & ~good.all(axis=1)
         if thin.any():
-            edge, u, good = edge.copy(), u.copy(), good.copy()
-            edge[thin], u[thin] = _by_absorption(bands[thin], t_first, smooth[thin], table)
-            good[thin] = (u[thin] < 0.5 * _NARROW_PX / 4) & np.isfinite(edge[thin])
-    steepest = _STEEP_HOLLOW if table.profile.model == "hollow" else _STEEP
-    layer = _layer(table, found[..., 6], found[..., 7], _cut_straight(smooth, good, s_px, steepest))
-    return Edges(s_px, edge, u, found[..., 2], contrast, good, *layer)
+            found[thin, :, 0], found[thin, :, 1] = _by_absorption(
+                bands[thin], t_first, smooth[thin], table
+            )
+            good[thin] = (found[thin, :, 1] < 0.5 * _NARROW_PX / 4) & np.isfinite(found[thin, :, 0])
+    else:
+        good = believed_at_first(found, start)
+    layer = (math.nan, math.nan)
+    if table.by_shell is not None:
+        layer = _layer(table, found, _cut_straight(smooth, good, s_px, table))
+    edge, u, background, contrast, *_ = np.moveaxis(found, 2, 0)
+    return Edges(s_px, edge, u, background, contrast, good, *layer)
 
 
 def _by_absorption(
@@ -277,23 +206,20 @@ def _fit(
     return found
 
 
-def _cut_straight(edge: FloatArray, good: Mask, s_px: FloatArray, steepest: float) -> Mask:
+def _cut_straight(edge: FloatArray, good: Mask, s_px: FloatArray, table: EdgeTable) -> Mask:
     """Leave out where a steep side makes a section cut the layer askew, as off a ball's equator."""
     if len(s_px) < _LEAST_SMOOTH:
         return good
-    steep = np.abs(np.gradient((edge[:, 1] - edge[:, 0]) / 2, s_px))
-    steep = median_filter(uniform_filter1d(steep, 3), 5)
-    near = good & (steep < steepest)[:, None]
+    steepest = _STEEP_HOLLOW if table.profile.model == "hollow" else _STEEP
+    near = good & level_sides(edge, s_px, steepest)[:, None]
     return near if near.sum() >= 8 else good
 
 
-def _layer(
-    table: EdgeTable, change: FloatArray, u_change: FloatArray, good: Mask
-) -> tuple[float, float]:
+def _layer(table: EdgeTable, found: FloatArray, good: Mask) -> tuple[float, float]:
     """Return the surface layer's thickness and its uncertainty, from all good edges together."""
-    if table.by_shell is None or good.sum() < 8:
+    if good.sum() < 8:
         return math.nan, math.nan
-    change, weight = change[good], u_change[good] ** -2
+    change, weight = found[good, 6], found[good, 7] ** -2
     weight = weight / weight.sum()
     mean = float(weight @ change)
     spread = float(np.sqrt((weight**2) @ (change - mean) ** 2))
@@ -303,7 +229,6 @@ def _layer(
 def _from_half_level(start: FloatArray, table: EdgeTable) -> FloatArray:
     """Move coarse edges outwards by the depth at which the model reaches their level."""
     radius = np.maximum(start[:, 1] - start[:, 0], 1.5) / 2
-    value = table.value[table.rung(radius)]
-    depth = U_LOW_PX + U_STEP_PX * np.argmax(value > _LEVEL * value.max(axis=1)[:, None], axis=1)
+    depth = U_LOW_PX + U_STEP_PX * table.cell_of_level[table.rung(radius)]
     outwards = np.clip(depth, 0.0, 0.5 * radius)
     return np.column_stack([start[:, 0] - outwards, start[:, 1] + outwards])

@@ -12,6 +12,7 @@ from tem_track.records import Axis, FloatArray, Image, Match, Outline
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
+from tem_track.specimen.finding import jumps_at_tip
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.reduction import enlarged, reduced, reduced_match
 from tem_track.specimen.smooth import Mask
@@ -25,8 +26,6 @@ _MARGIN_SHARE = 0.15
 CLEAR_PX = 2.5
 ROUND_AHEAD_PX = 34.0  # a pole is faint: its darkness begins far ahead of where it is clear
 _FOOT_SHARE, _FOOT_PX, _FOOT_MARGIN_PX = 0.25, 24.0, 5.0
-_HEAD_SHARE, _BODY_SHARES = 0.2, (0.4, 0.8)
-_JUMP_PX, _JUMP_SHARE = 8.0, 0.1
 FRONT_PX = np.arange(-29.0, 12.01, 0.25)  # where the picture about the tip's face is kept
 _AS_GOOD = 1.2
 _ALIKE = 3.0  # what a second explanation of an end may leave over against the best
@@ -321,7 +320,9 @@ def measure_edges(
     found = coarse_edges(bands, strip.grid.t_px, middle_t)
     foot = s < s_low + max(_FOOT_SHARE * (s_high - s_low), _FOOT_PX)
     found[foot] = _within(bands[foot], strip.grid.t_px, middle_t, found[foot], foot_t_px)
-    hidden = _beside_tip(found, s, s_low, s_high) if beside_tip else np.zeros(len(s), dtype=bool)
+    hidden: Mask = np.zeros(len(s), dtype=bool)
+    if beside_tip:
+        hidden = jumps_at_tip(found, s, float(s_low), float(s_high))
     found[hidden] = np.nan
     start = steady(found, calm)
     start[hidden] = np.nan
@@ -330,19 +331,6 @@ def measure_edges(
     if hidden.any():
         edges = replace(edges, good=edges.good & ~hidden[:, None])
     return edges, bands
-
-
-def _beside_tip(found: FloatArray, s: FloatArray, s_low: float, s_high: float) -> Mask:
-    """Return the bands near the tip whose edges lie far outside the line of those below."""
-    share = (s - s_low) / max(s_high - s_low, 1.0)
-    seen = np.isfinite(found).all(axis=1)
-    body = seen & (share > _BODY_SHARES[0]) & (share < _BODY_SHARES[1])
-    if body.sum() < 6:
-        return np.zeros(len(s), dtype=bool)
-    lines = [np.polyval(np.polyfit(s[body], found[body, k], 1), s) for k in (0, 1)]
-    margin = _JUMP_PX + _JUMP_SHARE * float(np.median(found[body, 1] - found[body, 0]))
-    jump = (found[:, 0] < lines[0] - margin) | (found[:, 1] > lines[1] + margin)
-    return np.asarray(seen & jump & (share > 1.0 - _HEAD_SHARE))
 
 
 def _within(

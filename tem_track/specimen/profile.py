@@ -16,6 +16,7 @@ from scipy.ndimage import convolve1d
 
 from tem_track.records import FloatArray
 from tem_track.specimen.filters import Bank, build_bank
+from tem_track.specimen.finding import LEVEL
 from tem_track.specimen.noise import Noise
 
 __all__ = ["EDGE_MODELS", "EdgeTable", "Profile", "darkness", "tabulate"]
@@ -163,6 +164,12 @@ class EdgeTable:
         depth = U_LOW_PX + U_STEP_PX * np.arange(self.value.shape[1], dtype=np.float64)
         radius = np.exp(self.log_radius)
         return build_bank(radius, depth, self.value, self.slope, self.by_shell, noise)
+
+    @cached_property
+    def cell_of_level(self) -> FloatArray:
+        """For every radius the first depth's index at which coarse edges see the body begin."""
+        most = self.value.max(axis=1)[:, None]
+        return np.asarray(np.argmax(self.value > LEVEL * most, axis=1), dtype=np.float64)
 
     def rung(self, radius_px: FloatArray) -> FloatArray:
         """Return the index of the nearest tabulated radius."""

@@ -8,12 +8,13 @@ straight lines between corners, which are sought in all places.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
+from tem_track.specimen.smoothing import CAUTION, correlation, smoothed
 
 __all__ = ["Curve", "Mask", "cornered", "smooth_curve"]
 
@@ -22,10 +23,9 @@ Mask = NDArray[np.bool_]
 _STEP = 10.0 ** (1 / 3)
 _STIFFEST = 1e7
 _CORNERS, _APART, _MOST_PLACES = 2, 4, 40
-_CAUTION = 2.0  # bands are not independent: texture reaches over two or three of them
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """A smooth curve on the bands.
 
@@ -55,7 +55,7 @@ class Curve:
         hat = (self.vectors * self.shrink) @ self.vectors.T
         return np.asarray(hat * np.broadcast_to(self.scale, len(hat))[:, None])
 
-    @property
+    @cached_property
     def u(self) -> FloatArray:
         """Standard uncertainty of every value."""
         norm = np.sqrt(((self.vectors * self.shrink) ** 2).sum(axis=1))
@@ -91,45 +91,25 @@ def smooth_curve(values: FloatArray, good: Mask, softest: float = 1e3) -> Curve:
     Curve
     """
     n = len(values)
-    index = np.arange(n)
     good = good & np.isfinite(values)
     if n < 4 or good.sum() < 4:
         level = float(np.median(values[good])) if good.any() else float("nan")
         even = np.full((n, 1), 1.0 / np.sqrt(max(n, 1)))
         return Curve(np.full(n, level), even, np.ones(1), float("nan"))
-    data = np.interp(index, index[good], values[good])
+    vectors, columns, ladder = _ladder(n, float(softest))
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    curve, rung, scatter, wider = smoothed(values, good, vectors, columns, ladder)
+    return Curve(curve, columns, ladder[rung], scatter, wider)
+
+
+@lru_cache(maxsize=128)
+def _ladder(n: int, softest: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return eigenvectors as rows and as columns, and the shrinkage of every smoothness."""
     penalty, vectors = _basis(n)
-    ladder = softest * _STEP ** np.arange(round(np.log(_STIFFEST / softest) / np.log(_STEP)) + 1)
-    for _ in range(3):
-        shrink = _best(data, penalty, vectors, ladder)
-        curve = vectors @ (shrink * (vectors.T @ data))
-        residual = (values - curve)[good]
-        scatter = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
-        clipped = np.clip(values - curve, -2.5 * scatter, 2.5 * scatter)
-        data = np.where(good, curve + np.where(good, clipped, 0.0), curve)
-    freedom = max(1.0 - float(shrink.sum()) / n, 0.2)
-    return Curve(curve, vectors, shrink, scatter / np.sqrt(freedom), _correlation(data - curve))
-
-
-def _correlation(residual: FloatArray) -> float:
-    """Return by how much correlated residuals widen an uncertainty: less than 1.4 is not seen.
-
-    A curve that was fitted takes a part of the correlation with it.
-    """
-    power = max(float(residual @ residual), 1e-12)
-    lags = [float(residual[:-k] @ residual[k:]) / power for k in (1, 2, 3)]
-    return float(np.clip(np.sqrt(max(1.0 + 2.0 * sum(lags), 0.0)), _CAUTION**0.5, 1.8))
-
-
-def _best(
-    data: FloatArray, penalty: FloatArray, vectors: FloatArray, ladder: FloatArray
-) -> FloatArray:
-    """Return the shrinkage factors of least generalised cross-validation."""
-    part = vectors.T @ data
-    shrink = 1.0 / (1.0 + ladder[:, None] * penalty)
-    rest = (((1.0 - shrink) * part) ** 2).sum(axis=1)
-    freedom = np.maximum(1.0 - _CAUTION * shrink.sum(axis=1) / len(data), 0.05)
-    return np.asarray(shrink[int(np.argmin(rest / freedom**2))])
+    steps = round(np.log(_STIFFEST / softest) / np.log(_STEP)) + 1
+    ladder = softest * _STEP ** np.arange(steps)
+    columns = np.ascontiguousarray(vectors)
+    return np.ascontiguousarray(vectors.T), columns, 1.0 / (1.0 + ladder[:, None] * penalty)
 
 
 def cornered(values: FloatArray, good: Mask, smooth: Curve) -> Curve:
@@ -171,14 +151,14 @@ def _broken_line(values: FloatArray, good: Mask, start: FloatArray, flat: bool) 
         curve = basis @ (basis.T @ data)
     freedom = max(1.0 - (basis.shape[1] + _CORNERS) / len(values), 0.2)
     shrink = np.ones(basis.shape[1])
-    return Curve(curve, basis, shrink, scatter / np.sqrt(freedom), _correlation(data - curve))
+    return Curve(curve, basis, shrink, scatter / np.sqrt(freedom), float(correlation(data - curve)))
 
 
 def _validated(values: FloatArray, good: Mask, curve: Curve, scatter: float) -> float:
     """Return the generalised cross-validation; a corner's place counts as a parameter."""
     rest = np.clip((values - curve.value)[good], -3 * scatter, 3 * scatter)
     used = float(curve.shrink.sum()) + (_CORNERS if curve.vectors.shape[1] < 5 else 0)
-    return float(np.mean(rest**2)) / max(1.0 - _CAUTION * used / len(values), 0.05) ** 2
+    return float(np.mean(rest**2)) / max(1.0 - CAUTION * used / len(values), 0.05) ** 2
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,155 @@
+"""Where the edges of every band are to some pixels, compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.compiled import compiled, inner
+from tem_track.records import FloatArray
+from tem_track.specimen.few import median, median_where, mirrored, on_lines, ordered, quantile
+
+__all__ = ["LEVEL", "crossings", "jumps_at_tip", "steadied"]
+
+LEVEL = 0.4
+"""Share of the darkness at which a body begins: a pale layer belongs to it."""
+_JUMP_PX, _JUMP_SHARE = 8.0, 0.1
+_HEAD_SHARE, _BODY_SHARES = 0.2, (0.4, 0.8)
+_STEADY_PX = 3.0
+
+
+@compiled(nogil=True)
+def crossings(bands: FloatArray, t_px: FloatArray, middle_px: float) -> FloatArray:
+    """Find both edges of every band from the outside inwards; see `edges.coarse_edges`."""
+    n, m = bands.shape
+    edges = np.full((n, 2), math.nan)
+    span = t_px[m - 1] - t_px[0]
+    inner = np.flatnonzero(np.abs(t_px - middle_px) < 0.12 * span)
+    if len(inner) == 0:
+        return edges
+    dark = _darkness(_blurred(bands), t_px)
+    plateau = np.empty(n)
+    for i in range(n):  # a thin neck fills little of the inner columns
+        rising = ordered(dark[i, inner[0] : inner[-1] + 1])
+        plateau[i] = max(quantile(rising, 0.5), 0.6 * quantile(rising, 0.85))
+    most = 1.6 * median(plateau)
+    for i in range(n):
+        level = max(LEVEL * min(plateau[i], most), 0.04)
+        edges[i, 0] = _first_crossing(dark[i], level, t_px)
+        edges[i, 1] = _first_crossing(dark[i, ::-1], level, t_px[::-1])
+        if edges[i, 1] - edges[i, 0] < 2.0:
+            edges[i] = math.nan
+    return edges
+
+
+@inner
+def _blurred(bands: FloatArray) -> FloatArray:
+    """Return means of five columns and three bands; the outermost stand for those beyond."""
+    n, m = bands.shape
+    along, out = np.empty((n, m)), np.empty((n, m))
+    for i in range(n):
+        for j in range(m):
+            total = 0.0
+            for k in range(j - 2, j + 3):
+                total += bands[i, min(max(k, 0), m - 1)]
+            along[i, j] = total / 5
+    for i in range(n):
+        above, below = max(i - 1, 0), min(i + 1, n - 1)
+        for j in range(m):
+            out[i, j] = (along[above, j] + along[i, j] + along[below, j]) / 3
+    return out
+
+
+@inner
+def _darkness(bands: FloatArray, t_px: FloatArray) -> FloatArray:
+    """Return how much of the light is missing, against the background at both sides."""
+    n, m = bands.shape
+    out = np.empty((n, m))
+    beside = min(2 * max(3, m // 16), m)
+    for i in range(n):
+        left = quantile(ordered(bands[i, :beside]), 0.7)
+        right = quantile(ordered(bands[i, m - beside :]), 0.7)
+        for j in range(m):
+            weight = (t_px[j] - t_px[0]) / (t_px[m - 1] - t_px[0])
+            lit = max(left * (1 - weight) + right * weight, 1e-6)
+            out[i, j] = 1.0 - bands[i, j] / lit
+    return out
+
+
+@inner
+def _first_crossing(dark: FloatArray, level: float, t_px: FloatArray) -> float:
+    """Return where a row first stays above its level for three pixels.
+
+    What is dark already at the border is a neighbour, and is passed over.
+    """
+    passed = False
+    for j in range(len(dark) - 2):
+        if not dark[j] > level:
+            passed = True
+        elif passed and dark[j + 1] > level and dark[j + 2] > level:
+            rise = dark[j] - dark[j - 1]
+            part = (level - dark[j - 1]) / (rise if abs(rise) > 1e-9 else 1.0)
+            part = min(max(part, 0.0), 1.0)
+            return float(t_px[j - 1] + part * (t_px[j] - t_px[j - 1]))
+    return math.nan
+
+
+@compiled(nogil=True)
+def steadied(edges: FloatArray, width: int) -> FloatArray:
+    """Fill gaps, and take out bands that jump; see `edges.steady`."""
+    n = len(edges)
+    out, near = np.full((n, 2), math.nan), np.empty(width)
+    for k in range(2):
+        seen = np.isfinite(edges[:, k])
+        if not seen.any():
+            continue
+        at, kept = np.flatnonzero(seen).astype(np.float64), edges[:, k][seen]
+        filled = np.empty(n)
+        for i in range(n):
+            filled[i] = on_lines(float(i), at, kept)
+        for i in range(n):
+            for j in range(width):
+                near[j] = filled[mirrored(i + j - width // 2, n)]
+            middle = median(near)
+            out[i, k] = middle if abs(filled[i] - middle) > _STEADY_PX else filled[i]
+    return out
+
+
+@compiled(nogil=True)
+def jumps_at_tip(
+    edges: FloatArray, s_px: FloatArray, s_low: float, s_high: float
+) -> NDArray[np.bool_]:
+    """Return the bands near the tip whose edges lie far outside the line of those below."""
+    n = len(s_px)
+    jumps = np.zeros(n, np.bool_)
+    share = (s_px - s_low) / max(s_high - s_low, 1.0)
+    seen = np.isfinite(edges[:, 0]) & np.isfinite(edges[:, 1])
+    body = seen & (share > _BODY_SHARES[0]) & (share < _BODY_SHARES[1])
+    if body.sum() < 6:
+        return jumps
+    left, right = _line(edges[:, 0], s_px, body), _line(edges[:, 1], s_px, body)
+    margin = _JUMP_PX + _JUMP_SHARE * median_where(edges[:, 1] - edges[:, 0], body)
+    for i in range(n):
+        if seen[i] and share[i] > 1.0 - _HEAD_SHARE:
+            jumps[i] = edges[i, 0] < left[i] - margin or edges[i, 1] > right[i] + margin
+    return jumps
+
+
+@inner
+def _line(values: FloatArray, s_px: FloatArray, use: NDArray[np.bool_]) -> FloatArray:
+    """Return the straight line through some of the values, at all places."""
+    count, centre, mean = 0, 0.0, 0.0
+    for i in range(len(values)):
+        if use[i]:
+            count += 1
+            centre += s_px[i]
+            mean += values[i]
+    centre, mean = centre / count, mean / count
+    power = product = 0.0
+    for i in range(len(values)):
+        if use[i]:
+            power += (s_px[i] - centre) ** 2
+            product += (s_px[i] - centre) * (values[i] - mean)
+    return mean + product / power * (s_px - centre)

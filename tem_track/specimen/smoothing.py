@@ -1,0 +1,130 @@
+"""The smoother's passes over some band-wise values, compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.compiled import compiled, inner
+from tem_track.records import FloatArray
+from tem_track.specimen.few import median, on_lines
+
+__all__ = ["CAUTION", "correlation", "smoothed"]
+
+CAUTION = 2.0
+"""Bands are not independent: texture reaches over two or three of them."""
+_PASSES = 3
+_OUTLIER = 2.5
+
+
+@compiled(nogil=True)
+def smoothed(
+    values: FloatArray,
+    good: NDArray[np.bool_],
+    vectors: FloatArray,
+    columns: FloatArray,
+    ladder: FloatArray,
+) -> tuple[FloatArray, int, float, float]:
+    """Smooth some values, with outliers cut back; the rest is filled from its neighbours.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+    good : array of bool, shape (n,)
+        What is used; four or more.
+    vectors, columns : array, shape (n, n)
+        The smoother's eigenvectors, one a row, and their transpose.
+    ladder : array, shape (m, n)
+        Shrinkage factors to choose from.
+
+    Returns
+    -------
+    curve : array, shape (n,)
+    rung : int
+        Which of the factors have the least generalised cross-validation.
+    scatter, correlation : float
+        Robust standard deviation of the values about the curve, and by how much their correlation
+        widens an uncertainty.
+    """
+    n = len(values)
+    data, curve, away = _filled(values, good), values, np.empty(n)
+    rung, scatter = 0, 0.0
+    for _ in range(_PASSES):
+        part = _weighted(columns, data)
+        rung = _best(part, ladder)
+        for k in range(n):
+            part[k] *= ladder[rung, k]
+        curve = _weighted(vectors, part)
+        count = 0
+        for i in range(n):
+            if good[i]:
+                away[count] = abs(values[i] - curve[i])
+                count += 1
+        scatter = 1.4826 * median(away[:count]) + 1e-9
+        most = _OUTLIER * scatter
+        for i in range(n):
+            data[i] = curve[i]
+            if good[i]:
+                data[i] += min(max(values[i] - curve[i], -most), most)
+    used = 0.0
+    for k in range(n):
+        used += ladder[rung, k]
+    freedom = max(1.0 - used / n, 0.2)
+    return curve, rung, scatter / math.sqrt(freedom), correlation(data - curve)
+
+
+@inner
+def _filled(values: FloatArray, good: NDArray[np.bool_]) -> FloatArray:
+    at = np.flatnonzero(good).astype(np.float64)
+    kept = values[good]
+    data = np.empty(len(values))
+    for i in range(len(values)):
+        data[i] = values[i] if good[i] else on_lines(float(i), at, kept)
+    return data
+
+
+@inner
+def _weighted(rows: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return the weighted sum of the rows."""
+    total = np.zeros(rows.shape[1])
+    for k in range(len(rows)):
+        for i in range(len(total)):
+            total[i] += rows[k, i] * weight[k]
+    return total
+
+
+@inner
+def _best(part: FloatArray, ladder: FloatArray) -> int:
+    """Return the factors of least generalised cross-validation."""
+    n = len(part)
+    best, least = 0, math.inf
+    for m in range(len(ladder)):
+        rest = used = 0.0
+        for k in range(n):
+            left = (1.0 - ladder[m, k]) * part[k]
+            rest += left * left
+            used += ladder[m, k]
+        freedom = max(1.0 - CAUTION * used / n, 0.05)
+        score = rest / freedom**2
+        if score < least:
+            best, least = m, score
+    return best
+
+
+@compiled(nogil=True)
+def correlation(residual: FloatArray) -> float:
+    """Return by how much correlated residuals widen an uncertainty: less than 1.4 is not seen.
+
+    A curve that was fitted takes a part of the correlation with it.
+    """
+    n = len(residual)
+    power = lagged = 0.0
+    for i in range(n):
+        power += residual[i] * residual[i]
+        for k in range(1, 4):
+            if i >= k:
+                lagged += residual[i - k] * residual[i]
+    wider = math.sqrt(max(1.0 + 2.0 * lagged / max(power, 1e-12), 0.0))
+    return float(min(max(wider, CAUTION**0.5), 1.8))
