@@ -11,9 +11,9 @@ Names are imported when they are first used, so that importing the package costs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tem_track.door import door
 from tem_track.errors import (
     ConfigError,
     MovieError,
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from tem_track.config import Experiment, experiment_from_dict, load_experiment
     from tem_track.frames import Movie, open_movie
     from tem_track.records import Axis, Box, Frame, Match, Observation, Outline
+else:
+    __getattr__, __dir__ = door(
+        __name__,
+        {
+            "tem_track.analysis": ("Result", "analyse"),
+            "tem_track.config": ("Experiment", "experiment_from_dict", "load_experiment"),
+            "tem_track.frames": ("Movie", "open_movie"),
+            "tem_track.records": ("Axis", "Box", "Frame", "Match", "Observation", "Outline"),
+        },
+    )
 
 __version__ = "0.1.0"
 
@@ -53,21 +63,3 @@ __all__ = [
     "load_experiment",
     "open_movie",
 ]
-
-_HOMES = {
-    "tem_track.analysis": ("Result", "analyse"),
-    "tem_track.config": ("Experiment", "experiment_from_dict", "load_experiment"),
-    "tem_track.frames": ("Movie", "open_movie"),
-    "tem_track.records": ("Axis", "Box", "Frame", "Match", "Observation", "Outline"),
-}
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -24,7 +24,6 @@ from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replac
 from tem_track.config import Cantilever, Experiment
 from tem_track.cores import cores, one_thread_a_routine
 from tem_track.errors import ConfigError, TrackingError
-from tem_track.frames import doubts
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
 
 if TYPE_CHECKING:
@@ -159,6 +158,7 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     ConfigError, MovieError, TrackingError
         As `analyse` does.
     """
+    from tem_track.frames import doubts
     from tem_track.tracking import require_axis
 
     frame_range = frames_of(movie, experiment)
@@ -705,7 +705,7 @@ def settle(movie: Movie, plan: Plan, block: Block) -> None:
         replace_row(block, row, _block([observe(frame, plan, changed[row])], plan))
 
 
-@one_thread_a_routine()
+@one_thread_a_routine(scipy_too=False)
 def calculate(
     measurement: Measurement, experiment: Experiment, axis: Axis, warnings: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -734,6 +734,7 @@ def calculate(
     return pd.DataFrame(points | electrical, copy=False), summary
 
 
+@one_thread_a_routine()
 def _grown(
     measurement: Measurement, experiment: Experiment, axis: Axis
 ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -23,13 +23,20 @@ def cores() -> int:
 
 
 @contextmanager
-def one_thread_a_routine() -> Iterator[None]:
+def one_thread_a_routine(*, scipy_too: bool = True) -> Iterator[None]:
     """Keep the linear algebra from starting threads of its own beside those that measure.
 
     They would wait for each other. Where the library that limits them is missing the results are
     the same, and take longer.
+
+    Parameters
+    ----------
+    scipy_too : bool
+        SciPy brings a library of its own, limited only once it is there, and loading it takes
+        longer than all mechanics: False where NumPy alone calculates.
     """
-    import scipy.linalg  # noqa: F401  # brings a library of its own, limited only once it is there
+    if scipy_too:
+        import scipy.linalg  # noqa: F401
 
     with _limited():
         yield

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tem_track import __version__, analysis
 from tem_track.analysis import (
@@ -27,8 +27,10 @@ from tem_track.analysis import (
 from tem_track.config import Experiment, load_experiment
 from tem_track.cores import give_back_memory, one_heap
 from tem_track.errors import ConfigError, ResultsBusyError, ResultsError
-from tem_track.frames import Movie, files_of, open_movie
 from tem_track.journal import Journal
+
+if TYPE_CHECKING:
+    from tem_track.frames import Movie
 
 __all__ = [
     "Outcome",
@@ -211,6 +213,8 @@ def measure_part(
 
 def journal_key(movie: Movie, experiment: Experiment) -> dict[str, Any]:
     """Return what the measured pixels depend on; stiffness, scale and the like are not among it."""
+    from tem_track.frames import files_of
+
     path = experiment.movie_path
     stats = [file.stat() for file in files_of(path)]
     kept = {"mode", "polarity", "axis_deg", "bar", "tip", "specimen", "base", "frames"}
@@ -346,6 +350,8 @@ def redraw(
 
 def movie_of(experiment: Experiment) -> Movie:
     """Open an experiment's movie, with the experiment's own clock where it has one."""
+    from tem_track.frames import open_movie
+
     return open_movie(
         experiment.movie_path, frame_interval_s=experiment.calibration.frame_interval_s
     )

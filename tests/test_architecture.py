@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib
+import inspect
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ LAYERS = [
     {"journal"},
     {"config", "columns", "tilt_series"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
-    {"records", "errors", "cores", "compiled", "__init__"},
+    {"records", "errors", "cores", "compiled", "door", "__init__"},
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names}
 ALLOWED_BESIDE = {("simulate", "frames"), ("__main__", "cli"), ("records", "errors")}
@@ -128,3 +130,16 @@ def test_a_field_without_unit_would_be_found() -> None:
 def test_public_names_exist() -> None:
     for name in tem_track.__all__:
         assert getattr(tem_track, name) is not None
+
+
+@pytest.mark.parametrize("package", ["tem_track", "tem_track.frames", "tem_track.outputs"])
+def test_every_name_behind_a_door_is_its_own(package: str) -> None:
+    """A module called as a name would take its place once it is imported."""
+    opened = importlib.import_module(package)
+    folder = Path(str(opened.__file__)).parent
+    for name in opened.__all__:
+        assert not (folder / f"{name}.py").exists(), f"{package}.{name} is a module as well"
+        assert not inspect.ismodule(getattr(opened, name))
+    assert set(opened.__all__) <= set(dir(opened))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        opened.nothing  # noqa: B018

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tem_track.cli import _status_of
+from tem_track.outputs import write_tables
+from tests.outputs import made
 from tests.small import EXPERIMENT, write_small
 
 
@@ -156,14 +158,38 @@ def test_calc_answers_with_units(capsys: pytest.CaptureFixture[str]) -> None:
     assert "diameter_nm" in err
 
 
-def test_help_needs_no_heavy_library() -> None:
+HEAVY = frozenset(
+    {"PIL", "av", "cv2", "dask", "matplotlib", "numba", "pandas", "scipy", "skimage", "tifffile"}
+)
+
+
+def heavy_after(*arguments: str | Path) -> set[str]:
+    """Return which slow libraries a command has loaded, in a process of its own."""
     code = (
-        "import sys; from tem_track.cli import _status_of; _status_of(['--help']);"
-        "heavy = {'cv2', 'numba', 'scipy', 'pandas', 'matplotlib', 'skimage', 'dask', 'av'};"
-        "print('LOADED', sorted(heavy & set(sys.modules)))"
+        "import sys; from tem_track.cli import _status_of;"
+        f"print('STATUS', _status_of({[str(argument) for argument in arguments]!r}));"
+        "print('LOADED', *{name.partition('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().endswith("LOADED []")
+    *_, status, loaded = done.stdout.splitlines()
+    assert status == "STATUS 0", done.stderr
+    return HEAVY & set(loaded.split())
+
+
+def test_a_heavy_library_would_be_seen(experiment: Path) -> None:
+    assert {"tifffile", "cv2"} <= heavy_after("info", experiment.with_name("small.tif"))
+
+
+def test_help_needs_no_heavy_library() -> None:
+    assert heavy_after("--help") == set()
+
+
+def test_recalculating_needs_only_the_tables(tmp_path: Path) -> None:
+    """Under a second: what measures and draws takes longer to load than all mechanics."""
+    made_result = made.result()
+    assert made_result.summary["critical_stress_MPa"] > 0
+    write_tables(made_result, tmp_path)
+    assert heavy_after("recalculate", tmp_path) == {"pandas"}
 
 
 def test_an_interrupted_run_says_so(experiment: Path, tmp_path: Path) -> None:

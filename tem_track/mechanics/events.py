@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri
 
 from tem_track.mechanics.contact import robust_noise
 from tem_track.mechanics.measurement import BoolArray, RowArray
@@ -122,7 +122,7 @@ def find_drops(force_nN: FloatArray, u_nN: FloatArray) -> list[Drop]:
     noise = 0.0 if short else math.sqrt(2) * np.nan_to_num(robust_noise(force))
     u = np.hypot(u_nN[rows][1:], u_nN[rows][:-1])
     sigma = np.maximum(noise, np.where(np.isfinite(u), u, 0.0))
-    by_chance = -float(ndtri(_FALSE_CURVES / falls.size)) * _TREND_TOO * sigma
+    by_chance = -NormalDist().inv_cdf(_FALSE_CURVES / falls.size) * _TREND_TOO * sigma
     # A drop of just that size is seen smaller as often as larger.
     limit = np.maximum(by_chance, DROP_FRACTION * float(np.max(force)) - 3 * sigma)
     # Unloading is a run of like steps; a drop stands alone.

@@ -6,19 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tem_track.analysis import Progress, Result
 from tem_track.cores import give_back_memory
-from tem_track.outputs.compare import write_plot, write_table
-from tem_track.outputs.curves import write_curves
-from tem_track.outputs.export import export
-from tem_track.outputs.montage import write_montage
-from tem_track.outputs.overlay import write_overlay
-from tem_track.outputs.provenance import note_recalculation, write_provenance
-from tem_track.outputs.tables import read_results, write_tables
-from tem_track.outputs.words import budget_rows, summary_rows
+from tem_track.door import door
 
 if TYPE_CHECKING:
+    from tem_track.analysis import Progress, Result
     from tem_track.frames import Movie
+    from tem_track.outputs.compare import write_plot, write_table
+    from tem_track.outputs.curves import write_curves
+    from tem_track.outputs.exporting import export
+    from tem_track.outputs.montage import write_montage
+    from tem_track.outputs.overlay import write_overlay
+    from tem_track.outputs.provenance import note_recalculation, write_provenance
+    from tem_track.outputs.tables import read_results, write_tables
+    from tem_track.outputs.words import budget_rows, summary_rows
+else:
+    __getattr__, __dir__ = door(
+        __name__,
+        {
+            "tem_track.outputs.compare": ("write_plot", "write_table"),
+            "tem_track.outputs.curves": ("write_curves",),
+            "tem_track.outputs.exporting": ("export",),
+            "tem_track.outputs.montage": ("write_montage",),
+            "tem_track.outputs.overlay": ("write_overlay",),
+            "tem_track.outputs.provenance": ("note_recalculation", "write_provenance"),
+            "tem_track.outputs.tables": ("read_results", "write_tables"),
+            "tem_track.outputs.words": ("budget_rows", "summary_rows"),
+        },
+    )
 
 __all__ = [
     "budget_rows",
@@ -60,6 +75,10 @@ def write_pictures(
     width_mm : float, optional
         Width of the curves on paper: 170 for two columns, the default, or 85 for one.
     """
+    from tem_track.outputs.curves import write_curves
+    from tem_track.outputs.montage import write_montage
+    from tem_track.outputs.overlay import write_overlay
+
     kinds = ("png", "pdf", "svg")
     write_curves(result, [folder / f"curves.{kind}" for kind in kinds], width_mm=width_mm)
     write_montage(result, movie, [folder / f"montage.{kind}" for kind in ("png", "pdf")], frames)

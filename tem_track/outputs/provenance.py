@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tem_track.analysis import Result
-from tem_track.frames import sha256
 from tem_track.outputs.files import write_text
 from tem_track.outputs.tables import json_text, read_json
 
@@ -50,6 +49,8 @@ def provenance(
     started, finished : datetime
         Aware times; `finished` is now where it is not given.
     """
+    from tem_track.frames import sha256
+
     finished = finished or datetime.now(UTC)
     path = movie.path
     return {
