@@ -105,12 +105,15 @@ class Journal:
                     ) from None
                 self._patience.wait(self._folder, error)
             else:
+                self._patience.over(self._folder)
                 return
 
     def _write(self, data: bytes) -> None:
         if self._file is None:
             self._file = self._opened()
-        self._file.write(data)
+        rest = memoryview(data)
+        while rest:  # a disk that fills takes a part without a complaint
+            rest = rest[self._file.write(rest) :]
         os.fsync(self._file.fileno())
 
     def _opened(self) -> IO[bytes]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 import math
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +22,8 @@ from tem_track.columns import (
     matches_of,
     replace_row,
 )
+from tem_track.errors import ResultsError
+from tem_track.frames import patience
 from tem_track.journal import NAME, Journal
 from tem_track.records import Match, Observation, Outline
 
@@ -125,6 +131,62 @@ def test_a_torn_end_is_cut_away_at_every_byte(tmp_path: Path) -> None:
             assert len(found) == (length >= first)
             journal.append(block(ROWS[6:8]))
         assert len(Journal(tmp_path, key).blocks()) == len(found) + 1
+
+
+class Sipping(io.FileIO):
+    """A file on a disk that is filling: it takes some bytes at a time, and says how many."""
+
+    def write(self, data: Any) -> int:
+        return super().write(memoryview(data)[:700])
+
+
+class Away(io.FileIO):
+    """A file on a share that is away for some attempts to write."""
+
+    left = 0
+
+    def write(self, data: Any) -> int:
+        if Away.left:
+            Away.left -= 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return super().write(data)
+
+
+def unbuffered_as(kind: type[io.FileIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Path.open
+
+    def opened(path: Path, mode: str = "r", buffering: int = -1, **others: Any) -> Any:
+        return plain(path, mode, buffering, **others) if buffering else kind(path, mode)
+
+    monkeypatch.setattr(Path, "open", opened)
+
+
+def test_a_block_that_the_disk_takes_in_parts_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unbuffered_as(Sipping, monkeypatch)
+    with Journal(tmp_path, {"movie": "a"}) as journal:
+        journal.append(block(ROWS[:4]))
+        journal.append(block(ROWS[4:]))
+    assert (tmp_path / NAME).stat().st_size > 2 * 700
+    assert_same(join(Journal(tmp_path, {"movie": "a"}).blocks()), join([block(ROWS)]))
+
+
+def test_a_folder_that_is_away_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(patience.time, "sleep", pauses.append)
+    unbuffered_as(Away, monkeypatch)
+    with Journal(tmp_path, {"movie": "a"}, patience=patience.Patience(2.0)) as journal:
+        for start in range(0, 12, 4):
+            Away.left = 2
+            journal.append(block(ROWS[start : start + 4]))
+        assert pauses == [0.5, 1.0] * 3  # seconds in a row are what it is patient for
+        Away.left = 100
+        with pytest.raises(ResultsError, match=r"within 2 s.*kept"):
+            journal.append(block(ROWS[:4]))
+    assert_same(join(Journal(tmp_path, {"movie": "a"}).blocks()), join([block(ROWS)]))
 
 
 def test_a_journal_of_something_else_is_not_used(tmp_path: Path) -> None:
