@@ -11,7 +11,7 @@ import numpy as np
 from tem_track.records import FloatArray, Image, Match, Outline
 from tem_track.specimen.breaks import Opening, find_opening
 from tem_track.specimen.edges import Edges
-from tem_track.specimen.endlines import seat, seat_again
+from tem_track.specimen.endlines import seat
 from tem_track.specimen.faces import Step
 from tem_track.specimen.model import (
     BAND_PX,
@@ -154,8 +154,8 @@ class Body:
         scalars = self.scalars(sides, faces)
         extra: dict[str, float] = {}
         if faces.gap_px == 0:
-            scalars |= seat(model, strip, edges, faces.base.s_px, faces.tip.s_px)
-            extra = seat_again(model, strip, edges, faces.base.s_px, faces.tip.s_px)
+            seen, extra = seat(model, strip, edges, faces.base.s_px, faces.tip.s_px)
+            scalars |= seen
         if not model.slender:
             scalars |= {"bow_px": math.nan, "u_bow_px": math.nan}
         if model.mode == "tension":

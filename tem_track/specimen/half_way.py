@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from tem_track.compiled import compiled
+from tem_track.compiled import compiled, inner
 from tem_track.records import FloatArray
 
-__all__ = ["FARTHEST_PX", "OUTER_PX", "half_way"]
+__all__ = ["end_lines", "half_way"]
 
 OUTER_PX = 14.0
 FARTHEST_PX = 4.0
@@ -46,6 +47,75 @@ def half_way(
     grey, x = np.ascontiguousarray(profile, np.float64), np.ascontiguousarray(x_px, np.float64)
     middle, u = _twice(grey, x, float(blur_px), degree, _TABLE)
     return None if math.isnan(middle) else (middle, u)
+
+
+def end_lines(
+    grey: NDArray[np.float32],
+    corner: tuple[int, int],
+    ends: FloatArray,
+    ways: FloatArray,
+    blur_px: float,
+) -> FloatArray:
+    """Seek the end lines about some places in each of several ways.
+
+    Parameters
+    ----------
+    grey : float32 array, shape (n, m)
+        A strip.
+    corner : (int, int)
+        Positions of its first row and column.
+    ends : array, shape (k, 3)
+        Where an end line is expected, and middle and half width of the columns there.
+    ways : array, shape (l, 3)
+        Middle and half width of the columns that are averaged, over that half width, and the
+        degree of the curves that lead up to the step.
+    blur_px : float
+
+    Returns
+    -------
+    array, shape (l, k, 2)
+        Where each lies against the place expected, and its u; NaN where no step stands out.
+    """
+    place = (float(corner[0]), float(corner[1]))
+    found: FloatArray = _middles(grey, place, ends, ways, float(blur_px), _TABLE)
+    return found
+
+
+@compiled(nogil=True)
+def _middles(
+    grey: NDArray[np.float32],
+    corner: tuple[float, float],
+    ends: FloatArray,
+    ways: FloatArray,
+    blur_px: float,
+    table: FloatArray,
+) -> FloatArray:
+    found = np.full((len(ways), len(ends), 2), math.nan)
+    n_s, n_t = grey.shape
+    for j in range(len(ends)):
+        face = ends[j, 0]
+        reach = OUTER_PX + FARTHEST_PX + 1
+        top, bottom = _span(face - reach, face + reach, corner[0], n_s)
+        x = corner[0] + np.arange(top, bottom) - face
+        for i in range(len(ways)):
+            middle, half = ends[j, 1] + ways[i, 0] * ends[j, 2], ways[i, 1] * ends[j, 2]
+            left, right = _span(middle - half, middle + half, corner[1], n_t)
+            if right <= left or bottom <= top:
+                continue
+            profile = np.zeros(bottom - top)
+            for row in range(top, bottom):
+                for column in range(left, right):
+                    profile[row - top] += grey[row, column]
+                profile[row - top] /= right - left
+            found[i, j] = _twice(profile, x, blur_px, int(ways[i, 2]), table)
+    return found
+
+
+@inner
+def _span(low: float, high: float, first: float, n: int) -> tuple[int, int]:
+    """Return the samples between two places, as `Strip.rows` does."""
+    start = min(max(math.ceil(low) - int(first), 0), n)
+    return start, min(max(math.floor(high) - int(first) + 1, start), n)
 
 
 @compiled(nogil=True)

@@ -1,0 +1,95 @@
+"""In which bands nothing absorbs between the two faces, compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.compiled import compiled, inner
+from tem_track.records import FloatArray
+from tem_track.specimen.few import median, median_where, on_lines
+
+__all__ = ["parted"]
+
+_THINNEST_PX = 5.0
+_MEAN_CHORD, _WINDOW_PX = 0.85, 7.0
+_THIN, _MISSING = 0.5, 0.45
+_SHIFTS = (-0.2, 0.0, 0.2)
+
+
+@compiled(nogil=True)
+def parted(
+    bands: FloatArray,
+    t_px: FloatArray,
+    s_px: FloatArray,
+    edges: FloatArray,
+    good: NDArray[np.bool_],
+    mu_per_px: float,
+) -> NDArray[np.bool_]:
+    """Return the bands that are empty; see `breaks.find_opening`.
+
+    Parameters
+    ----------
+    bands : array, shape (n, m)
+    t_px : array, shape (m,)
+    s_px : array, shape (n,)
+    edges : array, shape (n, 2)
+    good : array of bool, shape (n,)
+        Bands with both edges.
+    mu_per_px : float
+    """
+    n = len(bands)
+    empty = np.zeros(n, np.bool_)
+    if good.sum() < 3:
+        return empty
+    width = edges[:, 1] - edges[:, 0]
+    usual = median_where(width, good)
+    seen = good & (width > 0.1 * usual)
+    if not seen.any():
+        return empty
+    at, between = s_px[seen], (edges[:, 0][seen] + edges[:, 1][seen]) / 2
+    dark = np.empty(n)
+    for i in range(n):
+        dark[i] = _darkest(bands[i], t_px, on_lines(s_px[i], at, between), usual)
+    least = min(1.0 - math.exp(-mu_per_px * _THINNEST_PX), 0.25 * median_where(dark, seen))
+    least = max(least, 0.02)
+    expected = np.empty(n)
+    for i in range(n):
+        wide = max(width[i], 0.0)
+        share = min(wide / _WINDOW_PX, 1.0)
+        expected[i] = (1.0 - math.exp(-_MEAN_CHORD * mu_per_px * wide)) * share
+    for i in range(n):  # a thin neck is hardly darker than the noise of one band
+        low, high = max(i - 1, 0), min(i + 1, n - 1)
+        steady = (dark[low] + dark[i] + dark[high]) / 3
+        missing = _MISSING * (expected[low] + expected[i] + expected[high]) / 3
+        thin = width[i] < _THIN * usual and steady < missing and steady < least
+        empty[i] = thin or (not seen[i] and dark[i] < least)
+    return empty
+
+
+@inner
+def _darkest(row: FloatArray, t_px: FloatArray, middle: float, usual: float) -> float:
+    """Return the largest darkness of three narrow windows about the midline of a band."""
+    m = len(row)
+    outer = np.empty(m)
+    count = 0
+    for j in range(m):
+        if abs(t_px[j] - middle) > 0.6 * usual + 4:
+            outer[count] = row[j]
+            count += 1
+    if count == 0:
+        return 0.0
+    background = max(median(outer[:count]), 1e-6)
+    most = 0.0
+    for k in range(len(_SHIFTS)):
+        total, near = 0.0, 0
+        about = middle + _SHIFTS[k] * usual
+        for j in range(m):
+            if abs(t_px[j] - about) <= _WINDOW_PX / 2:
+                total += row[j]
+                near += 1
+        dark = 1.0 - total / max(near, 1) / background
+        most = dark if k == 0 else max(most, dark)
+    return most
