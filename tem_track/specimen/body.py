@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -25,18 +26,18 @@ from tem_track.specimen.model import (
 from tem_track.specimen.profile import EdgeModel
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 from tem_track.specimen.strip import Strip
+from tem_track.specimen.widths import central, outer_line, upper_part, volume, weights_at
 
 __all__ = ["Body", "Sides"]
 
 _LEAST_GOOD = 0.3
 _BENT_RATIO = 0.1
-_SLOPE_BANDS = 4
 _OUTSIDE_SHARE = 0.02
 _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
 _U_END = 1.25  # an end's place leans on the look that was learnt, and contours move behind it
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Sides:
     """The two smooth sides of a specimen on its bands, in strip coordinates.
 
@@ -51,7 +52,7 @@ class Sides:
     raw_px: FloatArray
     u_common_px: float = 0.0
 
-    @property
+    @cached_property
     def u_width_px(self) -> FloatArray:
         """Return the width's uncertainty, with what all bands share: the profile's own."""
         return np.asarray(np.hypot(self.width.u, self.u_common_px))
@@ -123,12 +124,7 @@ class Body:
     def faces(self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges) -> Faces:
         """Find the two end faces and the gap."""
         base = Step(place.base_face_px, place.u_base_face_px, math.nan)
-        seen = edges.good.all(axis=1)
-        upper = seen & (edges.s_px > np.median(edges.s_px))
-        use = upper if upper.any() else seen
-        left, right = np.median(edges.t_px[use], axis=0) if use.any() else edges.t_px.mean(axis=0)
-        widths = edges.t_px[seen, 1] - edges.t_px[seen, 0]
-        radius = float(np.percentile(widths, 95)) / 2 if seen.any() else (right - left) / 2
+        left, right, radius = upper_part(edges.s_px, np.ascontiguousarray(edges.t_px), edges.good)
         tip = find_tip_end(model, strip, place, (left + right) / 2, radius)
         tip = replace(tip, u_px=_U_END * tip.u_px)
         touch, u_touch, spread = _contact(model, tip, place)
@@ -252,23 +248,20 @@ class Body:
         s, d = sides.s_px, sides.width.value
         u = sides.u_width_px
         low, high = faces.base.s_px, faces.tip.s_px
-        half = (low + high) / 2
-        ends = half + np.array([-0.4, 0.4]) * (high - low)
-        central = np.sort(np.concatenate([s[np.abs(s - half) < 0.4 * (high - low)], ends]))
-        least = float(central[np.argmin(np.interp(central, s, d))])
-        u_least = float(np.interp(least, s, u))
+        mid, u_mid, least, u_least, at = central(s, d, u, low, high)
         if not self.is_long:
-            u_least = math.hypot(u_least, _border(sides, least, ends, faces))
+            u_least = math.hypot(u_least, _border(sides, at, faces))
         out = {
-            "diameter_mid_px": float(np.interp(half, s, d)),
-            "u_diameter_mid_px": float(np.interp(half, s, u)),
-            "diameter_min_px": float(np.interp(least, s, d)),
+            "diameter_mid_px": mid,
+            "u_diameter_mid_px": u_mid,
+            "diameter_min_px": least,
             "u_diameter_min_px": u_least,
         }
         out |= self.largest(sides, low, high)
         out |= self.end_diameters(sides, low, high)
         out |= _bow(sides, low, high)
-        return out | _volume(s, d, u, low, high)
+        filled, u_filled = volume(s, d, u, low, high)
+        return out | {"volume_px3": filled, "u_volume_px3": u_filled}
 
     def largest(self, sides: Sides, low: float, high: float) -> dict[str, float]:
         """Return the largest width between the two faces, one of which may be the widest place."""
@@ -278,7 +271,7 @@ class Body:
         for at, face in ((0, low), (len(d) - 1, high)):
             if most != at:
                 continue
-            weights = _at(sides.s_px, face)
+            weights = weights_at(sides.s_px, face)
             value = max(value, float(weights @ d))
             u_value = max(u_value, sides.width.u_of(weights))
         return {"diameter_max_px": value, "u_diameter_max_px": u_value}
@@ -288,13 +281,13 @@ class Body:
         out: dict[str, float] = {}
         tenth = max(0.1 * (high - low), 8.0)
         for name, at in (("base", low), ("tip", high)):
-            near = np.abs(sides.s_px - at) <= tenth + CLEAR_PX
-            x, y = sides.s_px[near] - at, sides.width.value[near]
-            if len(x) < 2:
+            value, slope, u_mean = outer_line(
+                sides.s_px, sides.width.value, sides.u_width_px, at, tenth + CLEAR_PX
+            )
+            if math.isnan(value):
                 continue
-            slope, value = np.polyfit(x, y, 1)
-            u = math.hypot(float(sides.u_width_px[near].mean()) * 2.0, 0.1 * abs(slope))
-            out |= {f"diameter_{name}_px": float(value), f"u_diameter_{name}_px": u}
+            u = math.hypot(u_mean * 2.0, 0.1 * abs(slope))
+            out |= {f"diameter_{name}_px": value, f"u_diameter_{name}_px": u}
         return out
 
     def flags(self, model: SpecimenModel, scalars: dict[str, float]) -> tuple[str, ...]:
@@ -343,9 +336,10 @@ def _contact(model: SpecimenModel, tip: Step, place: Place) -> tuple[float, floa
     return 0.0, math.hypot(model.u_tip_face_px, doubt), least
 
 
-def _border(sides: Sides, at: float, ends: FloatArray, faces: Faces) -> float:
+def _border(sides: Sides, at: float, faces: Faces) -> float:
     """Return what the faces' uncertainty means for a width at the border of the middle part."""
-    if not np.any(np.abs(ends - at) < 1e-9):
+    low, high = faces.base.s_px, faces.tip.s_px
+    if abs(abs(at - (low + high) / 2) - 0.4 * (high - low)) >= 1e-9:
         return 0.0
     slope = np.interp(at, sides.s_px, np.gradient(sides.width.value, sides.s_px))
     u = math.hypot(*(0.0 if math.isnan(f.u_px) else f.u_px for f in (faces.base, faces.tip)))
@@ -400,40 +394,10 @@ def _root_sum(*terms: float) -> float:
 def _bow(sides: Sides, low: float, high: float) -> dict[str, float]:
     """Offset of the midline at half length from the straight line between the ends."""
     s = sides.s_px
-    ends = (_at(s, low) + _at(s, high)) / 2
-    functional = _at(s, (low + high) / 2) - ends
+    ends = (weights_at(s, low) + weights_at(s, high)) / 2
+    functional = weights_at(s, (low + high) / 2) - ends
     bow = float(functional @ sides.middle.value)
     return {"bow_px": bow, "u_bow_px": sides.middle.u_of(functional)}
-
-
-def _at(s_px: FloatArray, at: float) -> FloatArray:
-    """Return the weights by which values on the bands give the one at a place.
-
-    Linear between two bands; beyond the last, by a straight line through it and the fourth from
-    it, so that a steep end is read at the face and not some pixels before it.
-    """
-    out = np.zeros(len(s_px))
-    position = float(np.interp(at, s_px, np.arange(len(s_px))))
-    i = min(int(position), len(s_px) - 2)
-    out[i], out[i + 1] = 1 - (position - i), position - i
-    step = min(_SLOPE_BANDS, len(s_px) - 1)
-    for end, inner in ((0, step), (len(s_px) - 1, len(s_px) - 1 - step)):
-        beyond = at - s_px[end]
-        if beyond * (s_px[end] - s_px[inner]) > 0:
-            slope = beyond / (s_px[end] - s_px[inner])
-            out[end] += slope
-            out[inner] -= slope
-    return out
-
-
-def _volume(
-    s: FloatArray, d: FloatArray, u: FloatArray, low: float, high: float
-) -> dict[str, float]:
-    at = np.concatenate([[low], s, [high]])
-    area = np.pi / 4 * np.interp(at, s, d) ** 2
-    volume = float(np.trapezoid(area, at))
-    relative = 2 * float(np.median(u / np.maximum(d, 1e-6))) / 3
-    return {"volume_px3": volume, "u_volume_px3": volume * relative}
 
 
 def _longest_seen(side: Sides) -> slice:

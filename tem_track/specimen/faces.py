@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr
@@ -149,6 +150,15 @@ Gate = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 """Darkness of an end and its slope at a depth behind it."""
 
 
+@lru_cache(maxsize=64)
+def _tabulated(gate: Gate) -> tuple[FloatArray, FloatArray]:
+    """Return an end's look and its slope on an even grid; most frames of a movie share a few."""
+    grid = np.arange(_GATE_PX[0], _GATE_PX[1] + _GATE_STEP_PX, _GATE_STEP_PX)
+    value, slope = gate(grid)
+    return np.ascontiguousarray(value, dtype=float), np.ascontiguousarray(slope, dtype=float)
+
+
+@lru_cache(maxsize=64)
 def flat_end(blur_px: float) -> Gate:
     """Return the look of a flat end: a blurred step."""
 
@@ -197,16 +207,15 @@ def fit_end(
     rest : float
         Mean square of what the model leaves over.
     """
-    grid = np.arange(_GATE_PX[0], _GATE_PX[1] + _GATE_STEP_PX, _GATE_STEP_PX)
-    value, slope = gate(grid)
+    value, slope = _tabulated(gate)
     at, u, height, rest = descend_end(
         np.ascontiguousarray(profile, dtype=np.float64),
         np.ascontiguousarray(s_px, dtype=np.float64),
         np.ascontiguousarray(without, dtype=np.float64),
         (float(start_px), float(limit_px)),
         (_GATE_PX[0], _GATE_STEP_PX),
-        np.ascontiguousarray(value, dtype=np.float64),
-        np.ascontiguousarray(slope, dtype=np.float64),
+        value,
+        slope,
         known,
         slopes,
     )

@@ -38,6 +38,33 @@ def ordered(values: FloatArray) -> FloatArray:
 
 
 @inner
+def _parted_at(values: FloatArray, k: int) -> None:
+    """Move the values about until the k-th is in its place and none before it is larger.
+
+    C. A. R. Hoare's method (1961).
+    """
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while pivot < values[j]:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            return
+
+
+@inner
 def median(values: FloatArray) -> float:
     """Return the median; NaN of no values or where one is NaN."""
     n = len(values)
@@ -46,8 +73,15 @@ def median(values: FloatArray) -> float:
             return math.nan
     if n == 0:
         return math.nan
-    rising = ordered(values)
-    return float((rising[(n - 1) // 2] + rising[n // 2]) / 2)
+    work = values.copy()
+    _parted_at(work, n // 2)
+    upper = float(work[n // 2])
+    if n % 2 == 1:
+        return upper
+    lower = work[0]
+    for i in range(1, n // 2):
+        lower = max(lower, work[i])
+    return float((lower + upper) / 2)
 
 
 @inner

@@ -11,13 +11,14 @@ from tem_track.compiled import compiled, inner
 from tem_track.records import FloatArray
 from tem_track.specimen.few import median, median_where, mirrored, on_lines, ordered, quantile
 
-__all__ = ["LEVEL", "crossings", "jumps_at_tip", "steadied"]
+__all__ = ["LEVEL", "crossings", "darkness_begins", "jumps_at_tip", "median_beside", "steadied"]
 
 LEVEL = 0.4
 """Share of the darkness at which a body begins: a pale layer belongs to it."""
 _JUMP_PX, _JUMP_SHARE = 8.0, 0.1
 _HEAD_SHARE, _BODY_SHARES = 0.2, (0.4, 0.8)
 _STEADY_PX = 3.0
+_BESIDE = 10
 
 
 @compiled(nogil=True)
@@ -153,3 +154,41 @@ def _line(values: FloatArray, s_px: FloatArray, use: NDArray[np.bool_]) -> Float
             power += (s_px[i] - centre) ** 2
             product += (s_px[i] - centre) * (values[i] - mean)
     return mean + product / power * (s_px - centre)
+
+
+@compiled(nogil=True)
+def median_beside(grey: NDArray[np.float32], start: int, stop: int) -> float:
+    """Return the median brightness of some rows' outermost ten columns at both sides.
+
+    NaN where nothing was seen.
+    """
+    width = grey.shape[1]
+    seen = np.empty(max(stop - start, 0) * 2 * min(_BESIDE, width))
+    count = 0
+    for i in range(start, stop):
+        for j in range(2 * min(_BESIDE, width)):
+            at = j if j < min(_BESIDE, width) else width - 1 - (j - min(_BESIDE, width))
+            if math.isfinite(grey[i, at]):
+                seen[count] = grey[i, at]
+                count += 1
+    return median(seen[:count])
+
+
+@compiled(nogil=True)
+def darkness_begins(
+    profile: FloatArray,
+    without: FloatArray,
+    s_px: FloatArray,
+    faces: tuple[float, float],
+    share: float,
+) -> float:
+    """Coming from the tip, return where the specimen's darkness reaches a share of its level."""
+    n = len(profile)
+    inside = np.isfinite(profile) & (s_px > faces[0]) & (s_px < faces[1])
+    if not inside.any():
+        return faces[1]
+    level = median_where(without - profile, inside)
+    for i in range(n - 1, -1, -1):
+        if inside[i] and without[i] - profile[i] > share * level:
+            return float(s_px[i]) + 0.5
+    return faces[0]

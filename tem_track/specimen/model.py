@@ -12,7 +12,7 @@ from tem_track.records import Axis, FloatArray, Image, Match, Outline
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
-from tem_track.specimen.finding import jumps_at_tip
+from tem_track.specimen.finding import darkness_begins, jumps_at_tip, median_beside
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.reduction import enlarged, reduced, reduced_match
 from tem_track.specimen.smooth import Mask
@@ -411,9 +411,7 @@ def without_specimen(model: SpecimenModel, strip: Strip, place: Place) -> FloatA
 def vacuum_level(strip: Strip, place: Place) -> float:
     """Return the brightness of the vacuum on both sides of the specimen."""
     rows = strip.rows(place.base_face_px + 4.0, place.tip_face_px - 4.0)
-    beside = np.concatenate([strip.grey[rows, :10], strip.grey[rows, -10:]], axis=1)
-    seen = beside[np.isfinite(beside)]
-    return float(np.median(seen)) if seen.size else math.nan
+    return float(median_beside(strip.grey, rows.start, rows.stop))
 
 
 def free_end(model: SpecimenModel, radius: float) -> Gate:
@@ -445,10 +443,11 @@ def first_dark(
     profile: FloatArray, without: FloatArray, s: FloatArray, place: Place, is_round: bool
 ) -> float:
     """Coming from the tip, return where the specimen's darkness reaches a share of its level."""
-    inside = np.isfinite(profile) & (s > place.base_face_px) & (s < place.tip_face_px)
-    if not inside.any():
-        return place.tip_face_px
-    missing = np.where(inside, without - profile, 0.0)
-    level = float(np.median(missing[inside]))
-    body = np.flatnonzero(inside & (missing > (0.3 if is_round else 0.5) * level))
-    return float(s[body[-1]]) + 0.5 if len(body) else place.base_face_px
+    at: float = darkness_begins(
+        np.ascontiguousarray(profile, dtype=np.float64),
+        np.ascontiguousarray(without, dtype=np.float64),
+        s,
+        (float(place.base_face_px), float(place.tip_face_px)),
+        0.3 if is_round else 0.5,
+    )
+    return at

@@ -58,9 +58,12 @@ class Grid:
     def to_image(self, s: FloatArray | float, t: FloatArray | float) -> FloatArray:
         """Return picture positions, shape (..., 2), of strip positions."""
         along, across = self.axis.along, self.axis.across
-        x = self.origin_px[0] + np.asarray(s) * along[0] + np.asarray(t) * across[0]
-        y = self.origin_px[1] + np.asarray(s) * along[1] + np.asarray(t) * across[1]
-        return np.stack(np.broadcast_arrays(x, y), axis=-1)
+        s, t = np.asarray(s), np.asarray(t)
+        x = self.origin_px[0] + s * along[0] + t * across[0]
+        points: FloatArray = np.empty((*np.shape(x), 2))
+        points[..., 0] = x
+        points[..., 1] = self.origin_px[1] + s * along[1] + t * across[1]
+        return points
 
     def to_strip(self, x: float, y: float) -> tuple[float, float]:
         """Return (s, t) of a picture position."""
@@ -168,10 +171,12 @@ def _slice(crop: Crop, grid: Grid, quarter: int) -> Float32Array:
 
 
 def _window(image: Image, row: int, column: int, n_rows: int, n_columns: int) -> Float32Array:
-    out = np.full((n_rows, n_columns), np.nan, np.float32)
     height, width = image.shape
     r0, r1 = max(row, 0), min(row + n_rows, height)
     c0, c1 = max(column, 0), min(column + n_columns, width)
+    if (r1 - r0, c1 - c0) == (n_rows, n_columns):
+        return np.array(image[r0:r1, c0:c1], dtype=np.float32, order="C")
+    out = np.full((n_rows, n_columns), np.nan, np.float32)
     if r1 > r0 and c1 > c0:
         out[r0 - row : r1 - row, c0 - column : c1 - column] = image[r0:r1, c0:c1]
     return out
