@@ -20,6 +20,7 @@ from tem_track.specimen.half_way import end_lines
 from tem_track.specimen.model import SpecimenModel
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
+from tem_track.specimen.widths import edges_near
 
 __all__ = ["seat"]
 
@@ -64,7 +65,11 @@ def seat(
     good: Mask = np.asarray(edges.good.all(axis=1))
     if not good.any():
         return {}, dict.fromkeys(list(_WAYS)[1:], math.nan)
-    ends = np.array([_end(edges, good, face_px) for face_px in (base_face_px, tip_face_px)])
+    edges_px = np.ascontiguousarray(edges.t_px)
+    ends = np.empty((2, 3))
+    for end, face_px in zip(ends, (base_face_px, tip_face_px), strict=True):
+        left, right = edges_near(edges.s_px, edges_px, good, float(face_px), _NEAR_PX)
+        end[:] = face_px, (left + right) / 2, _COLUMN_SHARE * (right - left)
     corner = (strip.grid.s_first, strip.grid.t_first)
     lines = end_lines(strip.grey, corner, ends, _EVERY_WAY, model.table.profile.blur_px)
     apart = (lines[:, 1, 0] - lines[:, 0, 0]).tolist()
@@ -73,10 +78,3 @@ def seat(
     if math.isnan(first):
         return {}, again
     return {"seat_px": first, "u_seat_px": math.hypot(lines[0, 0, 1], lines[0, 1, 1])}, again
-
-
-def _end(edges: Edges, good: Mask, face_px: float) -> tuple[float, float, float]:
-    """Return a face along the axis, and middle and half width of the specimen's columns there."""
-    near = good & (np.abs(edges.s_px - face_px) < _NEAR_PX)
-    left, right = np.median(edges.t_px[near if near.any() else good], axis=0)
-    return face_px, (left + right) / 2, _COLUMN_SHARE * (right - left)

@@ -50,16 +50,12 @@ def _blurred(bands: FloatArray) -> FloatArray:
     """Return means of five columns and three bands; the outermost stand for those beyond."""
     n, m = bands.shape
     along, out = np.empty((n, m)), np.empty((n, m))
+    wide = np.empty(m + 4)
     for i in range(n):
-        for j in range(m):
-            total = 0.0
-            for k in range(j - 2, j + 3):
-                total += bands[i, min(max(k, 0), m - 1)]
-            along[i, j] = total / 5
+        wide[:2], wide[2 : m + 2], wide[m + 2 :] = bands[i, 0], bands[i], bands[i, m - 1]
+        along[i] = (wide[:m] + wide[1 : m + 1] + wide[2 : m + 2] + wide[3 : m + 3] + wide[4:]) / 5
     for i in range(n):
-        above, below = max(i - 1, 0), min(i + 1, n - 1)
-        for j in range(m):
-            out[i, j] = (along[above, j] + along[i, j] + along[below, j]) / 3
+        out[i] = (along[max(i - 1, 0)] + along[i] + along[min(i + 1, n - 1)]) / 3
     return out
 
 
@@ -69,12 +65,12 @@ def _darkness(bands: FloatArray, t_px: FloatArray) -> FloatArray:
     n, m = bands.shape
     out = np.empty((n, m))
     beside = min(2 * max(3, m // 16), m)
+    weight = (t_px - t_px[0]) / (t_px[m - 1] - t_px[0])
     for i in range(n):
         left = quantile(ordered(bands[i, :beside]), 0.7)
         right = quantile(ordered(bands[i, m - beside :]), 0.7)
         for j in range(m):
-            weight = (t_px[j] - t_px[0]) / (t_px[m - 1] - t_px[0])
-            lit = max(left * (1 - weight) + right * weight, 1e-6)
+            lit = max(left * (1 - weight[j]) + right * weight[j], 1e-6)
             out[i, j] = 1.0 - bands[i, j] / lit
     return out
 

@@ -35,7 +35,23 @@ def _first_pixel(edge: float, side: int, t_first: float, outside: int) -> tuple[
     return j, edge - t_first - j
 
 
-@compiled(nogil=True)
+@njit(inline="always")
+def _products(
+    rest: FloatArray, gain: FloatArray, layer: FloatArray, sigma: FloatArray
+) -> tuple[float, float, float, float, float, float]:
+    """Return what the filters say of the residuals, and their power over the noise."""
+    d0 = d1 = d2 = d3 = d4 = power = 0.0
+    for i in range(len(rest)):
+        d0 += gain[0, i] * rest[i]
+        d1 += gain[1, i] * rest[i]
+        d2 += gain[2, i] * rest[i]
+        d3 += gain[3, i] * rest[i]
+        d4 += layer[i] * rest[i]
+        power += (rest[i] / sigma[i]) ** 2
+    return d0, d1, d2, d3, d4, power
+
+
+@compiled(nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
 def fit_bands(
     bands: FloatArray,
     t_first: float,
@@ -84,7 +100,7 @@ def fit_bands(
     rungs, depths = value.shape
     phases = gain.shape[1]
     out = np.full((n, 2, N_RESULTS), np.nan)
-    state = np.empty((2, 3))
+    state, rest = np.empty((2, 3)), np.empty(gain.shape[3])
     for band in range(n):
         if not (np.isfinite(start[band, 0]) and np.isfinite(start[band, 1])):
             continue
@@ -112,10 +128,11 @@ def fit_bands(
                             seen += 1
                     state[k, 0] = total / seen if seen > 0 else 1.0
                 background, dark, slope = state[k, 0], state[k, 1], state[k, 2]
-                d0 = d1 = d2 = d3 = d4 = power = 0.0
+                n_pixels = count[row]
                 seen = 0
-                for i in range(count[row]):
+                for i in range(n_pixels):
                     at = j + side * i
+                    rest[i] = 0.0
                     if at < 0 or at >= m or not np.isfinite(bands[band, at]):
                         continue
                     here = min(max((depth + i - grid[0]) / grid[1], 0.0), depths - 1.001)
@@ -126,17 +143,15 @@ def fit_bands(
                     upper += part * (value[low + 1, cell + 1] - value[low + 1, cell])
                     expected = lower + blend * (upper - lower)
                     expected *= dark + slope * max(depth + i, 0.0) / slope_px
-                    rest = bands[band, at] / background - 1.0 + expected
-                    scatter = sigma[row, phase, i]
+                    left_over = bands[band, at] / background - 1.0 + expected
                     if turn > 2 or (turn > 0 and not moving):
-                        rest = min(max(rest, -_OUTLIER * scatter), _OUTLIER * scatter)
-                    d0 += gain[row, phase, 0, i] * rest
-                    d1 += gain[row, phase, 1, i] * rest
-                    d2 += gain[row, phase, 2, i] * rest
-                    d3 += gain[row, phase, 3, i] * rest
-                    d4 += layer[row, phase, i] * rest
-                    power += (rest / scatter) ** 2
+                        most = _OUTLIER * sigma[row, phase, i]
+                        left_over = min(max(left_over, -most), most)
+                    rest[i] = left_over
                     seen += 1
+                d0, d1, d2, d3, d4, power = _products(
+                    rest[:n_pixels], gain[row, phase], layer[row, phase], sigma[row, phase]
+                )
                 for i in range(2):
                     off = 1.0 - dark if i == 0 else -slope
                     d0 += pull[row, phase, 0, i] * off

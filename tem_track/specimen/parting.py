@@ -34,6 +34,7 @@ def parted(
     ----------
     bands : array, shape (n, m)
     t_px : array, shape (m,)
+        Positions of the columns, one pixel apart.
     s_px : array, shape (n,)
     edges : array, shape (n, 2)
     good : array of bool, shape (n,)
@@ -73,20 +74,22 @@ def parted(
 def _darkest(row: FloatArray, t_px: FloatArray, middle: float, usual: float) -> float:
     """Return the largest darkness of three narrow windows about the midline of a band."""
     m = len(row)
+    reach = 0.6 * usual + 4
     outer = np.empty(m)
     count = 0
     for j in range(m):
-        if abs(t_px[j] - middle) > 0.6 * usual + 4:
-            outer[count] = row[j]
-            count += 1
+        outer[count] = row[j]
+        count += abs(t_px[j] - middle) > reach
     if count == 0:
         return 0.0
     background = max(median(outer[:count]), 1e-6)
     most = 0.0
     for k in range(len(_SHIFTS)):
-        total, near = 0.0, 0
         about = middle + _SHIFTS[k] * usual
-        for j in range(m):
+        first = min(max(math.floor(about - _WINDOW_PX / 2 - t_px[0]), 0), m)
+        last = min(max(math.ceil(about + _WINDOW_PX / 2 - t_px[0]) + 1, 0), m)
+        total, near = 0.0, 0
+        for j in range(first, last):
             if abs(t_px[j] - about) <= _WINDOW_PX / 2:
                 total += row[j]
                 near += 1

@@ -58,7 +58,7 @@ class Curve:
     @cached_property
     def u(self) -> FloatArray:
         """Standard uncertainty of every value."""
-        norm = np.sqrt(((self.vectors * self.shrink) ** 2).sum(axis=1))
+        norm = np.sqrt(self.vectors**2 @ self.shrink**2)
         return np.asarray(self.correlation * self.scatter * norm * self.scale)
 
     def u_of(self, weights: FloatArray) -> float:

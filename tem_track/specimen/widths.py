@@ -11,7 +11,7 @@ from tem_track.compiled import compiled
 from tem_track.records import FloatArray
 from tem_track.specimen.few import median, median_where, on_lines, ordered, quantile
 
-__all__ = ["central", "outer_line", "upper_part", "volume", "weights_at"]
+__all__ = ["central", "edges_near", "outer_line", "upper_part", "volume", "weights_at"]
 
 _SLOPE_BANDS = 4
 _CENTRAL_SHARE = 0.4
@@ -129,3 +129,21 @@ def upper_part(
     left, right = median_where(edges[:, 0], use), median_where(edges[:, 1], use)
     wide = quantile(ordered(edges[:, 1][seen] - edges[:, 0][seen]), 0.95)
     return left, right, wide / 2
+
+
+@compiled(nogil=True)
+def edges_near(
+    s_px: FloatArray, edges: FloatArray, good: NDArray[np.bool_], at: float, reach: float
+) -> tuple[float, float]:
+    """Return left and right edge about a place: the median of the good bands within reach, or all.
+
+    Parameters
+    ----------
+    s_px : array, shape (n,)
+    edges : array, shape (n, 2)
+    good : array of bool, shape (n,)
+    at, reach : float
+    """
+    near = good & (np.abs(s_px - at) < reach)
+    use = near if near.any() else good
+    return median_where(edges[:, 0], use), median_where(edges[:, 1], use)
