@@ -25,7 +25,7 @@ from tem_track.specimen.model import (
 )
 from tem_track.specimen.profile import EdgeModel
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
-from tem_track.specimen.strip import Strip
+from tem_track.specimen.strip import Crop, Strip
 from tem_track.specimen.widths import central, outer_line, upper_part, volume, weights_at
 
 __all__ = ["Body", "Sides"]
@@ -79,7 +79,7 @@ class Body:
     is_long: ClassVar[bool] = True
 
     def outline(
-        self, model: SpecimenModel, image: Image, tip: Match, base: Match | None
+        self, model: SpecimenModel, image: Image | Crop, tip: Match, base: Match | None
     ) -> Outline:
         """Outline one frame."""
         empty = Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))

@@ -15,26 +15,7 @@ from numpy.typing import NDArray
 from tem_track.compiled import inner
 from tem_track.records import FloatArray
 
-__all__ = ["median", "median_where", "mirrored", "on_lines", "ordered", "quantile"]
-
-
-@inner
-def ordered(values: FloatArray) -> FloatArray:
-    """Return the values, rising, by D. L. Shell's method: the compiler's own takes it 2 s."""
-    out = values.copy()
-    gap = 1
-    while gap < len(out) // 3:
-        gap = 3 * gap + 1
-    while gap > 0:
-        for i in range(gap, len(out)):
-            value = out[i]
-            j = i
-            while j >= gap and out[j - gap] > value:
-                out[j] = out[j - gap]
-                j -= gap
-            out[j] = value
-        gap //= 3
-    return out
+__all__ = ["median", "median_where", "mirrored", "on_lines", "quantile"]
 
 
 @inner
@@ -97,12 +78,22 @@ def median_where(values: FloatArray, use: NDArray[np.bool_]) -> float:
 
 
 @inner
-def quantile(rising: FloatArray, share: float) -> float:
-    """Return a quantile of ordered values, on the straight line between two of them."""
-    last = len(rising) - 1
-    low = int(share * last)
-    part = share * last - low
-    return float(rising[low] + part * (rising[min(low + 1, last)] - rising[low]))
+def quantile(values: FloatArray, share: float) -> float:
+    """Return a quantile of some values, on the straight line between two of them.
+
+    The values are moved about.
+    """
+    last = len(values) - 1
+    k = int(share * last)
+    part = share * last - k
+    _parted_at(values, k)
+    low = values[k]
+    if part == 0.0:
+        return float(low)
+    high = values[k + 1]
+    for i in range(k + 2, last + 1):
+        high = min(high, values[i])
+    return float(low + part * (high - low))
 
 
 @inner

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tem_track.compiled import compiled, inner
 from tem_track.records import FloatArray
-from tem_track.specimen.few import median, median_where, mirrored, on_lines, ordered, quantile
+from tem_track.specimen.few import median, median_where, mirrored, on_lines, quantile
 
 __all__ = ["LEVEL", "crossings", "darkness_begins", "jumps_at_tip", "median_beside", "steadied"]
 
@@ -33,8 +33,8 @@ def crossings(bands: FloatArray, t_px: FloatArray, middle_px: float) -> FloatArr
     dark = _darkness(_blurred(bands), t_px)
     plateau = np.empty(n)
     for i in range(n):  # a thin neck fills little of the inner columns
-        rising = ordered(dark[i, inner[0] : inner[-1] + 1])
-        plateau[i] = max(quantile(rising, 0.5), 0.6 * quantile(rising, 0.85))
+        middle = dark[i, inner[0] : inner[-1] + 1].copy()
+        plateau[i] = max(quantile(middle, 0.5), 0.6 * quantile(middle, 0.85))
     most = 1.6 * median(plateau)
     for i in range(n):
         level = max(LEVEL * min(plateau[i], most), 0.04)
@@ -67,8 +67,8 @@ def _darkness(bands: FloatArray, t_px: FloatArray) -> FloatArray:
     beside = min(2 * max(3, m // 16), m)
     weight = (t_px - t_px[0]) / (t_px[m - 1] - t_px[0])
     for i in range(n):
-        left = quantile(ordered(bands[i, :beside]), 0.7)
-        right = quantile(ordered(bands[i, m - beside :]), 0.7)
+        left = quantile(bands[i, :beside].copy(), 0.7)
+        right = quantile(bands[i, m - beside :].copy(), 0.7)
         for j in range(m):
             lit = max(left * (1 - weight[j]) + right * weight[j], 1e-6)
             out[i, j] = 1.0 - bands[i, j] / lit

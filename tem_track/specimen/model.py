@@ -14,7 +14,7 @@ from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
 from tem_track.specimen.finding import darkness_begins, jumps_at_tip, median_beside
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
-from tem_track.specimen.reduction import enlarged, reduced, reduced_match
+from tem_track.specimen.reduction import enlarged, reduced_match
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
@@ -173,9 +173,8 @@ class SpecimenModel:
         if k == 1:
             return shape.outline(self, image, tip, base)
         small_base = None if base is None else reduced_match(base, k)
-        return enlarged(
-            shape.outline(self, reduced(image, k), reduced_match(tip, k), small_base), k
-        )
+        small = Crop(image, 0, 0, blocks=k)
+        return enlarged(shape.outline(self, small, reduced_match(tip, k), small_base), k)
 
     def place(self, source: Image | Crop, tip: Match, base: Match | None) -> Place | None:
         """Return where tip and base are, or None where neither can be seen."""

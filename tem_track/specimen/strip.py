@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import Axis, Box, FloatArray, Image
+from tem_track.specimen.reduction import reduced
 from tem_track.specimen.resampling import resampled
 
 __all__ = ["Crop", "Grid", "Strip", "crop_around", "project_box", "straighten"]
 
 Float32Array = NDArray[np.float32]
 _SQUARE_DEG = 0.02
+_MARGIN_PX = 4.0
 _NEARLY_45 = 0.35
 
 
@@ -74,11 +76,22 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
-    """A part of a picture that remembers where it was cut."""
+    """A part of a picture that remembers where it was cut.
+
+    Attributes
+    ----------
+    image : Image
+    x_px, y_px : int
+        Where its first pixel lies.
+    blocks : int
+        Side of the blocks of pixels that one pixel of a strip stands for: more than 1 for a whole
+        picture that is averaged where a strip needs it and nowhere else.
+    """
 
     image: Image
     x_px: int
     y_px: int
+    blocks: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,6 +157,8 @@ def _half_sizes(box: Box, axis: Axis) -> tuple[float, float]:
 def straighten(source: Image | Crop, grid: Grid) -> Strip:
     """Resample a picture on a grid, cubic where the axis is tilted."""
     crop = source if isinstance(source, Crop) else Crop(source, 0, 0)
+    if crop.blocks > 1:
+        crop = _averaged(crop, grid)
     if crop.image.size == 0:
         return Strip(grid, np.full((grid.n_s, grid.n_t), np.nan, np.float32))
     turns = grid.axis.angle_deg / 90.0
@@ -198,11 +213,31 @@ def _resample(crop: Crop, grid: Grid) -> Float32Array:
     return resampled(source, matrix, (grid.n_s, grid.n_t), math.nan)
 
 
-def _cut(crop: Crop, grid: Grid) -> Crop:
-    """Keep the part of a picture that a grid needs."""
+def _averaged(picture: Crop, grid: Grid) -> Crop:
+    """Average blocks of a whole picture's pixels where a grid needs them."""
+    k = picture.blocks
+    height, width = picture.image.shape[0] // k, picture.image.shape[1] // k
+    (x0, y0), (x1, y1) = _needed(grid)
+    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
+    part = picture.image[y0 * k : max(y0, y1) * k, x0 * k : max(x0, x1) * k]
+    return Crop(reduced(part, k) if part.size else np.empty((0, 0), np.float32), x0, y0)
+
+
+def _needed(grid: Grid) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the first pixel (x, y) that a grid needs and the one behind its last."""
     s = np.array([grid.s_first, grid.s_first + grid.n_s - 1], dtype=np.float64)
     t = np.array([grid.t_first, grid.t_first + grid.n_t - 1], dtype=np.float64)
     corners = grid.to_image(s[:, None], t[None, :]).reshape(-1, 2)
-    corners = corners - np.array([crop.x_px, crop.y_px])
-    part = crop_around(crop.image, [(float(x), float(y)) for x, y in corners], 4.0)
-    return Crop(part.image, part.x_px + crop.x_px, part.y_px + crop.y_px)
+    low, high = corners.min(axis=0) - _MARGIN_PX, corners.max(axis=0) + _MARGIN_PX
+    first = math.floor(low[0]), math.floor(low[1])
+    return first, (math.ceil(high[0]) + 1, math.ceil(high[1]) + 1)
+
+
+def _cut(crop: Crop, grid: Grid) -> Crop:
+    """Keep the part of a picture that a grid needs."""
+    (x0, y0), (x1, y1) = _needed(grid)
+    height, width = crop.image.shape
+    left, top = max(0, x0 - crop.x_px), max(0, y0 - crop.y_px)
+    right, bottom = min(width, x1 - crop.x_px), min(height, y1 - crop.y_px)
+    part = crop.image[top : max(top, bottom), left : max(left, right)]
+    return Crop(np.ascontiguousarray(part), left + crop.x_px, top + crop.y_px)

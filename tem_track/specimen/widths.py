@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tem_track.compiled import compiled
 from tem_track.records import FloatArray
-from tem_track.specimen.few import median, median_where, on_lines, ordered, quantile
+from tem_track.specimen.few import median, median_where, on_lines, quantile
 
 __all__ = ["central", "edges_near", "outer_line", "upper_part", "volume", "weights_at"]
 
@@ -127,7 +127,7 @@ def upper_part(
     upper = seen & (s_px > median(s_px))
     use = upper if upper.any() else seen
     left, right = median_where(edges[:, 0], use), median_where(edges[:, 1], use)
-    wide = quantile(ordered(edges[:, 1][seen] - edges[:, 0][seen]), 0.95)
+    wide = quantile(edges[:, 1][seen] - edges[:, 0][seen], 0.95)
     return left, right, wide / 2
 
 
