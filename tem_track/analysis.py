@@ -12,7 +12,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from tem_track.config import Cantilever, Experiment
 from tem_track.cores import cores, one_thread_a_routine
 from tem_track.errors import ConfigError, TrackingError
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
+from tem_track.sample import Sample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +53,6 @@ __all__ = [
 Measurement = Mapping[str, NDArray[Any]]
 Progress = Callable[[str, int, int], None]
 
-SAMPLE_FRAMES = 100
-SAMPLE_BYTES = 128_000_000
 BLOCK_FRAMES = 64
 _SLID_PX = 10.0
 
@@ -158,15 +157,25 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     ConfigError, MovieError, TrackingError
         As `analyse` does.
     """
-    from tem_track.frames import doubts
-    from tem_track.tracking import require_axis
-
     frame_range = frames_of(movie, experiment)
-    targets = experiment.targets()
     _check_boxes(experiment, movie)
     _check_other_files(experiment, frame_range)
     references = _reference_frames(movie, experiment)
-    sample = _Sample(movie, frame_range, progress)
+    with Sample(movie, frame_range, progress) as sample:
+        return _learnt(movie, experiment, references, sample, frame_range)
+
+
+def _learnt(
+    movie: Movie,
+    experiment: Experiment,
+    references: Mapping[int, Frame],
+    sample: Sample,
+    frame_range: range,
+) -> Plan:
+    from tem_track.frames import doubts
+    from tem_track.tracking import require_axis
+
+    targets = experiment.targets()
     images = {index: frame.image for index, frame in references.items()}
     trackers, without = _begin_trackers(experiment, images, sample, targets)
     reference = references[experiment.frames.reference]
@@ -329,46 +338,6 @@ def _reference_frames(movie: Movie, experiment: Experiment) -> dict[int, Frame]:
                 " draw the boxes in another frame and name it with frames.reference"
             )
     return references
-
-
-class _Sample:
-    """About a hundred frames spread over the movie; small ones are kept, large ones read again."""
-
-    def __init__(self, movie: Movie, frame_range: range, progress: Progress) -> None:
-        count = min(SAMPLE_FRAMES, len(frame_range))
-        spread = np.linspace(frame_range[0], frame_range[-1], count)
-        self._indices = sorted({round(float(i)) for i in spread})
-        self._movie = movie
-        self._progress = progress
-        self._kept: list[Frame] | None = None
-
-    def __iter__(self) -> Iterator[Frame]:
-        if self._kept is not None:
-            return iter(self._kept)
-        return self._read()
-
-    def _read(self) -> Iterator[Frame]:
-        kept: list[Frame] = []
-        total = len(self._indices)
-        for done, frame in enumerate(self._movie.select(self._indices), start=1):
-            if frame.image.nbytes * total <= SAMPLE_BYTES:
-                frame = _own(frame)
-                kept.append(frame)
-            if frame.ok:
-                yield frame
-            self._progress("template", done, total)
-        if len(kept) == total:
-            self._kept = [frame for frame in kept if frame.ok]
-
-
-def _own(frame: Frame) -> Frame:
-    """Return the frame with an image of its own, not a view of the decoder's memory.
-
-    That holds the colours too, and the decoder keeps for ever what it once had lent.
-    """
-    image = frame.image.copy()
-    image.setflags(write=False)
-    return replace(frame, image=image)
 
 
 def _locate(trackers: Mapping[str, tracking.Tracker], frame: Frame) -> dict[str, Match]:
