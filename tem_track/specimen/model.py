@@ -152,12 +152,12 @@ class SpecimenModel:
     fixed: bool = False
     blocks: int = 1
 
-    def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
+    def outline(self, image: Image | Crop, tip: Match, base: Match | None = None) -> Outline:
         """Outline the specimen in one frame.
 
         Parameters
         ----------
-        image : Image
+        image : Image or Crop
             The frame's grey values.
         tip, base : Match
             Where the tip and, if it is tracked, the base are in this frame.
@@ -170,7 +170,7 @@ class SpecimenModel:
         from tem_track.specimen.shapes import SHAPES
 
         shape, k = SHAPES[self.shape](), self.blocks
-        if k == 1:
+        if k == 1 or isinstance(image, Crop):
             return shape.outline(self, image, tip, base)
         small_base = None if base is None else reduced_match(base, k)
         small = Crop(image, 0, 0, blocks=k)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tem_track.errors import ConfigError
-from tem_track.records import Axis, Box, FloatArray, Frame, Image, Match, Outline
+from tem_track.records import Axis, Box, FloatArray, Frame, Match, Outline
 from tem_track.specimen.axis import (
     axis_from_boxes,
     axis_from_midlines,
@@ -107,20 +107,20 @@ def prepare_specimen(
         raise ConfigError(f"specimen.shape: '{shape}' is unknown; there are {', '.join(SHAPES)}")
     guess = axis or axis_from_boxes(box, tip_box, base_box)
     k = blocks_for(box, guess)
-    if k > 1:
-        reference, box = _reduced(reference, k), reduced_box(box, k)
-        sample = (_reduced(item, k) for item in sample)
-    frame, tip, base = reference
-    drawn = _Drawn(frame.image, tip, base, box, shape, mode, polarity)
-    first = _keep(reference, box, tip, guess)
-    kept = [first, *(_keep(item, box, tip, guess) for item in sample if item[0].ok)]
+    box = reduced_box(box, k) if k > 1 else box
+    frame, tip, base = _reduced(reference, k)
+    drawn = _Drawn(Crop(frame.image, 0, 0, k), tip, base, box, shape, mode, polarity)
+    kept = [_keep(_reduced(reference, k), box, tip, guess, k)]
+    kept += [_keep(_reduced(item, k), box, tip, guess, k) for item in sample if item[0].ok]
     return replace(_prepared(drawn, kept, axis, guess), blocks=k)
 
 
 def _reduced(item: Triple, k: int) -> Triple:
+    """Return where tip and base are in the reduced picture."""
+    if k == 1:
+        return item
     frame, tip, base = item
-    small = replace(frame, image=reduced(frame.image, k)) if frame.ok else frame
-    return small, reduced_match(tip, k), None if base is None else reduced_match(base, k)
+    return frame, reduced_match(tip, k), None if base is None else reduced_match(base, k)
 
 
 def _prepared(drawn: _Drawn, kept: list[Sampled], axis: Axis | None, guess: Axis) -> SpecimenModel:
@@ -129,7 +129,7 @@ def _prepared(drawn: _Drawn, kept: list[Sampled], axis: Axis | None, guess: Axis
     if axis.u_angle_deg > _VAGUE_DEG:
         text = f"the loading axis is known to {axis.u_angle_deg:.1f} degrees only; give axis_deg"
         model = replace(model, warnings=(*model.warnings, text))
-    first_seen = model.outline(drawn.image, drawn.tip, drawn.base)
+    first_seen = model.outline(drawn.picture, drawn.tip, drawn.base)
     slender = not first_seen.length_px < _SLENDER * first_seen.diameter_max_px
     model = replace(model, slender=slender)
     return replace(model, neck_ratio=_neck_ratio(first_seen)) if drawn.mode == "tension" else model
@@ -145,7 +145,7 @@ def _neck_ratio(seen: Outline) -> float:
 class _Drawn:
     """What is known of the reference frame."""
 
-    image: Image
+    picture: Crop
     tip: Match
     base: Match | None
     box: Box
@@ -188,7 +188,7 @@ def _midline_slopes(model: SpecimenModel, kept: list[Sampled]) -> FloatArray:
     return np.asarray(slopes)
 
 
-def _keep(item: Triple, box: Box, reference_tip: Match, axis: Axis) -> Sampled:
+def _keep(item: Triple, box: Box, reference_tip: Match, axis: Axis, k: int) -> Sampled:
     frame, tip, base = item
     dx, dy = (0.0, 0.0)
     if not (tip.lost or reference_tip.lost):
@@ -198,7 +198,7 @@ def _keep(item: Triple, box: Box, reference_tip: Match, axis: Axis) -> Sampled:
     margin = 60.0
     away = 0.6 * max(w, h)
     corners += [(px - away * axis.along[0], py - away * axis.along[1]) for px, py in corners[:4]]
-    return Sampled(crop_around(frame.image, corners, margin), tip, base)
+    return Sampled(crop_around(frame.image, corners, margin, k), tip, base)
 
 
 def _blank(drawn: _Drawn, axis: Axis) -> SpecimenModel:
@@ -209,7 +209,8 @@ def _blank(drawn: _Drawn, axis: Axis) -> SpecimenModel:
     base_point = None if base is None or base.lost else (base.x_px, base.y_px)
     invert = None
     if drawn.polarity == "bright":
-        low, high = np.percentile(drawn.image, [1, 99.5])
+        whole = reduced(drawn.picture.image, drawn.picture.blocks)
+        low, high = np.percentile(whole, [1, 99.5])
         invert = float(2.2 * high - low)
     table = tabulate(Profile(), 3.0, max((t_high - t_low) / 2, 8.0))
     away = 0.5 * (s_high - s_low)

@@ -110,15 +110,28 @@ class Strip:
         return _span(t_low, t_high, self.grid.t_first, self.grid.n_t)
 
 
-def crop_around(image: Image, points_px: Iterable[tuple[float, float]], margin_px: float) -> Crop:
-    """Cut the rectangle around some points, with a margin, as far as the picture goes."""
+def crop_around(
+    image: Image, points_px: Iterable[tuple[float, float]], margin_px: float, blocks: int = 1
+) -> Crop:
+    """Cut the rectangle around some points, with a margin, as far as the picture goes.
+
+    The points may be given in a picture of which blocks of pixels are averaged; so is the crop.
+    """
     points = np.asarray(list(points_px))
-    low = np.floor(points.min(axis=0) - margin_px).astype(int)
-    high = np.ceil(points.max(axis=0) + margin_px).astype(int) + 1
-    height, width = image.shape
-    x0, y0 = max(0, int(low[0])), max(0, int(low[1]))
-    x1, y1 = min(width, int(high[0])), min(height, int(high[1]))
-    return Crop(np.ascontiguousarray(image[y0 : max(y0, y1), x0 : max(x0, x1)]), x0, y0)
+    x0, y0 = (int(v) for v in np.floor(points.min(axis=0) - margin_px))
+    x1, y1 = (int(v) + 1 for v in np.ceil(points.max(axis=0) + margin_px))
+    return _part(image, (x0, y0), (x1, y1), blocks)
+
+
+def _part(image: Image, first: tuple[int, int], last: tuple[int, int], blocks: int) -> Crop:
+    """Return the pixels from `first` (x, y) to before `last` as far as they are there."""
+    k = blocks
+    height, width = image.shape[0] // k, image.shape[1] // k
+    x0, y0 = max(first[0], 0), max(first[1], 0)
+    x1, y1 = max(min(last[0], width), x0), max(min(last[1], height), y0)
+    part = image[y0 * k : y1 * k, x0 * k : x1 * k]
+    averaged = reduced(part, k) if k > 1 and part.size else np.ascontiguousarray(part)
+    return Crop(averaged, x0, y0)
 
 
 def project_box(box: Box, axis: Axis, origin_px: tuple[float, float]) -> FloatArray:
@@ -158,7 +171,7 @@ def straighten(source: Image | Crop, grid: Grid) -> Strip:
     """Resample a picture on a grid, cubic where the axis is tilted."""
     crop = source if isinstance(source, Crop) else Crop(source, 0, 0)
     if crop.blocks > 1:
-        crop = _averaged(crop, grid)
+        crop = _part(crop.image, *_needed(grid), crop.blocks)
     if crop.image.size == 0:
         return Strip(grid, np.full((grid.n_s, grid.n_t), np.nan, np.float32))
     turns = grid.axis.angle_deg / 90.0
@@ -213,16 +226,6 @@ def _resample(crop: Crop, grid: Grid) -> Float32Array:
     return resampled(source, matrix, (grid.n_s, grid.n_t), math.nan)
 
 
-def _averaged(picture: Crop, grid: Grid) -> Crop:
-    """Average blocks of a whole picture's pixels where a grid needs them."""
-    k = picture.blocks
-    height, width = picture.image.shape[0] // k, picture.image.shape[1] // k
-    (x0, y0), (x1, y1) = _needed(grid)
-    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-    part = picture.image[y0 * k : max(y0, y1) * k, x0 * k : max(x0, x1) * k]
-    return Crop(reduced(part, k) if part.size else np.empty((0, 0), np.float32), x0, y0)
-
-
 def _needed(grid: Grid) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the first pixel (x, y) that a grid needs and the one behind its last."""
     s = np.array([grid.s_first, grid.s_first + grid.n_s - 1], dtype=np.float64)
@@ -236,8 +239,6 @@ def _needed(grid: Grid) -> tuple[tuple[int, int], tuple[int, int]]:
 def _cut(crop: Crop, grid: Grid) -> Crop:
     """Keep the part of a picture that a grid needs."""
     (x0, y0), (x1, y1) = _needed(grid)
-    height, width = crop.image.shape
-    left, top = max(0, x0 - crop.x_px), max(0, y0 - crop.y_px)
-    right, bottom = min(width, x1 - crop.x_px), min(height, y1 - crop.y_px)
-    part = crop.image[top : max(top, bottom), left : max(left, right)]
-    return Crop(np.ascontiguousarray(part), left + crop.x_px, top + crop.y_px)
+    dx, dy = crop.x_px, crop.y_px
+    part = _part(crop.image, (x0 - dx, y0 - dy), (x1 - dx, y1 - dy), 1)
+    return Crop(part.image, part.x_px + dx, part.y_px + dy)
