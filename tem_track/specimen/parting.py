@@ -58,7 +58,7 @@ def parted(
     least = max(least, 0.02)
     expected = np.empty(n)
     for i in range(n):
-        wide = max(width[i], 0.0)
+        wide = width[i] if width[i] > 0.0 else 0.0  # and where no edges were found
         share = min(wide / _WINDOW_PX, 1.0)
         expected[i] = (1.0 - math.exp(-_MEAN_CHORD * mu_per_px * wide)) * share
     for i in range(n):  # a thin neck is hardly darker than the noise of one band
