@@ -388,7 +388,7 @@ def _not_along_its_edge(
     return again
 
 
-Place = tuple[Frame, Match, Match | None]
+Place = tuple[Frame, Match, Match | None, Match | None]
 """A frame, where the tip is, and what the specimen stands on."""
 
 
@@ -422,7 +422,7 @@ class _Walk:
 
     def _place(self, frame: Frame, found: Mapping[str, Match]) -> Place:
         known = _levelled(self.trackers, frame, found, self._level)
-        return frame, known.get("tip", Match.none()), _stand(known)
+        return frame, known.get("tip", Match.none()), _stand(known), known.get("bar")
 
     def looking_further(
         self, images: Mapping[int, Image], targets: Sequence[Target]
@@ -467,7 +467,7 @@ def _prepare_specimen(
     }
     begin, box = walk.place(reference), experiment.specimen.box
     if experiment.mode == "growth":
-        return prepare_growth(begin, places, box, **boxes)
+        return prepare_growth(begin[:3], (place[:3] for place in places), box, **boxes)
     shape, mode = experiment.specimen.shape, experiment.mode
     return prepare_specimen(begin, places, box, shape=shape, mode=mode, **boxes)
 
@@ -541,7 +541,12 @@ def _outline(frame: Frame, plan: Plan, matches: Mapping[str, Match]) -> Outline 
     if plan.specimen is None:
         return None
     base = _stand(matches) if plan.experiment.mode == "growth" else matches.get("base")
-    return plan.specimen.outline(frame.image, matches.get("tip", Match.none()), base)
+    from tem_track.specimen import GrowthModel
+
+    tip = matches.get("tip", Match.none())
+    if isinstance(plan.specimen, GrowthModel):
+        return plan.specimen.outline(frame.image, tip, base)
+    return plan.specimen.outline(frame.image, tip, base, matches.get("bar"))
 
 
 def _stand(matches: Mapping[str, Match]) -> Match | None:

@@ -79,14 +79,19 @@ class Body:
     is_long: ClassVar[bool] = True
 
     def outline(
-        self, model: SpecimenModel, image: Image | Crop, tip: Match, base: Match | None
+        self,
+        model: SpecimenModel,
+        image: Image | Crop,
+        tip: Match,
+        base: Match | None,
+        bar: Match | None = None,
     ) -> Outline:
         """Outline one frame."""
         empty = Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
         hidden = tip.lost and not model.fixed
         if hidden and (base is None or base.lost):
             return empty
-        place = model.place(image, tip, base)
+        place = model.place(image, tip, base, bar)
         if place is None or not place.tip_face_px - place.base_face_px > 8:
             return empty
         strip = model.strip(image, place)
@@ -104,6 +109,7 @@ class Body:
             3 if model.mode == "tension" else 7,
             model.foot_t_px(place),
             beside_tip=model.mode == "compression",
+            behind=model.behind(place),
         )
         if edges.good.size == 0 or edges.good.mean() < 0.15:
             return empty
@@ -234,14 +240,16 @@ class Body:
         if good.mean() < _LEAST_GOOD:
             return None
         t = edges.t_px[inside]
-        width = self.smooth_width(t[:, 1] - t[:, 0], good, softest)
-        middle = smooth_curve(t.mean(axis=1), good)
+        width = self.smooth_width(t[:, 1] - t[:, 0], good, softest, edges.caution)
+        middle = smooth_curve(t.mean(axis=1), good, caution=edges.caution)
         raw = np.where(good, t[:, 1] - t[:, 0], np.nan)
         return Sides(edges.s_px[inside], width, middle, good, raw)
 
-    def smooth_width(self, width_px: FloatArray, good: Mask, softest: float) -> Curve:
+    def smooth_width(
+        self, width_px: FloatArray, good: Mask, softest: float, caution: float
+    ) -> Curve:
         """Smooth the width along the axis."""
-        return smooth_curve(width_px, good, softest)
+        return smooth_curve(width_px, good, softest, caution)
 
     def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:
         """Return diameters, bow and volume with their uncertainties."""

@@ -8,17 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from tem_track.records import FloatArray
+from tem_track.specimen.film import Behind
 from tem_track.specimen.filters import OUTSIDE_PX, SLOPE_PX, Bank
 from tem_track.specimen.finding import crossings, steadied
-from tem_track.specimen.fitting import fit_bands
+from tem_track.specimen.fitting import N_RESULTS, fit_bands
 from tem_track.specimen.judging import believed, believed_at_first, carried_on, level_sides
-from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
+from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable, Profile
 from tem_track.specimen.smooth import Mask, cornered, smooth_curve
+from tem_track.specimen.smoothing import CAUTION
 
 __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
 _LEAST_SMOOTH = 6
-_STEEP, _STEEP_HOLLOW = 0.25, 0.15  # share of the radius to both sides of a ball's equator
+_CAUTION_ALONE = 1.2
+_STEEP, _STEEP_BALL, _STEEP_HOLLOW = 0.25, 0.3, 0.2  # a steeper side's section tells no layer
+_BALL, _MOST_CHANGE_PX = 0.5, 4.0
+_UNEVEN = 2.0  # how much thicker a layer may be, as a share, where a squeezed ball's slope is 1
 _FACETED = 0.25  # a stout crystal has a silhouette with corners
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
 _NARROW_PX = 20.0  # a thinner body's darkness follows its width: not linear in its edges
@@ -42,6 +47,8 @@ class Edges:
     good : array of bool, shape (n, 2)
     shell_px, u_shell_px : float
         Thickness of the surface layer that all bands agree on; NaN where the model has none.
+    alone : float
+        Share of the bands that are free of the film behind them.
     """
 
     s_px: FloatArray
@@ -52,6 +59,12 @@ class Edges:
     good: Mask
     shell_px: float = math.nan
     u_shell_px: float = math.nan
+    alone: float = 0.0
+
+    @property
+    def caution(self) -> float:
+        """By how much what neighbouring bands share widens a variance: mostly the film."""
+        return CAUTION + self.alone * (_CAUTION_ALONE - CAUTION)
 
 
 def coarse_edges(bands: FloatArray, t_px: FloatArray, middle_px: float) -> FloatArray:
@@ -91,6 +104,7 @@ def fit_edges(
     table: EdgeTable,
     *,
     free_end: bool = False,
+    behind: Behind | None = None,
 ) -> Edges:
     """Fit the profile's model to both edges of every band at once.
 
@@ -109,6 +123,8 @@ def fit_edges(
     table : EdgeTable
     free_end : bool
         Whether the last bands may lie in a gap before the tip.
+    behind : Behind or None
+        A film behind the specimen, by which bands are divided where it is known.
 
     Returns
     -------
@@ -116,6 +132,10 @@ def fit_edges(
     """
     start = _from_half_level(start, table)
     bands = np.ascontiguousarray(bands, dtype=np.float64)
+    alone = np.zeros(len(bands), dtype=bool)
+    if behind is not None:
+        alone = behind.known(s_px, start)
+        bands[alone] = behind.divided(bands[alone], s_px[alone], t_first)
     found = _fit(bands, t_first, start, table, table.rough_bank, moving=True)
     whole: Mask = np.asarray(believed_at_first(found, start).all(axis=1))
     smooth = found[..., 0]
@@ -124,7 +144,7 @@ def fit_edges(
         if table.profile.facet > _FACETED and table.profile.equator_px > 0:
             curves = [cornered(smooth[:, k], whole, curves[k]) for k in (0, 1)]
         smooth = carried_on(curves[0].value, curves[1].value, found, whole, free_end)
-        found = _fit(bands, t_first, smooth, table, table.bank, moving=False)
+        found = _fit_linear(bands, t_first, smooth, table, alone)
         is_narrow = smooth[:, 1] - smooth[:, 0] < _NARROW_PX
         if is_narrow.any():
             found[is_narrow] = _fit(
@@ -141,9 +161,23 @@ def fit_edges(
         good = believed_at_first(found, start)
     layer = (math.nan, math.nan)
     if table.by_shell is not None:
-        layer = _layer(table, found, _cut_straight(smooth, good, s_px, table))
+        layer = _layer(table, found, good, smooth, s_px)
     edge, u, background, contrast, *_ = np.moveaxis(found, 2, 0)
-    return Edges(s_px, edge, u, background, contrast, good, *layer)
+    return Edges(s_px, edge, u, background, contrast, good, *layer, float(alone.mean()))
+
+
+def _fit_linear(
+    bands: FloatArray, t_first: float, smooth: FloatArray, table: EdgeTable, alone: Mask
+) -> FloatArray:
+    """Fit about the smooth sides, with the filters that suit each band's noise."""
+    if not alone.any():
+        return _fit(bands, t_first, smooth, table, table.bank, moving=False)
+    if alone.all():
+        return _fit(bands, t_first, smooth, table, table.bank_alone, moving=False)
+    found = np.empty((len(bands), 2, N_RESULTS))
+    for use, bank in ((alone, table.bank_alone), (~alone, table.bank)):
+        found[use] = _fit(bands[use], t_first, smooth[use], table, bank, moving=False)
+    return found
 
 
 def _by_absorption(
@@ -206,24 +240,68 @@ def _fit(
     return found
 
 
-def _cut_straight(edge: FloatArray, good: Mask, s_px: FloatArray, table: EdgeTable) -> Mask:
-    """Leave out where a steep side makes a section cut the layer askew, as off a ball's equator."""
-    if len(s_px) < _LEAST_SMOOTH:
-        return good
-    steepest = _STEEP_HOLLOW if table.profile.model == "hollow" else _STEEP
-    near = good & level_sides(edge, s_px, steepest)[:, None]
-    return near if near.sum() >= 8 else good
-
-
-def _layer(table: EdgeTable, found: FloatArray, good: Mask) -> tuple[float, float]:
+def _layer(
+    table: EdgeTable, found: FloatArray, good: Mask, edge: FloatArray, s_px: FloatArray
+) -> tuple[float, float]:
     """Return the surface layer's thickness and its uncertainty, from all good edges together."""
+    profile = table.profile
+    is_ball = profile.ball >= _BALL
+    steepest = _STEEP_HOLLOW if profile.model == "hollow" else _STEEP_BALL if is_ball else _STEEP
+    if len(s_px) >= _LEAST_SMOOTH:
+        near = good & level_sides(edge, s_px, steepest)[:, None]
+        good = near if near.sum() >= 8 else good
     if good.sum() < 8:
         return math.nan, math.nan
-    change, weight = found[good, 6], found[good, 7] ** -2
-    weight = weight / weight.sum()
-    mean = float(weight @ change)
-    spread = float(np.sqrt((weight**2) @ (change - mean) ** 2))
-    return table.profile.shell_px + float(np.clip(mean, -4, 4)), 1.5 * spread
+    wall = profile.shell_px + np.clip(found[..., 6], -_MOST_CHANGE_PX, _MOST_CHANGE_PX)
+    aside = np.zeros(good.shape)
+    if is_ball and len(s_px) >= _LEAST_SMOOTH:
+        radius = np.maximum(edge[:, 1] - edge[:, 0], 1.0)[:, None] / 2
+        slope = np.gradient(radius[:, 0], s_px)[:, None]
+        wall = _across(profile, wall, radius, slope)
+        aside += slope**2
+    return _at_equator(wall[good], found[good, 7], aside[good], _UNEVEN * profile.shell_px)
+
+
+def _at_equator(
+    wall: FloatArray, u: FloatArray, aside: FloatArray, u_uneven: float
+) -> tuple[float, float]:
+    """Return the mean of a layer that may be uneven: thicker or thinner towards the poles."""
+    design = np.column_stack([np.ones(len(wall)), aside])
+    weighted = design / u[:, None] ** 2
+    information = weighted.T @ design
+    information[1, 1] += u_uneven**-2
+    inverse = np.linalg.inv(information)
+    found = inverse @ (weighted.T @ wall)
+    rest = wall - design @ found
+    kernel = (inverse @ weighted.T)[0]
+    spread = float(np.sqrt(kernel**2 @ rest**2))
+    return float(found[0]), 1.5 * spread
+
+
+def _across(
+    profile: Profile, wall: FloatArray, radius: FloatArray, slope: FloatArray
+) -> FloatArray:
+    """Return a ball's layer at right angles to its surface, which sections cut askew.
+
+    The table takes a ball as it was before it was squeezed. Now its surface agrees at each height
+    with a ball about the axis of radius ``r sqrt(1 + r'^2)``, within which the core's surface,
+    found at some depth along the section, lies by the layer's thickness.
+    """
+    ball, found = profile.ball, wall
+    whole = np.maximum(profile.equator_px, radius)
+    wide = radius * np.sqrt(1.0 + slope**2)
+    along = (1.0 - ball) * wall + ball * (radius - _core(radius, whole, wall))
+    for _ in range(3):
+        core = _core(radius, wide, found)
+        rest = along - (1.0 - ball) * found - ball * (radius - core)
+        found = found + rest / (1.0 - ball + ball * (wide - found) / core)
+        found = np.clip(found, 0.0, 0.95 * radius)
+    return found
+
+
+def _core(radius: FloatArray, whole: FloatArray, wall: FloatArray) -> FloatArray:
+    """Return the core's radius where the outer one is `radius`, in a ball of radius `whole`."""
+    return np.asarray(np.sqrt(np.maximum(radius**2 - wall * (2.0 * whole - wall), 1.0)))
 
 
 def _from_half_level(start: FloatArray, table: EdgeTable) -> FloatArray:

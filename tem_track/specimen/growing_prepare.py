@@ -286,7 +286,7 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     whole = _tall([pair for pair in found if _alone(pair[1].patches)] or found)
     learnt = learn_profile(
         _loaded_model(model, whole),
-        [(k.crop, k.tip, k.base) for k, _ in whole],
+        [(k.crop, k.tip, k.base, None) for k, _ in whole],
         _KINDS,
         _U_FACET,
         _CAUTION,

@@ -9,23 +9,35 @@ import numpy as np
 from tem_track.records import FloatArray, Match
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.ensemble import choose_profile, gather
-from tem_track.specimen.model import SpecimenModel, average_bands, fill_outside
+from tem_track.specimen.film import Behind, Uncovered, clear_pixels, learn_film
+from tem_track.specimen.model import (
+    BAND_PX,
+    SpecimenModel,
+    average_bands,
+    fill_outside,
+    measure_edges,
+)
 from tem_track.specimen.noise import Noise, measure_noise
 from tem_track.specimen.profile import EdgeModel, tabulate
 from tem_track.specimen.smooth import Mask, cornered, smooth_curve
 from tem_track.specimen.strip import Crop
 
-__all__ = ["learn_profile"]
+__all__ = ["learn_profile", "with_film"]
 
 _CLEAR_PX = 10.0
 _GAP_PX = 30.0
 _MOST_FRAMES = 40
 _HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
 _BESIDE_PX = 6.0
+_LESS = 0.8  # what must be left of a film for it to be taken out
 _SOFT = 10.0  # a ball's sides curve more than a rod's, and a crystal's have corners
 _SOFT_NECK = 0.1
 _OFFSETS_PX = np.arange(-14, 65)
 _STEEPEST, _STEEPEST_HOLLOW = 0.35, 0.15  # px a px: a steeper side is not seen at right angles
+
+
+Kept = tuple[Crop, Match, Match | None, Match | None]
+"""A piece of a frame, with tip, base and bar."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,12 +52,12 @@ class _Bands:
 
 def learn_profile(
     model: SpecimenModel,
-    kept: list[tuple[Crop, Match, Match | None]],
+    kept: list[Kept],
     kinds: tuple[EdgeModel, ...],
     u_facet: float,
     caution: float = 3.0,
 ) -> SpecimenModel:
-    """Choose and fit the profile model on the sampled frames."""
+    """Choose and fit the profile model on the sampled frames, free of the film where known."""
     from tem_track.specimen.shapes import SHAPES
 
     step = max(1, len(kept) // _MOST_FRAMES)
@@ -55,13 +67,13 @@ def learn_profile(
     widths = np.concatenate([b.start[:, 1] - b.start[:, 0] for b in banded])
     low, high = float(np.percentile(widths, 1)) / 3, 0.75 * float(np.percentile(widths, 99))
     first = replace(model.table.profile, mu_per_px=_first_mu(banded))
-    profile, fits, noise = first, None, Noise()
+    profile, fits, noise = first, None, model.table.noise
     for turn in range(3):
         table = tabulate(profile, low, high, noise)
         aligned = _collect(banded, replace(model, table=table))
         if aligned is None:
             break
-        noise = _noise(banded, aligned)
+        noise = _noise(banded, aligned) if model.film is None else noise
         ensemble = gather(*aligned, _HOLLOW_CLASSES if profile.model == "hollow" else 3)
         largest = 0.0 if SHAPES[model.shape].is_long else ensemble.largest_px
         start = replace(first, mu_per_px=profile.mu_per_px, equator_px=largest)
@@ -71,11 +83,55 @@ def learn_profile(
         )
         if turn == 1 and not SHAPES[model.shape].is_long:  # corners mislead the first look
             fits = None
-    return replace(model, table=tabulate(profile, min(low, 2.0), high, noise))
+    table = tabulate(profile, min(low, 2.0), high, noise)
+    return replace(model, table=replace(table, noise_alone=model.table.noise_alone))
 
 
-def _band(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) -> _Bands | None:
-    place = model.place(crop, tip, base)
+def with_film(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
+    """Learn a film that stands still behind the moving specimen, and what noise is left of it."""
+    frames, beside = [], []
+    for crop, tip, base, bar in kept:
+        place = model.place(crop, tip, base, bar)
+        if place is None or place.bar_px is None or not place.tip_face_px > place.base_face_px + 24:
+            continue
+        strip = model.strip(crop, place)
+        faces = place.base_face_px, place.tip_face_px
+        middle = sum(model.box_t_px) / 2 + place.shift_t_px
+        edges, bands = measure_edges(strip, *faces, middle, model.table, beside_tip=True)
+        good: Mask = np.asarray(edges.good.all(axis=1))
+        if good.sum() < 6:
+            continue
+        clear = clear_pixels(strip, edges.s_px[good], edges.t_px[good], faces)
+        frames.append(Uncovered(strip, place.bar_px, clear))
+        beside.append((bands, edges, float(strip.grid.t_first)))
+    film = learn_film(frames, BAND_PX)
+    if film is None:
+        return model
+    outside = []
+    for frame, (bands, edges, first) in zip(frames, beside, strict=True):
+        behind = Behind(film, frame.at_px)
+        known = behind.known(edges.s_px, edges.t_px)
+        if not known.any():
+            continue
+        left = behind.divided(bands[known], edges.s_px[known], first)
+        t = first + np.arange(left.shape[1])
+        widest = edges.t_px[known]
+        sides = t < widest[:, 0].min() - _BESIDE_PX, t > widest[:, 1].max() + _BESIDE_PX
+        outside += [left[:, side] for side in sides]
+    nothing = np.zeros(0)
+    rest = measure_noise(outside, np.zeros((0, 0)), nothing, nothing)
+    noise = model.table.noise
+    left = max(rest.film, film.left)  # a frame of the sample has part in what is divided out of it
+    if not left < _LESS * noise.film:
+        return model
+    alone = replace(noise, film=left, film_px=min(rest.film_px, noise.film_px))
+    return replace(model, film=film, table=replace(model.table, noise_alone=alone))
+
+
+def _band(
+    model: SpecimenModel, crop: Crop, tip: Match, base: Match | None, bar: Match | None
+) -> _Bands | None:
+    place = model.place(crop, tip, base, bar)
     if place is None:
         return None
     strip = model.strip(crop, place)
@@ -91,7 +147,12 @@ def _band(model: SpecimenModel, crop: Crop, tip: Match, base: Match | None) -> _
     seen[np.flatnonzero(seen)[-2:]] = False
     if seen.sum() < 6:
         return None
-    return _Bands(bands[seen], s[seen], strip.grid.t_px, steady(start[seen]))
+    bands, s, start = bands[seen], s[seen], steady(start[seen])
+    behind = model.behind(place)
+    if behind is not None:
+        alone = behind.known(s, start)
+        bands[alone] = behind.divided(bands[alone], s[alone], float(strip.grid.t_first))
+    return _Bands(bands, s, strip.grid.t_px, start)
 
 
 def _first_mu(banded: list[_Bands]) -> float:

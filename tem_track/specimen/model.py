@@ -12,6 +12,7 @@ from tem_track.records import Axis, FloatArray, Image, Match, Outline
 from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
+from tem_track.specimen.film import Behind, Film
 from tem_track.specimen.finding import darkness_begins, jumps_at_tip, median_beside
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.reduction import enlarged, reduced_match
@@ -46,6 +47,8 @@ class Place:
         The tip's face.
     shift_t_px : float
         How far the specimen's foot has moved across the axis against the reference.
+    bar_px : (float, float) or None
+        Where what stands still is, along and across.
     """
 
     anchor_px: tuple[float, float]
@@ -54,6 +57,7 @@ class Place:
     tip_face_px: float
     u_tip_face_px: float
     shift_t_px: float = 0.0
+    bar_px: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +155,15 @@ class SpecimenModel:
     u_tip_face_px: float = 0.0
     fixed: bool = False
     blocks: int = 1
+    film: Film | None = None
 
-    def outline(self, image: Image | Crop, tip: Match, base: Match | None = None) -> Outline:
+    def outline(
+        self,
+        image: Image | Crop,
+        tip: Match,
+        base: Match | None = None,
+        bar: Match | None = None,
+    ) -> Outline:
         """Outline the specimen in one frame.
 
         Parameters
@@ -161,6 +172,8 @@ class SpecimenModel:
             The frame's grey values.
         tip, base : Match
             Where the tip and, if it is tracked, the base are in this frame.
+        bar : Match or None
+            Where what stands still is, with which a film behind the specimen does.
 
         Returns
         -------
@@ -171,12 +184,14 @@ class SpecimenModel:
 
         shape, k = SHAPES[self.shape](), self.blocks
         if k == 1 or isinstance(image, Crop):
-            return shape.outline(self, image, tip, base)
-        small_base = None if base is None else reduced_match(base, k)
+            return shape.outline(self, image, tip, base, bar)
+        others = [None if each is None else reduced_match(each, k) for each in (base, bar)]
         small = Crop(image, 0, 0, blocks=k)
-        return enlarged(shape.outline(self, small, reduced_match(tip, k), small_base), k)
+        return enlarged(shape.outline(self, small, reduced_match(tip, k), *others), k)
 
-    def place(self, source: Image | Crop, tip: Match, base: Match | None) -> Place | None:
+    def place(
+        self, source: Image | Crop, tip: Match, base: Match | None, bar: Match | None = None
+    ) -> Place | None:
         """Return where tip and base are, or None where neither can be seen."""
         point, u_tip = self._tip_point(tip, base)
         anchor = (float(round(point[0])), float(round(point[1])))
@@ -194,7 +209,16 @@ class SpecimenModel:
         else:
             base_s, u_base, shift = self._base_reference()[0] + tip_s, math.nan, tip_t
         tip_face = tip_s + self.tip_face_px
-        return Place(anchor, base_s + self.base_face_px, u_base, tip_face, u_tip, shift)
+        still = None
+        if bar is not None and not bar.lost:
+            still = _relative(self.axis, anchor, (bar.x_px, bar.y_px))
+        return Place(anchor, base_s + self.base_face_px, u_base, tip_face, u_tip, shift, still)
+
+    def behind(self, place: Place) -> Behind | None:
+        """Return the film behind the specimen in a frame, None where none is known."""
+        if self.film is None or place.bar_px is None:
+            return None
+        return Behind(self.film, place.bar_px)
 
     def grey(self, source: Image | Crop, grid: Grid) -> Strip:
         """Return a strip in which objects are dark, whatever the polarity."""
@@ -304,12 +328,13 @@ def measure_edges(
     foot_t_px: tuple[float, float] = (-math.inf, math.inf),
     *,
     beside_tip: bool = False,
+    behind: Behind | None = None,
 ) -> tuple[Edges, FloatArray]:
     """Find and fit the edges of every band between two positions; return the bands too.
 
     Near the base they lie within `foot_t_px`: what stands on the base beside is another body. With
     `beside_tip`, bands near the tip whose edges jump outwards show an asperity of the tip; they are
-    not used.
+    not used. The bands returned hold the film that is `behind`.
     """
     bands, s = average_bands(strip, s_low, s_high)
     if len(bands) < 4:
@@ -326,7 +351,7 @@ def measure_edges(
     start = steady(found, calm)
     start[hidden] = np.nan
     first = float(strip.grid.t_first)
-    edges = fit_edges(bands, s, first, start, table, free_end=beside_tip)
+    edges = fit_edges(bands, s, first, start, table, free_end=beside_tip, behind=behind)
     if hidden.any():
         edges = replace(edges, good=edges.good & ~hidden[:, None])
     return edges, bands

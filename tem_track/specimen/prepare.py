@@ -20,7 +20,7 @@ from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.ends import learn_end
 from tem_track.specimen.faces import Step, find_step, half_level, measure_blur
-from tem_track.specimen.learn import learn_profile
+from tem_track.specimen.learn import learn_profile, with_film
 from tem_track.specimen.model import (
     FRONT_PX,
     MARGIN_T_PX,
@@ -40,6 +40,7 @@ from tem_track.specimen.strip import Crop, Strip, crop_around, project_box
 __all__ = ["prepare_specimen"]
 
 Triple = tuple[Frame, Match, Match | None]
+Seen = Triple | tuple[Frame, Match, Match | None, Match | None]
 _END_PX = 6.0
 _FOOT_PX = 8.0
 _FOOT_REACH_PX = 2.5
@@ -60,11 +61,12 @@ class Sampled:
     crop: Crop
     tip: Match
     base: Match | None
+    bar: Match | None = None
 
 
 def prepare_specimen(
-    reference: Triple,
-    sample: Iterable[Triple],
+    reference: Seen,
+    sample: Iterable[Seen],
     box: Box,
     *,
     shape: str,
@@ -78,8 +80,9 @@ def prepare_specimen(
 
     Parameters
     ----------
-    reference : (Frame, Match, Match or None)
-        The frame in which the boxes are drawn, with tip and base as they were found in it.
+    reference : (Frame, Match, Match or None) or (Frame, Match, Match or None, Match or None)
+        The frame in which the boxes are drawn, with tip, base and, if it is given, the bar as they
+        were found in it.
     sample : iterable of the same
         Frames spread over the movie; only the specimen's surroundings are kept.
     box : Box
@@ -108,19 +111,20 @@ def prepare_specimen(
     guess = axis or axis_from_boxes(box, tip_box, base_box)
     k = blocks_for(box, guess)
     box = reduced_box(box, k) if k > 1 else box
-    frame, tip, base = _reduced(reference, k)
+    frame, tip, base, *_ = _reduced(reference, k)
     drawn = _Drawn(Crop(frame.image, 0, 0, k), tip, base, box, shape, mode, polarity)
     kept = [_keep(_reduced(reference, k), box, tip, guess, k)]
     kept += [_keep(_reduced(item, k), box, tip, guess, k) for item in sample if item[0].ok]
     return replace(_prepared(drawn, kept, axis, guess), blocks=k)
 
 
-def _reduced(item: Triple, k: int) -> Triple:
-    """Return where tip and base are in the reduced picture."""
+def _reduced(item: Seen, k: int) -> Seen:
+    """Return where tip, base and bar are in the reduced picture."""
     if k == 1:
         return item
-    frame, tip, base = item
-    return frame, reduced_match(tip, k), None if base is None else reduced_match(base, k)
+    frame, tip, *others = item
+    base, bar = (None if m is None else reduced_match(m, k) for m in (*others, None)[:2])
+    return frame, reduced_match(tip, k), base, bar
 
 
 def _prepared(drawn: _Drawn, kept: list[Sampled], axis: Axis | None, guess: Axis) -> SpecimenModel:
@@ -188,8 +192,8 @@ def _midline_slopes(model: SpecimenModel, kept: list[Sampled]) -> FloatArray:
     return np.asarray(slopes)
 
 
-def _keep(item: Triple, box: Box, reference_tip: Match, axis: Axis, k: int) -> Sampled:
-    frame, tip, base = item
+def _keep(item: Seen, box: Box, reference_tip: Match, axis: Axis, k: int) -> Sampled:
+    frame, tip, base, *others = item
     dx, dy = (0.0, 0.0)
     if not (tip.lost or reference_tip.lost):
         dx, dy = tip.x_px - reference_tip.x_px, tip.y_px - reference_tip.y_px
@@ -198,7 +202,7 @@ def _keep(item: Triple, box: Box, reference_tip: Match, axis: Axis, k: int) -> S
     margin = 60.0
     away = 0.6 * max(w, h)
     corners += [(px - away * axis.along[0], py - away * axis.along[1]) for px, py in corners[:4]]
-    return Sampled(crop_around(frame.image, corners, margin, k), tip, base)
+    return Sampled(crop_around(frame.image, corners, margin, k), tip, base, *others)
 
 
 def _blank(drawn: _Drawn, axis: Axis) -> SpecimenModel:
@@ -252,7 +256,11 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     profile = replace(model.table.profile, blur_px=blur)
     model = replace(model, table=tabulate(profile, 2.0, 0.9 * width))
     triples = [(k.crop, k.tip, k.base) for k in kept]
-    model = learn_profile(model, triples, shape.profiles, shape.u_facet)
+    seen = [(k.crop, k.tip, k.base, k.bar) for k in kept]
+    model = learn_profile(model, seen, shape.profiles, shape.u_facet)
+    model = with_film(model, seen)
+    if model.film is not None:
+        model = learn_profile(model, seen, shape.profiles, shape.u_facet)
     if shape.may_be_round:
         model = _learn_base_face(model, kept, width, middle)
     return learn_end(model, triples)

@@ -67,6 +67,13 @@ class Profile:
     equator_px: float = 0.0
     u_edge_px: float = 0.0
 
+    @property
+    def ball(self) -> float:
+        """Share of a ball in how the layer lies under the surface; the rest is even across."""
+        if self.equator_px <= 0:
+            return 0.0
+        return 1.0 if self.model == "hollow" else max(1.0 - 2.0 * self.facet, 0.0)
+
 
 def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray:
     """Return the missing part of the background's brightness at a depth behind the edge.
@@ -107,8 +114,7 @@ def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray
         return profile.mu_per_px * (outer - core)
     inner = radius - profile.shell_px
     if profile.equator_px > 0:
-        ball = max(1.0 - 2.0 * profile.facet, 0.0)
-        inner += ball * (_core_radius(radius, profile) - inner)
+        inner += profile.ball * (_core_radius(radius, profile) - inner)
     core = _thickness(u - (radius - inner), inner, profile.facet)
     return profile.mu_per_px * (core + profile.shell_ratio * (outer - core))
 
@@ -147,6 +153,12 @@ class EdgeTable:
     slope: FloatArray
     by_shell: FloatArray | None = None
     noise: Noise = field(default_factory=Noise)
+    noise_alone: Noise | None = None
+
+    @cached_property
+    def bank_alone(self) -> Bank:
+        """The filters of bands that were divided by the film behind them."""
+        return self._bank(self.noise_alone or self.noise)
 
     @cached_property
     def bank(self) -> Bank:

@@ -22,7 +22,8 @@ Mask = NDArray[np.bool_]
 
 _STEP = 10.0 ** (1 / 3)
 _STIFFEST = 1e7
-_CORNERS, _APART, _MOST_PLACES = 2, 4, 40
+_CORNERS, _APART, _MOST_PLACES, _MOST_LINES = 2, 4, 40, 24
+_ASKEW = np.log(4.0)  # odds against a face that is not parallel to the axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,9 @@ def _basis(n: int) -> tuple[FloatArray, FloatArray]:
     return np.clip(penalty, 0.0, None), vectors
 
 
-def smooth_curve(values: FloatArray, good: Mask, softest: float = 1e3) -> Curve:
+def smooth_curve(
+    values: FloatArray, good: Mask, softest: float = 1e3, caution: float = CAUTION
+) -> Curve:
     """Smooth a sequence of band-wise values, robustly, with the smoothness its data ask for.
 
     Parameters
@@ -85,6 +88,8 @@ def smooth_curve(values: FloatArray, good: Mask, softest: float = 1e3) -> Curve:
         Bands to be used; the others are filled from their neighbours.
     softest : float
         Smallest penalty allowed.
+    caution : float
+        By how much the values' correlation widens a variance at least.
 
     Returns
     -------
@@ -98,7 +103,7 @@ def smooth_curve(values: FloatArray, good: Mask, softest: float = 1e3) -> Curve:
         return Curve(np.full(n, level), even, np.ones(1), float("nan"))
     vectors, columns, ladder = _ladder(n, float(softest))
     values = np.ascontiguousarray(values, dtype=np.float64)
-    curve, rung, scatter, wider = smoothed(values, good, vectors, columns, ladder)
+    curve, rung, scatter, wider = smoothed(values, good, vectors, columns, ladder, caution)
     return Curve(curve, columns, ladder[rung], scatter, wider)
 
 
@@ -112,11 +117,12 @@ def _ladder(n: int, softest: float) -> tuple[FloatArray, FloatArray, FloatArray]
     return np.ascontiguousarray(vectors.T), columns, 1.0 / (1.0 + ladder[:, None] * penalty)
 
 
-def cornered(values: FloatArray, good: Mask, smooth: Curve) -> Curve:
+def cornered(values: FloatArray, good: Mask, smooth: Curve, caution: float = CAUTION) -> Curve:
     """Return straight lines with two corners where they tell the data better than a curve.
 
-    The line between the corners is parallel to the axis, as a prism's face is, unless the data
-    show that it is not.
+    The line between the corners is parallel to the axis, as a prism's face is, or is not, and the
+    corners lie where the data have them: the answer is the mean of all such lines, each weighted
+    by how likely the data make it. One of them alone, the likeliest, jumps with the noise.
 
     Parameters
     ----------
@@ -124,6 +130,8 @@ def cornered(values: FloatArray, good: Mask, smooth: Curve) -> Curve:
     good : array of bool, shape (n,)
     smooth : Curve
         What was found of the same values without corners.
+    caution : float
+        By how much the values' correlation widens a variance at least.
 
     Returns
     -------
@@ -134,31 +142,56 @@ def cornered(values: FloatArray, good: Mask, smooth: Curve) -> Curve:
     good = good & np.isfinite(values)
     if n < 4 * _APART or good.sum() < 2 * _APART:
         return smooth
-    broken = [_broken_line(values, good, smooth.value, flat) for flat in (True, False)]
-    scatter = min(line.scatter for line in broken)
-    best = min((*broken, smooth), key=lambda curve: _validated(values, good, curve, scatter))
-    return best
+    lines = _broken_lines(values, good, smooth.value, caution)
+    used = float((lines.vectors**2).sum()) + _CORNERS
+    scores = [
+        _validated(values, good, curve.value, lines.scatter, taken, caution)
+        for curve, taken in ((lines, used), (smooth, float(smooth.shrink.sum())))
+    ]
+    return lines if scores[0] < scores[1] else smooth
 
 
-def _broken_line(values: FloatArray, good: Mask, start: FloatArray, flat: bool) -> Curve:
-    bases, curve = _corner_bases(len(values), flat), start
+def _broken_lines(values: FloatArray, good: Mask, start: FloatArray, caution: float) -> Curve:
+    n, curve = len(values), start
+    bases = [_corner_bases(n, flat) for flat in (True, False)]
+    cost = _ASKEW + 0.5 * np.log(n / caution)
     for _ in range(3):
         residual = (values - curve)[good]
         scatter = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
         clipped = np.clip(values - curve, -2.5 * scatter, 2.5 * scatter)
         data = np.where(good, curve + np.where(good, clipped, 0.0), curve)
-        basis = bases[int(np.argmax(((bases @ data) ** 2).sum(axis=1)))].T
-        curve = basis @ (basis.T @ data)
-    freedom = max(1.0 - (basis.shape[1] + _CORNERS) / len(values), 0.2)
-    shrink = np.ones(basis.shape[1])
-    return Curve(curve, basis, shrink, scatter / np.sqrt(freedom), float(correlation(data - curve)))
+        parts = [basis @ data for basis in bases]
+        power = [(part**2).sum(axis=1) for part in parts]
+        rest = float(data @ data) - max(float(p.max()) for p in power)
+        variance = max(rest / max(n - 5, 1), 1e-12) * caution
+        likely = np.concatenate([power[0] / (2 * variance), power[1] / (2 * variance) - cost])
+        best = np.argsort(likely)[: -_MOST_LINES - 1 : -1]
+        weight = np.exp(likely[best] - likely[best[0]])
+        weight /= weight.sum()
+        curve, vectors = np.zeros(n), []
+        for index, share in zip(best, weight, strict=True):
+            is_flat = index < len(bases[0])
+            basis = bases[0][index] if is_flat else bases[1][index - len(bases[0])]
+            part = parts[0][index] if is_flat else parts[1][index - len(bases[0])]
+            curve += share * (part @ basis)
+            vectors.append(np.sqrt(share) * basis)
+    found = np.concatenate(vectors).T
+    freedom = max(1.0 - (float((found**2).sum()) + _CORNERS) / n, 0.2)
+    wider = float(correlation(data - curve, caution))
+    return Curve(curve, found, np.ones(found.shape[1]), scatter / np.sqrt(freedom), wider)
 
 
-def _validated(values: FloatArray, good: Mask, curve: Curve, scatter: float) -> float:
+def _validated(
+    values: FloatArray,
+    good: Mask,
+    curve: FloatArray,
+    scatter: float,
+    used: float,
+    caution: float,
+) -> float:
     """Return the generalised cross-validation; a corner's place counts as a parameter."""
-    rest = np.clip((values - curve.value)[good], -3 * scatter, 3 * scatter)
-    used = float(curve.shrink.sum()) + (_CORNERS if curve.vectors.shape[1] < 5 else 0)
-    return float(np.mean(rest**2)) / max(1.0 - CAUTION * used / len(values), 0.05) ** 2
+    rest = np.clip((values - curve)[good], -3 * scatter, 3 * scatter)
+    return float(np.mean(rest**2)) / max(1.0 - caution * used / len(values), 0.05) ** 2
 
 
 @lru_cache(maxsize=32)

@@ -26,6 +26,7 @@ def smoothed(
     vectors: FloatArray,
     columns: FloatArray,
     ladder: FloatArray,
+    caution: float,
 ) -> tuple[FloatArray, int, float, float]:
     """Smooth some values, with outliers cut back; the rest is filled from its neighbours.
 
@@ -38,6 +39,8 @@ def smoothed(
         The smoother's eigenvectors, one a row, and their transpose.
     ladder : array, shape (m, n)
         Shrinkage factors to choose from.
+    caution : float
+        By how much the values' correlation widens a variance at least.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def smoothed(
     rung, scatter = 0, 0.0
     for _ in range(_PASSES):
         part = _weighted(columns, data)
-        rung = _best(part, ladder)
+        rung = _best(part, ladder, caution)
         for k in range(n):
             part[k] *= ladder[rung, k]
         curve = _weighted(vectors, part)
@@ -72,7 +75,7 @@ def smoothed(
     for k in range(n):
         used += ladder[rung, k]
     freedom = max(1.0 - used / n, 0.2)
-    return curve, rung, scatter / math.sqrt(freedom), correlation(data - curve)
+    return curve, rung, scatter / math.sqrt(freedom), correlation(data - curve, caution)
 
 
 @inner
@@ -96,7 +99,7 @@ def _weighted(rows: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 @inner
-def _best(part: FloatArray, ladder: FloatArray) -> int:
+def _best(part: FloatArray, ladder: FloatArray, caution: float) -> int:
     """Return the factors of least generalised cross-validation."""
     n = len(part)
     best, least = 0, math.inf
@@ -106,7 +109,7 @@ def _best(part: FloatArray, ladder: FloatArray) -> int:
             left = (1.0 - ladder[m, k]) * part[k]
             rest += left * left
             used += ladder[m, k]
-        freedom = max(1.0 - CAUTION * used / n, 0.05)
+        freedom = max(1.0 - caution * used / n, 0.05)
         score = rest / freedom**2
         if score < least:
             best, least = m, score
@@ -114,8 +117,8 @@ def _best(part: FloatArray, ladder: FloatArray) -> int:
 
 
 @compiled(nogil=True)
-def correlation(residual: FloatArray) -> float:
-    """Return by how much correlated residuals widen an uncertainty: less than 1.4 is not seen.
+def correlation(residual: FloatArray, caution: float) -> float:
+    """Return by how much correlated residuals widen an uncertainty: little of it is not seen.
 
     A curve that was fitted takes a part of the correlation with it.
     """
@@ -127,4 +130,4 @@ def correlation(residual: FloatArray) -> float:
             if i >= k:
                 lagged += residual[i - k] * residual[i]
     wider = math.sqrt(max(1.0 + 2.0 * lagged / max(power, 1e-12), 0.0))
-    return float(min(max(wider, CAUTION**0.5), 1.8))
+    return float(min(max(wider, caution**0.5), 1.8))

@@ -22,12 +22,14 @@ class Particle(Body):
     may_be_round = True
     is_long = False
 
-    def smooth_width(self, width_px: FloatArray, good: Mask, softest: float) -> Curve:
+    def smooth_width(
+        self, width_px: FloatArray, good: Mask, softest: float, caution: float
+    ) -> Curve:
         """Smooth the square of the width, a ball's parabola, or find a crystal's corners."""
-        square = smooth_curve(width_px**2, good, softest)
+        square = smooth_curve(width_px**2, good, softest, caution)
         width = np.sqrt(np.maximum(square.value, 1.0))
         smooth = replace(square, value=width, scale=0.5 / width)
-        return cornered(width_px, good, smooth)
+        return cornered(width_px, good, smooth, caution)
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
         """Extrapolate the square of the width, a parabola of a ball's, to both faces."""
