@@ -113,11 +113,11 @@ def with_film(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
         known = behind.known(edges.s_px, edges.t_px)
         if not known.any():
             continue
-        left = behind.divided(bands[known], edges.s_px[known], first)
-        t = first + np.arange(left.shape[1])
+        divided = behind.divided(bands[known], edges.s_px[known], first)
+        t = first + np.arange(divided.shape[1])
         widest = edges.t_px[known]
         sides = t < widest[:, 0].min() - _BESIDE_PX, t > widest[:, 1].max() + _BESIDE_PX
-        outside += [left[:, side] for side in sides]
+        outside += [divided[:, side] for side in sides]
     nothing = np.zeros(0)
     rest = measure_noise(outside, np.zeros((0, 0)), nothing, nothing)
     noise = model.table.noise

@@ -22,7 +22,9 @@ Mask = NDArray[np.bool_]
 
 _STEP = 10.0 ** (1 / 3)
 _STIFFEST = 1e7
-_CORNERS, _APART, _MOST_PLACES, _MOST_LINES = 2, 4, 40, 24
+_CORNERS, _APART, _MOST_LINES = 2, 4, 24
+_FINEST, _MOST_PLACES = 0.5, 100  # how finely corners are placed, in bands
+_LEAST_WEIGHT = 0.01
 _ASKEW = np.log(4.0)  # odds against a face that is not parallel to the axis
 
 
@@ -153,32 +155,89 @@ def cornered(values: FloatArray, good: Mask, smooth: Curve, caution: float = CAU
 
 def _broken_lines(values: FloatArray, good: Mask, start: FloatArray, caution: float) -> Curve:
     n, curve = len(values), start
-    bases = [_corner_bases(n, flat) for flat in (True, False)]
+    kinds = [_corners(n, degree) for degree in (0, 1)]
     cost = _ASKEW + 0.5 * np.log(n / caution)
     for _ in range(3):
         residual = (values - curve)[good]
         scatter = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
         clipped = np.clip(values - curve, -2.5 * scatter, 2.5 * scatter)
         data = np.where(good, curve + np.where(good, clipped, 0.0), curve)
-        parts = [basis @ data for basis in bases]
-        power = [(part**2).sum(axis=1) for part in parts]
-        rest = float(data @ data) - max(float(p.max()) for p in power)
+        power = np.stack([kind.power(data) for kind in kinds])
+        rest = float(data @ data) - float(power.max())
         variance = max(rest / max(n - 5, 1), 1e-12) * caution
-        likely = np.concatenate([power[0] / (2 * variance), power[1] / (2 * variance) - cost])
-        best = np.argsort(likely)[: -_MOST_LINES - 1 : -1]
-        weight = np.exp(likely[best] - likely[best[0]])
-        weight /= weight.sum()
-        curve, vectors = np.zeros(n), []
-        for index, share in zip(best, weight, strict=True):
-            is_flat = index < len(bases[0])
-            basis = bases[0][index] if is_flat else bases[1][index - len(bases[0])]
-            part = parts[0][index] if is_flat else parts[1][index - len(bases[0])]
-            curve += share * (part @ basis)
-            vectors.append(np.sqrt(share) * basis)
-    found = np.concatenate(vectors).T
+        likely = power / (2 * variance)
+        likely[1] -= cost
+        vectors = [
+            np.sqrt(share) * kinds[kind].basis(first, second)
+            for share, (kind, first, second) in zip(*_likeliest(likely), strict=True)
+        ]
+        found = np.concatenate(vectors).T
+        curve = found @ (found.T @ data)
     freedom = max(1.0 - (float((found**2).sum()) + _CORNERS) / n, 0.2)
     wider = float(correlation(data - curve, caution))
     return Curve(curve, found, np.ones(found.shape[1]), scatter / np.sqrt(freedom), wider)
+
+
+def _likeliest(likely: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Return the weights of what is not much less likely than the best, and where it is."""
+    weight = np.exp(likely - likely.max())
+    where = np.flatnonzero(weight > _LEAST_WEIGHT)
+    if len(where) > _MOST_LINES:
+        where = where[np.argsort(weight.ravel()[where])[: -_MOST_LINES - 1 : -1]]
+    share = weight.ravel()[where]
+    return share / share.sum(), np.column_stack(np.unravel_index(where, likely.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class _Corners:
+    """Lines with two corners in all pairs of places: a level or slope, and a ramp at each side.
+
+    Attributes
+    ----------
+    level : array, shape (d, n)
+        Orthonormal: a constant, or a constant and a slope.
+    before, after : array, shape (p, n)
+        The ramps that begin at each place, less their part in `level`.
+    shared : array, shape (p, p)
+        Their products.
+    allowed : array of bool, shape (p, p)
+        Pairs far enough apart.
+    """
+
+    level: FloatArray
+    before: FloatArray
+    after: FloatArray
+    shared: FloatArray
+    allowed: Mask
+
+    def power(self, data: FloatArray) -> FloatArray:
+        """Return how much of the data's square the best line with each pair of corners holds."""
+        a, b = (self.before @ data)[:, None], (self.after @ data)[None, :]
+        aa = (self.before**2).sum(axis=1)[:, None]
+        bb = (self.after**2).sum(axis=1)[None, :]
+        gram = np.where(self.allowed, aa * bb - self.shared**2, 1.0)
+        held = (a * a * bb - 2 * a * b * self.shared + b * b * aa) / gram
+        whole = float(((self.level @ data) ** 2).sum())
+        return np.asarray(np.where(self.allowed, whole + held, -np.inf))
+
+    def basis(self, first: int, second: int) -> FloatArray:
+        """Return an orthonormal basis, shape (d + 2, n), of the lines with a pair of corners."""
+        before = self.before[first] / np.linalg.norm(self.before[first])
+        after = self.after[second] - (self.after[second] @ before) * before
+        return np.stack([*self.level, before, after / np.linalg.norm(after)])
+
+
+@lru_cache(maxsize=32)
+def _corners(n: int, degree: int) -> _Corners:
+    step = max(_FINEST, n / _MOST_PLACES)
+    places = np.arange(_APART - 0.5, n - _APART + 0.01, step)
+    x = np.arange(n, dtype=np.float64)
+    columns = [np.ones(n), x - x.mean()][: degree + 1]
+    level = np.stack([column / np.linalg.norm(column) for column in columns])
+    ramps = np.maximum(places[:, None] - x, 0.0), np.maximum(x - places[:, None], 0.0)
+    before, after = (ramp - (ramp @ level.T) @ level for ramp in ramps)
+    allowed = places[None, :] - places[:, None] >= _APART
+    return _Corners(level, before, after, before @ after.T, allowed)
 
 
 def _validated(
@@ -192,18 +251,3 @@ def _validated(
     """Return the generalised cross-validation; a corner's place counts as a parameter."""
     rest = np.clip((values - curve)[good], -3 * scatter, 3 * scatter)
     return float(np.mean(rest**2)) / max(1.0 - caution * used / len(values), 0.05) ** 2
-
-
-@lru_cache(maxsize=32)
-def _corner_bases(n: int, flat: bool) -> FloatArray:
-    """Return orthonormal bases, shape (k, m, n), of the broken lines with each pair of corners."""
-    step = max(1, -(-n // _MOST_PLACES))
-    places = np.arange(_APART - 0.5, n - _APART, step)
-    pairs = [(a, b) for a in places for b in places if b - a >= _APART]
-    x = np.arange(n, dtype=np.float64)
-    before = {a: np.maximum(a - x, 0.0) for a in places}
-    after = {b: np.maximum(x - b, 0.0) for b in places}
-    level = [np.ones(n)] if flat else [np.ones(n), x]
-    lines = np.stack([np.stack([*level, before[a], after[b]], axis=1) for a, b in pairs])
-    basis, _ = np.linalg.qr(lines)
-    return np.ascontiguousarray(basis.transpose(0, 2, 1))

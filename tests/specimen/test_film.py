@@ -10,7 +10,6 @@ from scipy.ndimage import gaussian_filter, shift
 
 from tem_track.records import Axis, FloatArray, Frame, Match
 from tem_track.specimen import SpecimenModel, prepare_specimen
-
 from tests.specimen.scenes import Scene, draw, found, specimen_box
 
 UP = Axis(0.0)
