@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tem_track.propose.glance import Picture
 from tem_track.propose.motion import Track, follow
 
-__all__ = ["BarCandidate", "bar_candidates", "reach_of", "without"]
+__all__ = ["BarCandidate", "Mask", "at_border", "bar_candidates", "judged", "reach_of", "without"]
 
 Mask = NDArray[np.bool_]
 
@@ -34,6 +34,14 @@ BLACKEST = 0.01
 
 WANDERS_PX = 10.0
 """Way of a part, in reduced pixels, from which it hardly is the camera's alone."""
+
+STEADY = 0.6
+"""What a drift that is even in time counts for, of its way."""
+
+MARGIN_PX = 4
+CLEAR_BESIDE = 0.6
+"""How much of what is beside a part is followed with it, in reduced pixels, and the transmission
+from which it is no other dark thing."""
 
 USUAL = 0.005
 """Area of a usual bar, over the picture's; less may be a blotch of the base."""
@@ -78,10 +86,10 @@ def bar_candidates(clear: Picture) -> list[BarCandidate]:
     found: list[BarCandidate] = []
     for level in DARK:
         share = (clear < level).mean(axis=0)
-        for mask in _at_border(share >= ALWAYS):
+        for mask in at_border(share >= ALWAYS):
             part = _in_first(clear[0] < level, mask)
             if not any(_alike(part, other.mask) for other in found):
-                found.append(_judged(clear, part))
+                found.append(judged(clear, part))
     found = [one for one in _opaque_first(clear, found) if one.quality > 0.02]
     return sorted(found, key=lambda one: -one.quality)[:MOST]
 
@@ -107,7 +115,8 @@ def _alike(one: Mask, other: Mask) -> bool:
     return int((one & other).sum()) > 0.7 * int((one | other).sum())
 
 
-def _at_border(mask: Mask) -> list[Mask]:
+def at_border(mask: Mask) -> list[Mask]:
+    """Return the connected parts of a mask that touch the border, no specks and no landscapes."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         mask.astype(np.uint8), connectivity=4
     )
@@ -131,19 +140,18 @@ def _in_first(dark: Mask, always: Mask) -> Mask:
     return whole if whole.sum() < 1.5 * always.sum() else always
 
 
-def _judged(clear: Picture, mask: Mask) -> BarCandidate:
+def judged(clear: Picture, mask: Mask, *, is_alone: bool = True) -> BarCandidate:
+    """Return a dark part at the border as a candidate.
+
+    `is_alone` tells that nothing lies over it; otherwise it is followed by the edges alone that
+    stand against vacuum.
+    """
     bounds = bounds_of(mask)
-    margin = 4
-    x0, y0, x1, y1 = bounds
-    rows, columns = mask.shape
-    box = (
-        max(x0 - margin, 0),
-        max(y0 - margin, 0),
-        min(x1 + margin, columns),
-        min(y1 + margin, rows),
-    )
-    reach = (REACH_PX, REACH_PX)
     usual = np.median(clear, axis=0)  # the base may be close in the first frame
+    box = _with_margin(bounds, mask.shape, None if is_alone else usual)
+    rows, columns = mask.shape
+    strip = (box[0] == 0 and box[2] == columns, box[1] == 0 and box[3] == rows)
+    reach = (1 if strip[0] else REACH_PX, 1 if strip[1] else REACH_PX)  # along it nothing is told
     tracks = (follow(clear, box, reach), follow(clear, box, reach, model=usual))
     track = max(tracks, key=_stillness)
     level = float(np.median(clear[:, mask]))
@@ -152,9 +160,35 @@ def _judged(clear: Picture, mask: Mask) -> BarCandidate:
     black = float(np.clip(1 - level / 0.4, 0, 1))
     whole = float(np.clip(mask.mean() / USUAL, 0.2, 1))
     straight = float(np.clip((_fill(mask) - 0.3) / 0.5, 0.2, 1))
-    free = 1.0 if opaque else float(np.clip(_in_vacuum(clear, mask) / IN_VACUUM, 0, 1))
+    free = float(np.clip(_in_vacuum(clear, mask) / IN_VACUUM, 0, 1))
+    if opaque:  # it may lie on the base all around, and then may be a blotch of it
+        free = max(free, whole**2)
     quality = _stillness(track) * apart * (0.4 + 0.6 * black) * whole * straight * free
     return BarCandidate(mask, bounds, _usual_edges(clear[0], mask), quality, track)
+
+
+def _with_margin(
+    bounds: tuple[int, int, int, int], shape: tuple[int, ...], usual: Picture | None
+) -> tuple[int, int, int, int]:
+    """Return the bounds with some of what is beside them; of a picture, only where it is vacuum."""
+    x0, y0, x1, y1 = bounds
+    rows, columns = shape
+    m, near = MARGIN_PX, MARGIN_PX - 1
+    sides = [m, m, m, m]
+    if usual is not None:
+        beside = (
+            usual[y0:y1, max(x0 - near, 0)],
+            usual[max(y0 - near, 0), x0:x1],
+            usual[y0:y1, min(x1 + near, columns) - 1],
+            usual[min(y1 + near, rows) - 1, x0:x1],
+        )
+        sides = [m if (line > CLEAR_BESIDE).mean() > 0.5 else 0 for line in beside]
+    return (
+        max(x0 - sides[0], 0),
+        max(y0 - sides[1], 0),
+        min(x1 + sides[2], columns),
+        min(y1 + sides[3], rows),
+    )
 
 
 def bounds_of(mask: Mask) -> tuple[int, int, int, int]:
@@ -212,11 +246,19 @@ def _fill(mask: Mask) -> float:
 
 
 def _wander(track: Track) -> float:
-    """Return how far a part wanders, in reduced pixels: the bar follows the camera alone."""
-    seen = track.moved[np.isfinite(track.moved).all(axis=1)]
+    """Return how far a part wanders, in reduced pixels: the bar follows the camera alone.
+
+    A camera that drifts does so steadily, while the ends are pushed to and fro: what is even in
+    time counts for a part.
+    """
+    known = np.isfinite(track.moved).all(axis=1)
+    seen = track.moved[known]
     if len(seen) < 4:
         return 0.0
-    return float(np.ptp(np.percentile(seen, (10, 90), axis=0), axis=0).max())
+    times = np.linspace(0, 1, known.size)[known]
+    steady = np.polyfit(times, seen, 1)[0] if len(seen) > 5 else np.zeros(2)
+    left = seen - (1 - STEADY) * times[:, None] * steady
+    return float(np.ptp(np.percentile(left, (10, 90), axis=0), axis=0).max())
 
 
 def _apart(clear: Picture, mask: Mask, by: float) -> float:

@@ -31,13 +31,8 @@ def _room(scene: Scene) -> int:
 
 def _half_width(scene: Scene) -> float:
     """Half the largest width that the specimen has in any frame."""
-    widths = [
-        float(np.nanpercentile((c.right - c.left + 1)[c.top : c.bottom + 1], 95))
-        for c in scene.chains.values()
-        if c.contrast > 0.3
-    ]
-    first = scene.chain
-    own = float(np.nanpercentile((first.right - first.left + 1)[first.top : first.bottom + 1], 95))
+    widths = [c.widest_px for c in scene.chains.values() if c.contrast > 0.3]
+    own = scene.chain.widest_px
     return min(max(widths, default=own), 1.3 * own) / 2
 
 
@@ -95,7 +90,7 @@ def base_box(scene: Scene) -> Box:
 def specimen_box(scene: Scene) -> Box:
     """Return the box of the specimen with its gap, from face to face."""
     chain, margin = scene.chain, MARGIN * _room(scene)
-    body = slice(chain.top, chain.bottom + 1)
+    body = chain.trunk
     half = _half_width(scene)
     middle = (chain.left[body] + chain.right[body]) / 2
     own = np.nanmax((chain.right - chain.left)[body]) / 2

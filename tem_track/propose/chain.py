@@ -74,6 +74,18 @@ class Chain:
         """How many of the two ends do not reach the picture's border."""
         return int(np.count_nonzero(np.isnan(self.left[[0, -1]])))
 
+    @property
+    def trunk(self) -> slice:
+        """Rows of the specimen without those next to the ends, where their shoulders begin."""
+        cut = (self.bottom - self.top + 1) // 10
+        return slice(self.top + cut, self.bottom + 1 - cut)
+
+    @property
+    def widest_px(self) -> float:
+        """Largest usual width of the specimen; NaN where its trunk is not seen."""
+        widths = (self.right - self.left + 1)[self.trunk]
+        return float(np.nanpercentile(widths, 95)) if np.isfinite(widths).any() else math.nan
+
     def width_px(self, row: int) -> float:
         """Width of the matter in a row."""
         return float(self.right[row] - self.left[row] + 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tem_track.propose.bar import at_border, bar_candidates, without
 from tem_track.propose.boxes import (
     axis_as_it_is,
     bar_box,
@@ -31,6 +32,12 @@ __all__ = ["propose"]
 
 AXIS_SURE_DEG, AXIS_UNKNOWN_DEG = 2.0, 10.0
 STILL_PX = 2.0
+SURE_BAR = 0.6
+"""Quality of a bar that is hardly anything else."""
+
+DARK_END = 0.45
+"""Transmission of tip and base, at most."""
+
 LEAST_GAP = 2
 """Reduced rows of vacuum that are a gap, and not a dim line between two bodies that touch."""
 
@@ -231,7 +238,8 @@ def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
     if glance.disturbed:
         shown = ", ".join(str(n) for n in glance.disturbed[:5])
         out.append(f"frames {shown} look unlike their neighbours and were left out")
-    if np.median([chain.loose_ends for chain in scene.chains.values()]) >= 1:
+    loose = np.median([chain.loose_ends for chain in scene.chains.values()]) >= 1
+    if loose or (_UNLIKE.format(glance.frames[0]) in out and _one_end_alone(glance)):
         out.append(_NO_BASE)
     tip, base = (way * glance.step for way in scene.travel)
     if mode != "growth" and max(tip, base) < STILL_PX:
@@ -243,6 +251,15 @@ def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
     return out
 
 
+def _one_end_alone(glance: Glance) -> bool:
+    """Whether one dark thing alone comes in from the border into a vacuum, beside a sure bar."""
+    if vacuum_share(glance.clear) < 0.5:
+        return False
+    bar = next((one for one in bar_candidates(glance.clear) if one.quality > SURE_BAR), None)
+    usual = np.median(without(glance.clear, bar), axis=0)
+    return len(at_border(usual < DARK_END)) == 1
+
+
 def _never_closed(scene: Scene) -> bool:
     """Whether in every frame looked at there is vacuum between the specimen and an end."""
     gaps = [max(c.top - c.upper, c.lower - c.bottom) - 1 for c in scene.chains.values()]
@@ -250,11 +267,12 @@ def _never_closed(scene: Scene) -> bool:
 
 
 def _nothing(movie: Movie, glance: Glance, mode: Mode, polarity: Polarity) -> Proposal:
+    alone = (_NO_BASE,) if _one_end_alone(glance) else ()
     how = "not recognised: draw its box with tem-track setup, or write the numbers here"
     parts = tuple(Part(name, None, 0.0, note=how) for name in NAMES)
     return Proposal(
         mode, polarity, glance.size_px, glance.frames[0], parts,
         ShapeFound(None, 0.0), AxisFound(None, 0.0),
         tag_scale_nm_per_px=movie.info.scale_nm_per_px,
-        warnings=(*movie.info.warnings, _UNLIKE.format(glance.frames[0])),
+        warnings=(*movie.info.warnings, *alone, _UNLIKE.format(glance.frames[0])),
     )  # fmt: skip

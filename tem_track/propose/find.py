@@ -8,9 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.propose.bar import BarCandidate, bar_candidates, reach_of, without
+from tem_track.propose.bar import (
+    LARGEST,
+    SMALLEST,
+    BarCandidate,
+    bar_candidates,
+    judged,
+    reach_of,
+    without,
+)
 from tem_track.propose.chain import Chain, find_chain
 from tem_track.propose.glance import Glance, Picture
+from tem_track.propose.merged import still_corner
 from tem_track.propose.motion import Track, axis_of_motion, follow
 from tem_track.propose.outline import face_axis, outline_axis
 from tem_track.propose.shapes import Figure, figure_of
@@ -119,7 +128,27 @@ def understand(glance: Glance, mode: Mode) -> Scene | None:
     rivals = [s for s in starts if s.quality >= 0.15 and s.total > starts[0].total - RIVAL]
     scenes = [_oriented(glance, start, candidates, mode) for start in rivals[:MOST_RIVALS]]
     found = [scene for scene in scenes if scene is not None]
-    return max(found, key=lambda scene: scene.settled, default=None)
+    best_scene = max(found, key=lambda scene: scene.settled, default=None)
+    if best_scene is None or best_scene.bar is not None or mode == "growth":
+        return best_scene
+    return _with_merged_bar(best_scene, mode) or best_scene
+
+
+def _with_merged_bar(scene: Scene, mode: Mode) -> Scene | None:
+    """Return the scene with a bar that tip or base lie over; None where no edge stands still.
+
+    Both must have moved past it: an edge that stays with one of them is that one's own.
+    """
+    angle = math.radians(scene.turn.angle_deg)
+    mask = still_corner(scene.glance.clear, (math.sin(angle), -math.cos(angle)))
+    if mask is None or not SMALLEST < mask.mean() < LARGEST:
+        return None
+    bar = judged(scene.glance.clear, mask, is_alone=False)
+    start = _Start(scene.turn.angle_deg, bar, scene.quality, scene.quality + 0.5 * bar.quality)
+    found = _oriented(scene.glance, start, [bar], mode)
+    if found is None or min(found.travel) < MOVES_PX or found.quality < 0.7 * scene.quality:
+        return None
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,11 @@ GOOD = 0.6
 EVEN = 0.1
 """Least contrast of a place over that of what is sought."""
 
+CLEARLY, LEAST_AMISS = 0.4, 0.03
+"""Mismatch, at most, from which a place that is cut by the picture's border is believed instead of
+the best within: as part of that one's, and at all. Less is seen of it, and what is put in the place
+of the rest looks like anything dark."""
+
 LEAST_SHOWN = 0.15
 """Share of a box that must show the scene."""
 
@@ -53,14 +58,17 @@ def follow(
     """Find a box (x0, y0, x1, y1) of the first picture, or of a model, in every picture.
 
     `reach` is how far it may move (x, y), in pixels; `shown` are the pixels that show the scene.
-    What was put in the place of bar and labels stands still, and would hold the box back. Good for
-    the fraction of a pixel.
+    What was put in the place of bar and labels stands still, and would hold the box back. What is
+    cut by the picture's border goes on beyond it, and may be shifted there. Good for the fraction
+    of a pixel.
     """
     x0, y0, x1, y1 = box
     rows, columns = clear.shape[1:]
     template = (clear[0] if model is None else model)[y0:y1, x0:x1]
     left, up = max(x0 - reach[0], 0), max(y0 - reach[1], 0)
     right, down = min(x1 + reach[0], columns), min(y1 + reach[1], rows)
+    above, below = (reach[1] if cut else 1 for cut in (y0 == 0, y1 == rows))
+    before, behind = (reach[0] if cut else 1 for cut in (x0 == 0, x1 == columns))
     moved, score = np.full((len(clear), 2), np.nan), np.zeros(len(clear))
     mask = None if shown is None or shown[y0:y1, x0:x1].all() else shown[y0:y1, x0:x1]
     if mask is not None and mask.mean() < LEAST_SHOWN:
@@ -68,11 +76,17 @@ def follow(
     if float((template if mask is None else template[mask]).std()) < 1e-3:
         return Track(moved, score)
     for k, picture in enumerate(clear):
-        window = np.pad(picture[up:down, left:right], 1, mode="edge")
+        window = np.pad(
+            picture[up:down, left:right], ((above, below), (before, behind)), mode="edge"
+        )
         match = _correlation(window, template, mask)
         (x, y), score[k] = _peak(match)
+        rim = (above - 1, below - 1, before - 1, behind - 1)
+        within, usual = _peak_within(match, rim)
+        if 1 - score[k] > min(CLEARLY * (1 - usual), LEAST_AMISS):
+            (x, y), score[k] = within, usual
         if score[k] >= GOOD:
-            moved[k] = (left - 1 + x - x0, up - 1 + y - y0)
+            moved[k] = (left - before + x - x0, up - above + y - y0)
     return Track(moved - np.nan_to_num(moved[0]), score)
 
 
@@ -110,6 +124,16 @@ def _peak(match: NDArray[np.float32]) -> tuple[tuple[float, float], float]:
     x = column + _vertex(match[row, :], int(column))
     y = row + _vertex(match[:, column], int(row))
     return (float(x), float(y)), float(match[row, column])
+
+
+def _peak_within(
+    match: NDArray[np.float32], rim: tuple[int, int, int, int]
+) -> tuple[tuple[float, float], float]:
+    """Return the maximum as `_peak` does, without the rim (above, below, before, behind)."""
+    above, below, before, behind = rim
+    rows, columns = match.shape
+    (x, y), height = _peak(match[above : rows - below, before : columns - behind])
+    return (x + before, y + above), height
 
 
 def _vertex(line: NDArray[np.float32], at: int) -> float:

@@ -42,7 +42,7 @@ def figure_of(turned: Picture, chain: Chain) -> Figure:
     rows = np.arange(chain.top, chain.bottom + 1)
     width = (chain.right - chain.left + 1)[rows]
     length = rows.size
-    largest = float(np.nanpercentile(width, 95))
+    largest = chain.widest_px
     low, high = (_near(width, at) for at in (0.2, 0.8))
     ends = 0.5 * (_near(width, 0.06) + _near(width, 0.94))
     return Figure(
