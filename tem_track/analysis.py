@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track import mechanics
-from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replace_row
+from tem_track.columns import TARGETS, Block, Outlines, block_of, join, matches_of, replace_row
 from tem_track.config import Cantilever, Experiment
-from tem_track.cores import cores, one_thread_a_routine
+from tem_track.cores import cores, give_back_memory, one_thread_a_routine
 from tem_track.errors import ConfigError, TrackingError
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
 from tem_track.sample import Sample
@@ -94,7 +94,7 @@ class Result:
         What ``summary.json`` holds.
     measurement : pandas.DataFrame
         The pixels that the points were calculated from.
-    outlines : dict
+    outlines : mapping
         By frame: array (n, 6) of midline x, y, left x, y and right x, y in pixels.
     experiment : Experiment
     axis : Axis
@@ -103,7 +103,7 @@ class Result:
     points: pd.DataFrame
     summary: dict[str, Any]
     measurement: pd.DataFrame
-    outlines: dict[int, NDArray[np.float32]]
+    outlines: Mapping[int, NDArray[np.float32]]
     experiment: Experiment
     axis: Axis
     details: dict[str, Any] = field(default_factory=dict)
@@ -647,14 +647,17 @@ def _block(observations: Sequence[Observation], plan: Plan) -> Block:
 
 
 @one_thread_a_routine()
-def assemble(movie: Movie, plan: Plan, blocks: Sequence[Block]) -> Result:
+def assemble(
+    movie: Movie, plan: Plan, blocks: Sequence[Block], outlines: Outlines | None = None
+) -> Result:
     """Join the blocks, settle what needs the whole sequence, and calculate.
 
-    The blocks are empty afterwards.
+    The blocks are empty afterwards; `outlines` holds those that they do not hold themselves.
     """
     import pandas as pd
 
-    block = join(blocks, emptying=True)
+    block = join(blocks, emptying=True, outlines=outlines)
+    give_back_memory()
     settle(movie, plan, block)
     points, summary = calculate(block.columns, plan.experiment, plan.axis, plan.warnings)
     measurement = pd.DataFrame(block.columns, copy=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, fields
 from sys import intern
 from typing import Any
@@ -23,6 +23,7 @@ from tem_track.records import FloatArray, Match, Observation, Outline
 __all__ = [
     "TARGETS",
     "Block",
+    "Outlines",
     "block_from_bytes",
     "block_of",
     "block_to_bytes",
@@ -36,7 +37,7 @@ STATIONS = 33
 """Stations of an outline that are kept for the pictures."""
 
 Columns = dict[str, NDArray[Any]]
-Outlines = dict[int, NDArray[np.float32]]
+Outlines = MutableMapping[int, NDArray[np.float32]]
 
 _MATCH_FIELDS = ("x_px", "y_px", "xx_px2", "xy_px2", "yy_px2", "score", "rotation_deg")
 _OUTLINE_FIELDS = tuple(
@@ -52,7 +53,7 @@ class Block:
     ----------
     columns : dict of arrays, shape (n,)
         What ``measurement.csv`` holds; NaN or an empty text where nothing was seen.
-    outlines : dict
+    outlines : mapping
         By frame: array (m, 6) of midline x, y, left x, y and right x, y in pixels.
     alternatives : tuple of (int, str, Match)
         Frame, target and another place of like score.
@@ -148,7 +149,9 @@ def _compact(outline: Outline) -> NDArray[np.float32]:
 # --------------------------------------------------------------------------- joining
 
 
-def join(blocks: Sequence[Block], *, emptying: bool = False) -> Block:
+def join(
+    blocks: Sequence[Block], *, emptying: bool = False, outlines: Outlines | None = None
+) -> Block:
     """Join blocks in the frames' order; adds the column `duplicate`.
 
     A column that only some blocks have is filled with what is missing.
@@ -158,6 +161,8 @@ def join(blocks: Sequence[Block], *, emptying: bool = False) -> Block:
     blocks : sequence of Block
     emptying : bool
         Take the columns out of the blocks one by one, so that a long movie's are never there twice.
+    outlines : mapping, optional
+        Where the outlines go, and where some may be already.
     """
     ordered = sorted(blocks, key=lambda block: int(block.columns["frame"][0]))
     kinds: dict[str, np.dtype[Any]] = {}
@@ -174,8 +179,10 @@ def join(blocks: Sequence[Block], *, emptying: bool = False) -> Block:
         for block in ordered if emptying else ():
             block.columns.pop(name, None)
     columns["duplicate"] = _duplicates(columns["ok"], columns["digest"])
-    outlines = {frame: points for block in ordered for frame, points in block.outlines.items()}
-    return Block(columns, outlines, tuple(a for block in ordered for a in block.alternatives))
+    together = {} if outlines is None else outlines
+    for block in ordered:
+        together.update(block.outlines)
+    return Block(columns, together, tuple(a for block in ordered for a in block.alternatives))
 
 
 def _extras_last(names: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 The file starts with a line that says what was measured with what; a journal of another movie,
 experiment or version is not used. Behind it stand blocks, each with its length and checksum, so
 that a torn end is seen and cut away. Workers that share a movie keep a file each; whoever goes on
-reads them all.
+reads them all. The outlines of a long movie, which only the pictures need, wait in a file too.
 """
 
 from __future__ import annotations
@@ -12,21 +12,30 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import replace
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from threading import Lock
 from types import TracebackType
 from typing import IO, Any
 
-from tem_track.columns import Block, block_from_bytes, block_to_bytes
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.columns import Block, Outlines, block_from_bytes, block_to_bytes
 from tem_track.errors import ResultsError
 from tem_track.frames.patience import Patience, is_away
 
-__all__ = ["NAME", "Journal"]
+__all__ = ["NAME", "Journal", "StoredOutlines"]
 
 NAME = ".measured"
 
 _HEAD = struct.Struct("<4sQI")
 _MARK = b"BLK1"
+
+_OUTLINE = struct.Struct("<I")
+_HELD_BYTES = 8 << 20
 
 
 class Journal:
@@ -35,7 +44,7 @@ class Journal:
     Parameters
     ----------
     folder : Path
-        The results folder.
+        The results folder; kept as an attribute.
     key : dict
         What the measurement depends on, as plain data.
     part : int, optional
@@ -51,7 +60,7 @@ class Journal:
         part: int | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._path = folder / (NAME if part is None else f"{NAME}-{part:08d}")
         self._line = json.dumps(key, sort_keys=True).encode() + b"\n"
         self._file: IO[bytes] | None = None
@@ -68,12 +77,24 @@ class Journal:
     ) -> None:
         self._close()
 
-    def blocks(self) -> list[Block]:
-        """Return the whole blocks that earlier runs left, each once, in the frames' order."""
+    def blocks(self, outlines: Outlines | None = None) -> list[Block]:
+        """Return the whole blocks that earlier runs left, each once, in the frames' order.
+
+        Parameters
+        ----------
+        outlines : mapping, optional
+            Where the outlines go instead; the blocks have none then.
+        """
         found: dict[int, Block] = {}
         for path in self._files():
             for block, _ in self._whole(path):
-                found.setdefault(int(block.columns["frame"][0]), block)
+                first = int(block.columns["frame"][0])
+                if first in found:
+                    continue
+                if outlines is not None:
+                    outlines.update(block.outlines)
+                    block = replace(block, outlines={})
+                found[first] = block
         return [found[frame] for frame in sorted(found)]
 
     def frames(self) -> set[int]:
@@ -100,12 +121,12 @@ class Journal:
                 self._close()
                 if not is_away(error):
                     raise ResultsError(
-                        f"{self._folder}: cannot be written ({error.strerror or error}); make room"
+                        f"{self.folder}: cannot be written ({error.strerror or error}); make room"
                         " and give the same command again: what is measured so far is kept"
                     ) from None
-                self._patience.wait(self._folder, error)
+                self._patience.wait(self.folder, error)
             else:
-                self._patience.over(self._folder)
+                self._patience.over(self.folder)
                 return
 
     def _write(self, data: bytes) -> None:
@@ -145,8 +166,8 @@ class Journal:
             self._file = None
 
     def _files(self) -> list[Path]:
-        parts = self._folder.glob(f"{NAME}-????????")
-        return [path for path in (self._folder / NAME, *sorted(parts)) if path.exists()]
+        parts = self.folder.glob(f"{NAME}-????????")
+        return [path for path in (self.folder / NAME, *sorted(parts)) if path.exists()]
 
     def _whole(self, path: Path) -> Iterator[tuple[Block, int]]:
         """Yield the whole blocks of a file of this key, and where each ends."""
@@ -173,3 +194,47 @@ def _read(read: Callable[[int], bytes], end: int) -> Iterator[tuple[Block, int]]
             return
         end += _HEAD.size + length
         yield block_from_bytes(payload), end
+
+
+class StoredOutlines(MutableMapping[int, NDArray[np.float32]]):
+    """Outlines by frame; from some thousands on they are in a file without a name.
+
+    Each has its number of stations before it. What is replaced stays in the file, unused.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the file is made; it goes with the object or the process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = SpooledTemporaryFile(max_size=_HELD_BYTES, dir=str(folder))  # noqa: SIM115
+        self._places: dict[int, int] = {}
+        self._alone = Lock()
+
+    def __getitem__(self, frame: int) -> NDArray[np.float32]:
+        place = self._places[frame]
+        with self._alone:
+            self._file.seek(place)
+            (count,) = _OUTLINE.unpack(self._file.read(_OUTLINE.size))
+            data = self._file.read(count * 6 * 4)
+        return np.frombuffer(data, dtype=np.float32).reshape(count, 6)
+
+    def __setitem__(self, frame: int, points: NDArray[np.float32]) -> None:
+        data = np.ascontiguousarray(points, dtype=np.float32).tobytes()
+        with self._alone:
+            self._places[frame] = self._file.seek(0, os.SEEK_END)
+            self._file.write(_OUTLINE.pack(len(points)) + data)
+
+    def __delitem__(self, frame: int) -> None:
+        del self._places[frame]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()

@@ -27,7 +27,7 @@ from tem_track.analysis import (
 from tem_track.config import Experiment, load_experiment
 from tem_track.cores import give_back_memory, one_heap
 from tem_track.errors import ConfigError, ResultsBusyError, ResultsError
-from tem_track.journal import Journal
+from tem_track.journal import Journal, StoredOutlines
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
@@ -146,7 +146,8 @@ def _measure(
     done = journal.frames()
     for block in measure(movie, plan, done=done, progress=progress, workers=workers):
         journal.append(block)  # and not kept: a long movie's rows come back at the end
-    return assemble(movie, plan, journal.blocks())
+    outlines = StoredOutlines(journal.folder)
+    return assemble(movie, plan, journal.blocks(outlines), outlines)
 
 
 def plan_of(experiment_path: Path) -> Plan:

@@ -7,12 +7,14 @@ import io
 import itertools
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tem_track import journal as journal_module
 from tem_track.columns import (
     Block,
     block_from_bytes,
@@ -24,7 +26,7 @@ from tem_track.columns import (
 )
 from tem_track.errors import ResultsError
 from tem_track.frames import patience
-from tem_track.journal import NAME, Journal
+from tem_track.journal import NAME, Journal, StoredOutlines
 from tem_track.records import Match, Observation, Outline
 
 OTHER = Match(9.0, 9.5, 0.1, 0.0, 0.1, 0.8)
@@ -187,6 +189,31 @@ def test_a_folder_that_is_away_is_waited_for(
         with pytest.raises(ResultsError, match=r"within 2 s.*kept"):
             journal.append(block(ROWS[:4]))
     assert_same(join(Journal(tmp_path, {"movie": "a"}).blocks()), join([block(ROWS)]))
+
+
+@pytest.mark.parametrize("held", [0, 1 << 20], ids=["in a file", "in memory"])
+def test_outlines_come_back_from_where_they_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    monkeypatch.setattr(journal_module, "_HELD_BYTES", held)
+    with Journal(tmp_path, {"movie": "a"}) as journal:
+        journal.append(block(ROWS[:5]))
+        journal.append(block(ROWS[5:]))
+        stored = StoredOutlines(tmp_path)
+        blocks = journal.blocks(stored)
+    assert not any(one.outlines for one in blocks)
+    whole = join(blocks, outlines=stored)
+    assert whole.outlines is stored
+    assert_same(whole, join([block(ROWS)]))
+    first = stored[2].copy()
+    replace_row(whole, 2, block([replace(ROWS[4], frame=2)]))
+    np.testing.assert_array_equal(stored[2], stored[4])
+    assert not np.array_equal(stored[2], first)
+    replace_row(whole, 4, block([replace(ROWS[4], outline=None)]))
+    assert 4 not in stored
+    assert sorted(stored) == [n for n in range(12) if n not in (3, 4)]
+    assert len(stored) == 10
+    assert {path.name for path in tmp_path.iterdir()} <= {NAME}  # what waits has no name
 
 
 def test_a_journal_of_something_else_is_not_used(tmp_path: Path) -> None:

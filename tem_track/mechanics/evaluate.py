@@ -264,10 +264,10 @@ def _points(
     sizes: Dimensions,
     stresses: dict[str, Stress],
 ) -> dict[str, NDArray[Any]]:
-    n = len(table)
-    points: dict[str, NDArray[Any]] = {name: np.full(n, np.nan) for name in COLUMNS}
-    points["frame"] = table.frame.astype(int)
-    points["time_s"] = table.time_s
+    points: dict[str, NDArray[Any]] = {
+        "frame": table.frame.astype(int),
+        "time_s": table.time_s,
+    }
     along = Axis(settings.axis_deg).along
     for name, track in (("bar", table.bar), ("tip", table.tip), ("base", table.base)):
         points[f"{name}_x_px"], points[f"{name}_y_px"] = track.x_px, track.y_px
@@ -278,7 +278,7 @@ def _points(
         points[f"u_{name}"] = getattr(loading, f"u_{name}")
     points |= sizes.columns
     for name, result in stresses.items():
-        if f"stress_{name}_MPa" in points:
+        if f"stress_{name}_MPa" in COLUMNS:
             points[f"stress_{name}_MPa"] = result.stress_MPa
             points[f"u_stress_{name}_MPa"] = result.u_stress_MPa
     if settings.area_model is not None:
@@ -286,7 +286,8 @@ def _points(
         points["area_nm2"], points["u_area_nm2"] = chosen.area_nm2, chosen.u_area_nm2
         points["stress_MPa"], points["u_stress_MPa"] = chosen.stress_MPa, chosen.u_stress_MPa
     points |= _contact_radius(settings, sizes, stresses)
-    return points
+    missing = [name for name in COLUMNS if name not in points]
+    return points | {name: np.full(len(table), np.nan) for name in missing}
 
 
 def _contact_radius(

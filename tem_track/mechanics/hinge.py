@@ -13,6 +13,8 @@ __all__ = ["Hinge", "fit_hinge", "smooth_is_enough"]
 
 POWERS = (1.0, 1.5)
 _GRID = 500
+_CELLS = 2_000_000
+"""Of a table of points by places that is calculated at once: it would grow with the movie."""
 _STATED = 6
 _SLOPE_FROM = 8
 """Baseline points from which a slope may be asked for."""
@@ -119,11 +121,15 @@ def _profile(
     if sloping:
         line = x - x.mean()
         basis = np.column_stack([basis, line / math.sqrt(float(line @ line))])
-    rise = np.clip(x[None, :] - grid[:, None], 0, None) ** power
-    rise = rise - (rise @ basis) @ basis.T
     rest = y - basis @ (basis.T @ y)
-    norm = np.einsum("ij,ij->i", rise, rise)
-    along = rise @ rest
+    norm, along = np.empty(grid.size), np.empty(grid.size)
+    at_once = max(_CELLS // x.size, 1)
+    for start in range(0, grid.size, at_once):
+        part = slice(start, start + at_once)
+        rise = np.clip(x[None, :] - grid[part, None], 0, None) ** power
+        rise -= (rise @ basis) @ basis.T
+        norm[part] = np.einsum("ij,ij->i", rise, rise)
+        along[part] = rise @ rest
     # What the baseline already explains has no direction of its own.
     ratio = np.where(norm > 1e-12, np.clip(along, 0, None) ** 2 / np.maximum(norm, 1e-12), 0.0)
     left: FloatArray = float(rest @ rest) - ratio

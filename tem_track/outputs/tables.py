@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ WHOLE_COLUMNS = frozenset({"frame"})
 TRUTH_COLUMNS = frozenset({"ok", "duplicate", "broken"})
 TEXT_COLUMNS = frozenset({"phase", "flags", "digest", "model", "outline_flags", "body"})
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
 
 Outlines = Mapping[int, NDArray[np.float32]]
 
@@ -227,16 +228,41 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_outlines(path: Path, outlines: Outlines, axis: Axis) -> None:
+    """Write what ``numpy.savez_compressed`` would, some frames at a time."""
     frames = sorted(outlines)
-    rows = [np.asarray(outlines[frame], dtype=np.float32) for frame in frames]
-    with replacing(path) as part:
-        np.savez_compressed(
-            part,
-            frame=np.array(frames, dtype=np.int64),
-            count=np.array([len(row) for row in rows], dtype=np.int64),
-            outline_px=np.concatenate(rows) if rows else np.empty((0, 6), dtype=np.float32),
-            axis_deg=np.array([axis.angle_deg, axis.u_angle_deg]),
-        )
+    count = np.array([len(outlines[frame]) for frame in frames], dtype=np.int64)
+    pieces = (
+        np.concatenate([outlines[frame] for frame in frames[start : start + ROWS_AT_ONCE]])
+        for start in range(0, len(frames), ROWS_AT_ONCE)
+    )
+    whole: dict[str, NDArray[Any]] = {
+        "frame": np.array(frames, dtype=np.int64),
+        "count": count,
+        "axis_deg": np.array([axis.angle_deg, axis.u_angle_deg]),
+    }
+    with replacing(path) as part, ZipFile(part, "w", ZIP_DEFLATED) as archive:
+        for name, array in whole.items():
+            _write_array(archive, name, array.dtype, array.shape, [array])
+        shape = (int(count.sum()), 6)
+        _write_array(archive, "outline_px", np.dtype(np.float32), shape, pieces)
+
+
+def _write_array(
+    archive: ZipFile,
+    name: str,
+    kind: np.dtype[Any],
+    shape: tuple[int, ...],
+    pieces: Iterable[NDArray[Any]],
+) -> None:
+    header = {
+        "descr": np.lib.format.dtype_to_descr(kind),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in pieces:
+            file.write(np.ascontiguousarray(piece, dtype=kind).tobytes())
 
 
 def _read_outlines(path: Path) -> tuple[dict[int, NDArray[np.float32]], Axis]:

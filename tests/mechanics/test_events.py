@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from tem_track.mechanics import Settings, evaluate
+from tem_track.mechanics import Settings, evaluate, hinge
 from tem_track.mechanics.events import find_drops, first_for_good
 from tem_track.mechanics.hinge import fit_hinge
 from tem_track.mechanics.phases import find_holds
@@ -254,3 +255,17 @@ def test_drift_between_free_frames_on_both_sides_is_taken_off() -> None:
     assert summary["zero"]["drift_order"] == 1
     assert summary["zero"]["drift_nm_per_s"] == pytest.approx(0.6, rel=0.05)
     assert summary["max_force_nN"] == pytest.approx(truth.force_nN.max(), rel=2e-3)
+
+
+def test_a_hinge_in_a_long_record_needs_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.linspace(0, 1, 20_000)
+    y = np.clip(x - 0.4, 0, None) + np.random.default_rng(1).normal(0, 0.05, x.size)
+    grid = np.linspace(0, 0.9, 400)
+    tracemalloc.start()
+    in_parts = hinge._profile(x, y, grid, 1.5, sloping=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 8 * hinge._CELLS
+    monkeypatch.setattr(hinge, "_CELLS", x.size * grid.size)
+    at_once = hinge._profile(x, y, grid, 1.5, sloping=True)
+    np.testing.assert_allclose(in_parts, at_once, rtol=1e-10)
