@@ -206,3 +206,19 @@ def test_an_interrupted_run_says_so(experiment: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "interrupted" in err
     assert (folder / ".measured").exists()
+
+
+def test_an_interruption_while_it_loads_is_one_line_too() -> None:
+    code = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from tem_track.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "tem-track: interrupted before anything was begun\n"
