@@ -12,7 +12,7 @@ from tem_track.mechanics.areas import Geometry
 from tem_track.mechanics.columns import DIAMETERS
 from tem_track.mechanics.corrections import sink_in_nm
 from tem_track.mechanics.kinematics import Loading, nm_per_px
-from tem_track.mechanics.known import known_rms
+from tem_track.mechanics.known import known_median, known_rms
 from tem_track.mechanics.measurement import BoolArray, Measurement, RowArray
 from tem_track.mechanics.seating import seating_px
 from tem_track.mechanics.settings import Settings
@@ -28,7 +28,8 @@ class Initial:
     Attributes
     ----------
     value_nm, u_nm : float
-        u is of the frames' scatter alone; the edge's own uncertainty comes on top.
+        u is of the frames' scatter and, of the length, of the base's face under the foot; the
+        edge's own uncertainty comes on top.
     """
 
     value_nm: float
@@ -110,6 +111,9 @@ def dimensions(
         for end in ("tip", "base")
     )
     tip, base = (end.value_nm for end in ends)  # a ball's end is a point
+    u_common = known_median(measurement.number("u_common_length_px")) * scales["length_nm"]
+    if u_common > 0:
+        length = Initial(length.value_nm, math.hypot(length.u_nm, u_common))
     return Dimensions(columns, length, diameter, (tip, base))
 
 

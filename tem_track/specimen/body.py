@@ -154,9 +154,10 @@ class Body:
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
         scalars = self.scalars(sides, faces)
-        extra: dict[str, float] = {}
+        extra = {"u_common_length_px": model.u_base_face_px}
         if faces.gap_px == 0:
-            seen, extra = seat(model, strip, edges, faces.base.s_px, faces.tip.s_px)
+            seen, others = seat(model, strip, edges, faces.base.s_px, faces.tip.s_px)
+            extra |= others
             scalars |= seen
         if not model.slender:
             scalars |= {"bow_px": math.nan, "u_bow_px": math.nan}

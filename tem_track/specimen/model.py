@@ -131,6 +131,10 @@ class SpecimenModel:
     blocks : int
         Side of the blocks of pixels that are averaged first. All that was learnt is in pixels of
         the reduced picture.
+    film : Film or None
+        What stands still behind the specimen, where one was found.
+    u_base_face_px : float
+        How far all lengths may be off together: the place of the base's face under the foot.
     """
 
     axis: Axis
@@ -156,6 +160,7 @@ class SpecimenModel:
     fixed: bool = False
     blocks: int = 1
     film: Film | None = None
+    u_base_face_px: float = 0.0
 
     def outline(
         self,

@@ -34,6 +34,7 @@ from tem_track.specimen.model import (
 )
 from tem_track.specimen.profile import Profile, tabulate
 from tem_track.specimen.reduction import blocks_for, reduced, reduced_box, reduced_match
+from tem_track.specimen.roughness import measure_roughness
 from tem_track.specimen.shapes import SHAPES
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box
 
@@ -49,6 +50,9 @@ _DRAWN_PX = 20.0  # how far a hand draws a face off
 _CLEAR_STEP, _PLAIN_STEP = 0.08, 0.25
 _SURE_PX, _APART_PX = 0.15, 1.5  # a base as dark as its specimen shows no step under the foot
 _PATCH_PX = (30, 10)
+_FOOT_WIDTH = 0.35  # half the columns in which the base is sought under a foot
+_BESIDE_PX, _VAGUE_PX = 60.0, 1.0
+_VOIDS_PX = 0.05
 _VAGUE_DEG = 3.0
 _FACE_BLUR_PX, _LEAST_U_FACE_PX = 1.2, 0.05
 _SLENDER = 1.3  # length over diameter; a stouter body's midline tells nothing of bending
@@ -317,7 +321,7 @@ def _learn_tip_face(
     open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
     model = replace(model, tip_face_px=face)
     if not open_strips:
-        central = _central_step(mean, middle, width, face, model.tip_face_px)
+        central = _central_step(mean, middle, width, face, model.tip_face_px).s_px
         return replace(model, tip_face_px=central)
     front, at = _front(open_strips, middle, face, model.end.half_px)
     across = find_step(front, at, face, 5.0, _FACE_BLUR_PX, -1)
@@ -474,9 +478,36 @@ def _learn_base_face(
     guess = step.s_px if math.isfinite(step.s_px) else face - reference
     t0 = middle - model._base_reference()[1]
     if SHAPES[model.shape].may_be_round:
-        return replace(model, base_face_px=_foot_of_ball(model, mean, t0, guess))
-    drawn = low - reference
-    return replace(model, base_face_px=_central_step(mean, t0, width, guess, guess, drawn))
+        found = _foot_of_ball(model, mean, t0, guess)
+        columns = 2.0 * model.end.half_px
+    else:
+        found = _central_step(mean, t0, width, guess, guess, low - reference)
+        columns = 2.0 * _FOOT_WIDTH * width
+    if found.beside:
+        around = found.s_px - 30.0, found.s_px + 40.0
+        wide = _mean_strip([_around_base(model, item, around, _BESIDE_PX) for item in tracked])
+        rough = measure_roughness(wide, t0, width, guess, model.table.profile.blur_px)
+        u_face = math.hypot(found.u_px, rough.u_mean_px(columns), rough.u_line_px)
+        return replace(model, base_face_px=found.s_px, u_base_face_px=u_face)
+    return replace(model, base_face_px=found.s_px, u_base_face_px=found.u_px)
+
+
+@dataclass(frozen=True, slots=True)
+class _Face:
+    """A face along the axis; `beside` where the specimen's own columns do not show it."""
+
+    s_px: float
+    u_px: float
+    beside: bool = False
+
+
+def _seen(step: Step, level: float) -> _Face:
+    """Return a face that is seen as a step.
+
+    Two faces that touch leave voids. They are far too thin to be seen, but their light moves the
+    step, by more the less the two bodies differ in brightness.
+    """
+    return _Face(step.s_px, math.hypot(step.u_px, _VOIDS_PX * level / abs(step.height)))
 
 
 def _central_step(
@@ -486,13 +517,15 @@ def _central_step(
     near: float,
     otherwise: float,
     drawn: float | None = None,
-) -> float:
+) -> _Face:
     """Return the face in the specimen's own columns, where it stands out clearly there.
+
+    Elsewhere it is `otherwise`, and half the distance to what those columns show is its doubt.
 
     Beside the specimen a round or rough electrode lies lower than under its foot, and a lump may
     show a stronger step: then the clearest step about the drawn face counts.
     """
-    profile = end_profile(mean, middle, 0.35 * width)
+    profile = end_profile(mean, middle, _FOOT_WIDTH * width)
     s, level = mean.grid.s_px, float(np.nanpercentile(mean.grey, 90))
 
     def clear(step: Step, about: float, reach: float) -> bool:
@@ -505,14 +538,18 @@ def _central_step(
         wide = find_step(profile, s, drawn, _DRAWN_PX, 1.0)
         weaker = not is_close or abs(close.height) < 0.6 * abs(wide.height)
         if weaker and clear(wide, drawn, _DRAWN_PX):
-            return wide.s_px
+            return _seen(wide, level)
     faint = abs(close.height) < _PLAIN_STEP * level and close.u_px > _SURE_PX
     doubtful = faint and abs(close.s_px - otherwise) > _APART_PX
-    return close.s_px if is_close and not doubtful else otherwise
+    if is_close and not doubtful:
+        return _seen(close, level)
+    apart = abs(close.s_px - otherwise)
+    doubt = 0.5 * apart if close.u_px < _VAGUE_PX and apart < _FOOT_PX else 0.0
+    return _Face(otherwise, doubt, beside=True)
 
 
-def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float) -> float:
-    """Return where a ball meets the base, on the averaged columns about its pole.
+def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float) -> _Face:
+    """Return where a ball meets the base, on the averaged columns about its pole, or beside it.
 
     Squeezed or not, the base ends there in a step. Farther off the pole darkens as its form and
     the load make it, so that only the pixels about the step are asked.
@@ -520,13 +557,17 @@ def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float)
     profile = end_profile(mean, middle, model.end.half_px)
     step = find_step(profile, mean.grid.s_px, near, _FOOT_REACH_PX, model.table.profile.blur_px, 1)
     clear = step.height > _CLEAR_STEP * model.vacuum and step.u_px < 0.5
-    return step.s_px if clear and abs(step.s_px - near) < _FOOT_REACH_PX - 0.1 else near
+    if clear and abs(step.s_px - near) < _FOOT_REACH_PX - 0.1:
+        return _seen(step, model.vacuum)
+    return _Face(near, 0.0, beside=True)
 
 
-def _around_base(model: SpecimenModel, item: Sampled, span: tuple[float, float]) -> Strip:
+def _around_base(
+    model: SpecimenModel, item: Sampled, span: tuple[float, float], margin: float = MARGIN_T_PX
+) -> Strip:
     assert item.base is not None
     t0 = model._base_reference()[1]
-    t = (model.box_t_px[0] - MARGIN_T_PX - t0, model.box_t_px[1] + MARGIN_T_PX - t0)
+    t = (model.box_t_px[0] - margin - t0, model.box_t_px[1] + margin - t0)
     point = (item.base.x_px, item.base.y_px)
     return model.grey(item.crop, grid_for(model.axis, point, span, t, exact=True))
 

@@ -1,0 +1,108 @@
+"""How rough the base's face is: what a place read in some of its columns says of others."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tem_track.records import FloatArray
+from tem_track.specimen.faces import find_step
+from tem_track.specimen.strip import Strip
+
+__all__ = ["Roughness", "measure_roughness"]
+
+_GROUP_PX = 3
+_REACH_PX = 12.0
+_LEAST_STEP = 0.1  # of the vacuum's brightness
+_LEAST_GROUPS = 8
+_MOST_LENGTH_PX = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roughness:
+    """A face's departures from a straight line.
+
+    Attributes
+    ----------
+    rms_px : float
+    length_px : float
+        Columns that far apart count as independent.
+    columns_px : float
+        Width of all columns in which it was seen.
+    """
+
+    rms_px: float = 0.0
+    length_px: float = float(_GROUP_PX)
+    columns_px: float = 0.0
+
+    def u_mean_px(self, columns_px: float) -> float:
+        """Return how far the face's mean over so many columns lies off the line."""
+        return self.rms_px * math.sqrt(min(1.0, self.length_px / max(columns_px, 1.0)))
+
+    @property
+    def u_line_px(self) -> float:
+        """How far the line itself may lie off."""
+        return self.u_mean_px(self.columns_px)
+
+
+def measure_roughness(
+    mean: Strip, middle_px: float, width_px: float, face_px: float, blur_px: float
+) -> Roughness:
+    """Measure how rough the base's face is where vacuum is beside the specimen.
+
+    Parameters
+    ----------
+    mean : Strip
+        About the base's face, averaged over registered frames; vacuum lies towards the tip.
+    middle_px, width_px : float
+        Of the specimen, whose own columns are left out.
+    face_px : float
+        Where the face is, to some pixels.
+    blur_px : float
+
+    Returns
+    -------
+    Roughness
+        None at all where too few columns show the face.
+    """
+    t = mean.grid.t_px
+    ahead = mean.rows(face_px + 6.0, face_px + 14.0)
+    if ahead.stop - ahead.start < 4:
+        return Roughness()
+    level = np.asarray(mean.grey[ahead].mean(axis=0), dtype=np.float64)
+    vacuum = float(np.nanpercentile(level, 90))
+    clear = (level > 0.9 * vacuum) & (np.abs(t - middle_px) > 0.5 * width_px + 4.0)
+    at, found = [], []
+    for first in range(0, len(t) - _GROUP_PX + 1, _GROUP_PX):
+        group = slice(first, first + _GROUP_PX)
+        if not clear[group].all():
+            continue
+        profile = np.asarray(mean.grey[:, group].mean(axis=1), dtype=np.float64)
+        step = find_step(profile, mean.grid.s_px, face_px, _REACH_PX, blur_px, 1)
+        if step.height > _LEAST_STEP * vacuum and step.u_px < 1.0:
+            at.append(float(t[group].mean()))
+            found.append(step.s_px)
+    if len(at) < _LEAST_GROUPS:
+        return Roughness()
+    place, depth = np.asarray(at), np.asarray(found)
+    rest = depth - np.polyval(np.polyfit(place, depth, 1), place)
+    rms = float(np.std(rest)) * math.sqrt(len(rest) / (len(rest) - 2))
+    return Roughness(rms, _length_px(place, rest), float(_GROUP_PX * len(at)))
+
+
+def _length_px(at_px: FloatArray, rest: FloatArray) -> float:
+    """Return the width over which departures are alike: the integral of their correlation."""
+    power = max(float(np.mean(rest**2)), 1e-12)
+    total, lag = 1.0, 1
+    while lag * _GROUP_PX < _MOST_LENGTH_PX:
+        pairs = np.abs(at_px[lag:] - at_px[:-lag] - lag * _GROUP_PX) < 0.5
+        if pairs.sum() < 4:
+            break
+        alike = float(np.mean((rest[lag:] * rest[:-lag])[pairs])) / power
+        if alike <= 0:
+            break
+        total += 2.0 * alike
+        lag += 1
+    return float(min(_GROUP_PX * total, _MOST_LENGTH_PX))
