@@ -51,7 +51,7 @@ _CLEAR_STEP, _PLAIN_STEP = 0.08, 0.25
 _SURE_PX, _APART_PX = 0.15, 1.5  # a base as dark as its specimen shows no step under the foot
 _PATCH_PX = (30, 10)
 _FOOT_WIDTH = 0.35  # half the columns in which the base is sought under a foot
-_BESIDE_PX, _VAGUE_PX = 60.0, 1.0
+_BESIDE_PX = 60.0
 _VOIDS_PX = 0.05
 _VAGUE_DEG = 3.0
 _FACE_BLUR_PX, _LEAST_U_FACE_PX = 1.2, 0.05
@@ -544,7 +544,7 @@ def _central_step(
     if is_close and not doubtful:
         return _seen(close, level)
     apart = abs(close.s_px - otherwise)
-    doubt = 0.5 * apart if close.u_px < _VAGUE_PX and apart < _FOOT_PX else 0.0
+    doubt = 0.5 * apart if is_close else 0.0
     return _Face(otherwise, doubt, beside=True)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Match, Outline
@@ -307,3 +308,50 @@ def test_a_brighter_or_deeper_picture_gives_the_same_outline(
     deep = model.outline(image.astype(np.uint16) * 200, *where)
     assert deep.length_px == pytest.approx(plain.length_px, abs=0.02)
     assert deep.diameter_mid_px == pytest.approx(plain.diameter_mid_px, abs=0.02)
+
+
+def _dark_foot(scene: Scene, rough_px: float, seed: int) -> np.ndarray:
+    """Draw a rough base as dark as the rod that stands on it."""
+    grey = draw(scene).astype(np.float64)
+    line = gaussian_filter1d(np.random.default_rng(seed).normal(size=grey.shape[1]), 5.0)
+    line *= rough_px / line.std()
+    base_y = at(scene, BASE_S + scene.base_shift_px)[1]
+    x, y = np.arange(grey.shape[1]), np.arange(grey.shape[0])[:, None]
+    under = np.abs(x - at(scene, 0.0)[0]) < 34
+    depth = y - base_y - np.where(under, 0.0, line)
+    inner = grey[int(base_y) - 40, int(at(scene, 0.0)[0]) - 10 :][:20].mean()
+    noise = np.random.default_rng(seed + 1).normal(scale=np.sqrt(inner), size=grey.shape)
+    body = inner * np.exp(-0.12 * np.sqrt(np.maximum(depth, 0.0))) + noise
+    covered = np.where(under, np.where(depth > 0, body, grey), np.where(depth > 0, body, grey))
+    vacuum = np.random.default_rng(seed + 2).poisson(150.0, grey.shape)
+    bare = ~under & (depth <= 0) & (y > base_y - 20)
+    return np.clip(np.where(bare, vacuum, covered), 0, 255).astype(np.uint8)
+
+
+def test_a_length_says_how_badly_a_rough_base_as_dark_as_the_rod_is_known(
+    rod: tuple[list[Scene], SpecimenModel],
+) -> None:
+    plain = rod[1].u_base_face_px
+    assert 0.0 < plain < 0.4
+    scenes = approach(Scene(gap_px=12.0), 10)
+    u, error = [], []
+    for seed in (1, 2, 3):
+        sample = [
+            (replace(f, image=_dark_foot(s, 2.5, seed)), t, b)
+            for s, (f, t, b) in ((s, triple(s, k)) for k, s in enumerate(scenes))
+        ]
+        model = prepare_specimen(
+            sample[0],
+            iter(sample),
+            specimen_box(scenes[0]),
+            shape="rod",
+            mode="compression",
+            axis=UP,
+        )
+        frame, tip, base = sample[3]
+        outline = model.outline(frame.image, tip, base)
+        assert outline.extra["u_common_length_px"] == model.u_base_face_px
+        u.append(model.u_base_face_px)
+        error.append(outline.length_px - scenes[3].length_px)
+    assert min(u) > 2 * plain
+    assert np.sqrt(np.mean((np.array(error) / np.array(u)) ** 2)) < 2.0
