@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from distributed import Client
 
 from tem_track.batch import Job, run_batch
 from tests.small import write_small
@@ -70,6 +71,8 @@ def cluster(base: Path) -> Iterator[str]:
              (scheduler, worker, worker)]  # fmt: skip
     processes = [subprocess.Popen(line, stdout=log, stderr=log, cwd=base) for line in lines]
     try:
+        with Client(address, timeout=120) as client:  # on a busy machine they start slowly
+            client.wait_for_workers(2, timeout=120)
         yield address
     finally:
         for process in reversed(processes):

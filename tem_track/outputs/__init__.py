@@ -79,8 +79,11 @@ def write_pictures(
     from tem_track.outputs.montage import write_montage
     from tem_track.outputs.overlay import write_overlay
 
+    # The film first: its encoder and what draws the figures need most memory, and only the first
+    # gives it back.
+    write_overlay(result, movie, folder / "overlay.mp4", progress)
+    give_back_memory()
     kinds = ("png", "pdf", "svg")
     write_curves(result, [folder / f"curves.{kind}" for kind in kinds], width_mm=width_mm)
     write_montage(result, movie, [folder / f"montage.{kind}" for kind in ("png", "pdf")], frames)
     give_back_memory()
-    write_overlay(result, movie, folder / "overlay.mp4", progress)
