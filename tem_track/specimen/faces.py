@@ -11,11 +11,11 @@ from scipy.special import ndtr
 
 from tem_track.records import FloatArray
 from tem_track.specimen.end_fit import descend_end
+from tem_track.specimen.step_fit import WINDOW_PX, explained
 
 __all__ = ["Gate", "Step", "find_step", "fit_end", "flat_end", "half_level", "measure_blur"]
 
 
-_WINDOW_PX = 5.0
 _GATE_PX, _GATE_STEP_PX = (-50.0, 80.0), 0.1
 
 
@@ -57,47 +57,22 @@ def find_step(
         With NaN where the profile holds no samples on both sides.
     """
     use = np.isfinite(profile) & (np.abs(s_px - near_px) <= reach_px + 12.0)
-    s, y = s_px[use], profile[use]
+    s, y = s_px[use], profile[use].astype(np.float64)
     if len(s) < 12:
         return Step(float("nan"), float("nan"), float("nan"))
     coarse = np.arange(near_px - reach_px, near_px + reach_px + 0.25, 0.5)
-    window = np.exp(-0.5 * ((s - coarse[:, None]) / _WINDOW_PX) ** 2)
-    rest, height, without = _solve(s, y, coarse, window, blur_px)
+    rest, height, without = explained(s, y, coarse, coarse, float(blur_px))
     allowed = (height * sign > 0) | (sign == 0)
     at = float(coarse[int(np.argmax(np.where(allowed, without - rest, -np.inf)))])
     return _refine(s, y, at, blur_px)
 
 
-def _solve(
-    s: FloatArray, y: FloatArray, at: FloatArray, window: FloatArray, blur: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return, for every position, residual sum, step height, residual sum of a mere kink."""
-    x = s - at[:, None]
-    gate = ndtr(x / blur)
-    design = np.stack([np.ones_like(x), x, gate, gate * x], axis=-1) * window[..., None]
-    target = y * window
-    rest, height = _least_squares(design, target)
-    kink = np.stack([design[..., 0], design[..., 1], np.maximum(x, 0.0) * window], axis=-1)
-    return rest, height, _least_squares(kink, target)[0]
-
-
-def _least_squares(design: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the residual sum and the third unknown of every problem."""
-    normal = np.einsum("pni,pnj->pij", design, design)
-    normal += 1e-9 * np.eye(design.shape[-1])
-    right = np.einsum("pni,pn->pi", design, target)
-    solution = np.linalg.solve(normal, right[..., None])[..., 0]
-    residual = target - np.einsum("pni,pi->pn", design, solution)
-    return (residual**2).sum(axis=1), solution[:, 2]
-
-
 def _refine(s: FloatArray, y: FloatArray, at: float, blur: float) -> Step:
     """Move to the least residual, re-centring the window until it lies inside."""
     for _ in range(6):
-        window = np.exp(-0.5 * ((s - at) / _WINDOW_PX) ** 2)
         trial = at + np.arange(-1.5, 1.55, 0.05)
-        every = np.broadcast_to(window, (len(trial), len(s)))
-        costs, heights, _ = _solve(s, y, trial, every, blur)
+        centre = at
+        costs, heights, _ = explained(s, y, trial, np.full(len(trial), centre), float(blur))
         best = int(np.argmin(costs))
         at = float(trial[best])
         if abs(best - len(trial) // 2) < 4:
@@ -107,6 +82,7 @@ def _refine(s: FloatArray, y: FloatArray, at: float, blur: float) -> Step:
     a, b, c = costs[best - 1 : best + 2]
     curvature = max(a - 2 * b + c, 1e-12)
     shift = float(np.clip(0.5 * (a - c) / curvature, -1, 1)) * 0.05
+    window = np.exp(-0.5 * ((s - centre) / WINDOW_PX) ** 2)
     freedom = max(float((window**2).sum()) - 4, 1.0)
     variance = 2.0 * b / freedom / (curvature / 0.05**2)
     return Step(at + shift, float(np.sqrt(max(variance, 0.0))), float(heights[best]))
@@ -116,13 +92,12 @@ def measure_blur(profile: FloatArray, s_px: FloatArray, step: Step) -> float:
     """Return the blur (standard deviation) with which a step is drawn best."""
     ladder = np.geomspace(0.4, 3.5, 24)
     use = np.isfinite(profile) & (np.abs(s_px - step.s_px) < 14)
-    s, y = s_px[use], profile[use]
+    s, y = s_px[use], profile[use].astype(np.float64)
     if len(s) < 12:
         return float("nan")
     at = step.s_px + np.arange(-0.6, 0.65, 0.1)
-    window = np.exp(-0.5 * ((s - step.s_px) / _WINDOW_PX) ** 2)
-    window = np.broadcast_to(window, (len(at), len(s)))
-    costs = [float(_solve(s, y, at, window, float(blur))[0].min()) for blur in ladder]
+    centre = np.full(len(at), step.s_px)
+    costs = [float(explained(s, y, at, centre, float(blur))[0].min()) for blur in ladder]
     return float(ladder[int(np.argmin(costs))])
 
 
