@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track import mechanics
+from tem_track.apart import Apart
 from tem_track.columns import TARGETS, Block, Outlines, block_of, join, matches_of, replace_row
 from tem_track.config import Cantilever, Experiment
 from tem_track.cores import cores, give_back_memory, one_thread_a_routine
@@ -569,7 +569,7 @@ def measure(
     progress: Progress = _silent,
     workers: int | None = None,
 ) -> Iterator[Block]:
-    """Measure the plan's frames in order, in blocks, a few frames at a time in threads.
+    """Measure the plan's frames in order, in blocks; where it takes long, in several processes.
 
     Parameters
     ----------
@@ -578,15 +578,14 @@ def measure(
         Frames that are measured already.
     progress : callable
     workers : int, optional
-        Threads that measure; by default one a core. Their number changes no result.
+        Processes that measure; by default one a core. Their number changes no result.
     """
-    workers = workers or cores()
     finished, total = set(done), len(plan.frame_range)
     count = len(finished)
-    with one_thread_a_routine(), ThreadPoolExecutor(workers) as pool:
+    with one_thread_a_routine(), Apart(observe, plan, workers or cores(), total - count) as apart:
         for stretch in _stretches(plan.frame_range, finished):
             frames = movie.frames(stretch[0][0], stretch[-1][-1])
-            observed = _in_order(pool, frames, plan, 2 * workers)
+            observed = apart.answers(frames)
             for chunk in stretch:
                 observations = []
                 for observation in islice(observed, len(chunk)):
@@ -624,18 +623,6 @@ def _left(chunk: range, done: set[int]) -> Iterator[range]:
             start = None
     if start is not None:
         yield range(start, chunk[-1] + 1)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, frames: Iterable[Frame], plan: Plan, ahead: int
-) -> Iterator[Observation]:
-    waiting: deque[Future[Observation]] = deque()
-    for frame in frames:
-        waiting.append(pool.submit(observe, frame, plan))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _block(observations: Sequence[Observation], plan: Plan) -> Block:

@@ -101,7 +101,7 @@ def run(
     draw : bool
         Draw overlay, montage, curves and report too.
     workers : int, optional
-        Threads that measure; by default one a core.
+        Processes that measure where it takes long; by default one a core.
 
     Raises
     ------

@@ -23,7 +23,7 @@ LAYERS = [
     {"outputs"},
     {"propose"},
     {"analysis"},
-    {"journal", "sample"},
+    {"journal", "sample", "apart"},
     {"config", "columns", "tilt_series"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
     {"records", "errors", "cores", "compiled", "door", "__init__"},

@@ -26,14 +26,17 @@ def crossings(bands: FloatArray, t_px: FloatArray, middle_px: float) -> FloatArr
     """Find both edges of every band from the outside inwards; see `edges.coarse_edges`."""
     n, m = bands.shape
     edges = np.full((n, 2), math.nan)
-    span = t_px[m - 1] - t_px[0]
-    inner = np.flatnonzero(np.abs(t_px - middle_px) < 0.12 * span)
-    if len(inner) == 0:
+    reach = 0.12 * (t_px[m - 1] - t_px[0])
+    first, last = m, -1
+    for j in range(m):
+        if abs(t_px[j] - middle_px) < reach:
+            first, last = min(first, j), j
+    if last < 0:
         return edges
     dark = _darkness(_blurred(bands), t_px)
     plateau = np.empty(n)
     for i in range(n):  # a thin neck fills little of the inner columns
-        middle = dark[i, inner[0] : inner[-1] + 1].copy()
+        middle = dark[i, first : last + 1].copy()
         plateau[i] = max(quantile(middle, 0.5), 0.6 * quantile(middle, 0.85))
     most = 1.6 * median(plateau)
     for i in range(n):
@@ -52,10 +55,14 @@ def _blurred(bands: FloatArray) -> FloatArray:
     along, out = np.empty((n, m)), np.empty((n, m))
     wide = np.empty(m + 4)
     for i in range(n):
-        wide[:2], wide[2 : m + 2], wide[m + 2 :] = bands[i, 0], bands[i], bands[i, m - 1]
-        along[i] = (wide[:m] + wide[1 : m + 1] + wide[2 : m + 2] + wide[3 : m + 3] + wide[4:]) / 5
+        for j in range(m + 4):
+            wide[j] = bands[i, min(max(j - 2, 0), m - 1)]
+        for j in range(m):
+            along[i, j] = (wide[j] + wide[j + 1] + wide[j + 2] + wide[j + 3] + wide[j + 4]) / 5
     for i in range(n):
-        out[i] = (along[max(i - 1, 0)] + along[i] + along[min(i + 1, n - 1)]) / 3
+        above, below = along[max(i - 1, 0)], along[min(i + 1, n - 1)]
+        for j in range(m):
+            out[i, j] = (above[j] + along[i, j] + below[j]) / 3
     return out
 
 
@@ -65,12 +72,13 @@ def _darkness(bands: FloatArray, t_px: FloatArray) -> FloatArray:
     n, m = bands.shape
     out = np.empty((n, m))
     beside = min(2 * max(3, m // 16), m)
-    weight = (t_px - t_px[0]) / (t_px[m - 1] - t_px[0])
+    span = t_px[m - 1] - t_px[0]
     for i in range(n):
         left = quantile(bands[i, :beside].copy(), 0.7)
         right = quantile(bands[i, m - beside :].copy(), 0.7)
         for j in range(m):
-            lit = max(left * (1 - weight[j]) + right * weight[j], 1e-6)
+            weight = (t_px[j] - t_px[0]) / span
+            lit = max(left * (1 - weight) + right * weight, 1e-6)
             out[i, j] = 1.0 - bands[i, j] / lit
     return out
 
@@ -120,23 +128,29 @@ def jumps_at_tip(
 ) -> NDArray[np.bool_]:
     """Return the bands near the tip whose edges lie far outside the line of those below."""
     n = len(s_px)
-    jumps = np.zeros(n, np.bool_)
-    share = (s_px - s_low) / max(s_high - s_low, 1.0)
-    seen = np.isfinite(edges[:, 0]) & np.isfinite(edges[:, 1])
-    body = seen & (share > _BODY_SHARES[0]) & (share < _BODY_SHARES[1])
-    if body.sum() < 6:
+    jumps, seen, body = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    length, width = max(s_high - s_low, 1.0), np.empty(n)
+    count = 0
+    for i in range(n):
+        share = (s_px[i] - s_low) / length
+        width[i] = edges[i, 1] - edges[i, 0]
+        seen[i] = math.isfinite(edges[i, 0]) and math.isfinite(edges[i, 1])
+        body[i] = seen[i] and _BODY_SHARES[0] < share < _BODY_SHARES[1]
+        count += body[i]
+    if count < 6:
         return jumps
     left, right = _line(edges[:, 0], s_px, body), _line(edges[:, 1], s_px, body)
-    margin = _JUMP_PX + _JUMP_SHARE * median_where(edges[:, 1] - edges[:, 0], body)
+    margin = _JUMP_PX + _JUMP_SHARE * median_where(width, body)
     for i in range(n):
-        if seen[i] and share[i] > 1.0 - _HEAD_SHARE:
-            jumps[i] = edges[i, 0] < left[i] - margin or edges[i, 1] > right[i] + margin
+        if seen[i] and (s_px[i] - s_low) / length > 1.0 - _HEAD_SHARE:
+            jumps[i] = edges[i, 0] < left[0] + left[1] * s_px[i] - margin
+            jumps[i] |= edges[i, 1] > right[0] + right[1] * s_px[i] + margin
     return jumps
 
 
 @inner
-def _line(values: FloatArray, s_px: FloatArray, use: NDArray[np.bool_]) -> FloatArray:
-    """Return the straight line through some of the values, at all places."""
+def _line(values: FloatArray, s_px: FloatArray, use: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return level at zero and slope of the straight line through some of the values."""
     count, centre, mean = 0, 0.0, 0.0
     for i in range(len(values)):
         if use[i]:
@@ -149,7 +163,8 @@ def _line(values: FloatArray, s_px: FloatArray, use: NDArray[np.bool_]) -> Float
         if use[i]:
             power += (s_px[i] - centre) ** 2
             product += (s_px[i] - centre) * (values[i] - mean)
-    return mean + product / power * (s_px - centre)
+    slope = product / power
+    return mean - slope * centre, slope
 
 
 @compiled(nogil=True)

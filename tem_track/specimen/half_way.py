@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -129,7 +128,7 @@ def _twice(
     return first + again, u
 
 
-@njit(inline="always")
+@inner
 def _once(
     profile: FloatArray,
     x_px: FloatArray,
@@ -180,7 +179,7 @@ def _once(
     return sum_ / total, 1 / math.sqrt(total)
 
 
-@njit(inline="always")
+@inner
 def _leads_up(
     profile: FloatArray, x_px: FloatArray, about: float, start: float, stop: float, degree: int
 ) -> tuple[float, float, float, float, float]:
@@ -218,7 +217,7 @@ def _leads_up(
     return centre, level, slope, bend, rest / (n - degree - 1)
 
 
-@njit(inline="always")
+@inner
 def _value(side: tuple[float, float, float, float, float], x: float) -> float:
     d = x - side[0]
     return side[1] + d * (side[2] + d * side[3])

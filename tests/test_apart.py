@@ -1,0 +1,166 @@
+"""Processes answer what the function itself does, in order, whatever becomes of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tem_track
+from tem_track import analysis, apart
+from tem_track.apart import Apart
+from tem_track.columns import block_of, block_to_bytes
+from tem_track.records import Frame
+from tests.small import write_small
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are begun on POSIX only")
+
+Answer = tuple[int, float, int]
+
+
+def total(frame: Frame, same: dict[str, int]) -> Answer:
+    """Return something of a frame, and of the process that worked it out."""
+    if frame.index == same.get("wrong"):
+        raise ValueError(f"frame {frame.index}")
+    time.sleep(same.get("ms", 0) / 1000)
+    return frame.index, float(frame.image.sum() * same["factor"]), os.getpid()
+
+
+def _frames(count: int) -> Iterator[Frame]:
+    for k in range(count):
+        image = np.full((40, 50), k, np.uint16)
+        yield Frame(k, 0.1 * k, image, k != 5, "bad" * (k == 5))
+
+
+def _until_ready(away: Apart[Any], frames: int = 20) -> None:
+    """Give it something to do until all its processes have begun."""
+    end = time.monotonic() + 120.0
+    while time.monotonic() < end:
+        assert [answer[0] for answer in away.answers(_frames(frames))] == list(range(frames))
+        if away._processes and all(process.is_ready() for process in away._processes):
+            return
+    raise AssertionError("no processes")
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "WORTH_S", -1e9)
+    monkeypatch.setattr(apart, "_TRIED_S", 0.0)
+    monkeypatch.setattr(apart, "_HAND_BYTES", 10_000)
+
+
+def _wanted(count: int) -> list[tuple[int, float]]:
+    return [(k, 40.0 * 50.0 * k * 3) for k in range(count)]
+
+
+def test_answers_come_in_order_from_several_processes() -> None:
+    with Apart(total, {"factor": 3}, 2, 2000) as away:
+        _until_ready(away)
+        answers = list(away.answers(_frames(500)))
+    assert [answer[:2] for answer in answers] == _wanted(500)
+    pids = {answer[2] for answer in answers}
+    assert pids == {process._process.pid for process in away._processes}
+    assert len(pids) == 2
+    assert not any(map(_lives, pids))
+
+
+def test_one_process_is_this_one() -> None:
+    with Apart(total, {"factor": 3}, 1, 50) as away:
+        answers = list(away.answers(_frames(50)))
+    assert {answer[2] for answer in answers} == {os.getpid()}
+
+
+def test_what_is_soon_done_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "WORTH_S", 1.0)
+    with Apart(total, {"factor": 3}, 2, 50) as away:
+        assert len({answer[2] for answer in away.answers(_frames(50))}) == 1
+        assert not away._processes
+
+
+def test_a_process_that_dies_loses_no_frame() -> None:
+    found = []
+    with Apart(total, {"factor": 3, "ms": 1}, 2, 2000) as away:
+        _until_ready(away)
+        for answer in away.answers(_frames(600)):
+            found.append(answer)
+            if len(found) in (200, 400):
+                away._processes[len(found) // 400]._process.send_signal(signal.SIGKILL)
+    assert [answer[:2] for answer in found] == _wanted(600)
+    assert len({answer[2] for answer in found}) == 3
+    assert found[-1][2] == os.getpid()
+
+
+def test_an_error_is_raised_where_the_answer_would_come() -> None:
+    found: list[Answer] = []
+    with Apart(total, {"factor": 3, "wrong": 37}, 2, 2000) as away:
+        _until_ready(away)
+        with pytest.raises(ValueError, match="frame 37"):
+            found.extend(away.answers(_frames(60)))
+    assert [answer[:2] for answer in found] == _wanted(37)
+    assert os.getpid() not in {answer[2] for answer in found[:20]}
+
+
+def test_what_does_not_pickle_is_worked_out_here() -> None:
+    with Apart(lambda frame, same: frame.index, None, 2, 50) as away:
+        assert list(away.answers(_frames(50))) == list(range(50))
+
+
+_PARENT = """
+from tem_track import apart
+from tests.test_apart import _frames, _until_ready, total
+apart.WORTH_S, apart._TRIED_S = -1e9, 0.0
+with apart.Apart(total, {"factor": 3, "ms": 5}, 2, 10**6) as away:
+    _until_ready(away)
+    print(*(each._process.pid for each in away._processes), flush=True)
+    for answer in away.answers(_frames(10**6)):
+        pass
+"""
+
+
+def test_no_process_outlives_a_parent_that_is_killed() -> None:
+    root = Path(tem_track.__file__).parents[1]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, cwd=root, text=True
+    )
+    assert parent.stdout is not None
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(pids) == 2
+    assert all(map(_lives, pids))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    end = time.monotonic() + 20.0
+    while any(map(_lives, pids)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(_lives, pids))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_measured_apart_a_movie_gives_the_same_bytes(tmp_path: Path) -> None:
+    experiment = tem_track.load_experiment(write_small(tmp_path, 24))
+    movie = tem_track.open_movie(experiment.movie_path)
+    plan = analysis.prepare(movie, experiment)
+    here = [analysis.observe(frame, plan) for frame in movie]
+    with Apart(analysis.observe, plan, 2, 10**6) as away:
+        while not any(process.is_ready() for process in away._processes):
+            list(away.answers(movie))
+        tried = away._tried
+        there = list(away.answers(movie))
+        assert away._tried == tried
+    one, other = (block_to_bytes(block_of(rows, ("bar", "tip"), False)) for rows in (here, there))
+    assert one == other
