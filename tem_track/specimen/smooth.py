@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
+from tem_track.specimen.corner_fit import likely_lines
 from tem_track.specimen.smoothing import CAUTION, correlation, smoothed
 
 __all__ = ["Curve", "Mask", "cornered", "smooth_curve"]
@@ -22,9 +23,8 @@ Mask = NDArray[np.bool_]
 
 _STEP = 10.0 ** (1 / 3)
 _STIFFEST = 1e7
-_CORNERS, _APART, _MOST_LINES = 2, 4, 24
+_CORNERS, _APART = 2, 4
 _FINEST, _MOST_PLACES = 0.5, 100  # how finely corners are placed, in bands
-_LEAST_WEIGHT = 0.01
 _ASKEW = np.log(4.0)  # odds against a face that is not parallel to the axis
 
 
@@ -154,90 +154,33 @@ def cornered(values: FloatArray, good: Mask, smooth: Curve, caution: float = CAU
 
 
 def _broken_lines(values: FloatArray, good: Mask, start: FloatArray, caution: float) -> Curve:
-    n, curve = len(values), start
-    kinds = [_corners(n, degree) for degree in (0, 1)]
-    cost = _ASKEW + 0.5 * np.log(n / caution)
-    for _ in range(3):
-        residual = (values - curve)[good]
-        scatter = 1.4826 * float(np.median(np.abs(residual))) + 1e-9
-        clipped = np.clip(values - curve, -2.5 * scatter, 2.5 * scatter)
-        data = np.where(good, curve + np.where(good, clipped, 0.0), curve)
-        power = np.stack([kind.power(data) for kind in kinds])
-        rest = float(data @ data) - float(power.max())
-        variance = max(rest / max(n - 5, 1), 1e-12) * caution
-        likely = power / (2 * variance)
-        likely[1] -= cost
-        vectors = [
-            np.sqrt(share) * kinds[kind].basis(first, second)
-            for share, (kind, first, second) in zip(*_likeliest(likely), strict=True)
-        ]
-        found = np.concatenate(vectors).T
-        curve = found @ (found.T @ data)
-    freedom = max(1.0 - (float((found**2).sum()) + _CORNERS) / n, 0.2)
+    n = len(values)
+    cost = float(_ASKEW + 0.5 * np.log(n / caution))
+    curve, data, vectors, scatter = likely_lines(
+        np.ascontiguousarray(values, dtype=np.float64),
+        good,
+        np.ascontiguousarray(start, dtype=np.float64),
+        *_corners(n),
+        cost,
+        float(caution),
+    )
+    freedom = max(1.0 - (float((vectors**2).sum()) + _CORNERS) / n, 0.2)
     wider = float(correlation(data - curve, caution))
-    return Curve(curve, found, np.ones(found.shape[1]), scatter / np.sqrt(freedom), wider)
-
-
-def _likeliest(likely: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Return the weights of what is not much less likely than the best, and where it is."""
-    weight = np.exp(likely - likely.max())
-    where = np.flatnonzero(weight > _LEAST_WEIGHT)
-    if len(where) > _MOST_LINES:
-        where = where[np.argsort(weight.ravel()[where])[: -_MOST_LINES - 1 : -1]]
-    share = weight.ravel()[where]
-    return share / share.sum(), np.column_stack(np.unravel_index(where, likely.shape))
-
-
-@dataclass(frozen=True, eq=False)
-class _Corners:
-    """Lines with two corners in all pairs of places: a level or slope, and a ramp at each side.
-
-    Attributes
-    ----------
-    level : array, shape (d, n)
-        Orthonormal: a constant, or a constant and a slope.
-    before, after : array, shape (p, n)
-        The ramps that begin at each place, less their part in `level`.
-    shared : array, shape (p, p)
-        Their products.
-    allowed : array of bool, shape (p, p)
-        Pairs far enough apart.
-    """
-
-    level: FloatArray
-    before: FloatArray
-    after: FloatArray
-    shared: FloatArray
-    allowed: Mask
-
-    def power(self, data: FloatArray) -> FloatArray:
-        """Return how much of the data's square the best line with each pair of corners holds."""
-        a, b = (self.before @ data)[:, None], (self.after @ data)[None, :]
-        aa = (self.before**2).sum(axis=1)[:, None]
-        bb = (self.after**2).sum(axis=1)[None, :]
-        gram = np.where(self.allowed, aa * bb - self.shared**2, 1.0)
-        held = (a * a * bb - 2 * a * b * self.shared + b * b * aa) / gram
-        whole = float(((self.level @ data) ** 2).sum())
-        return np.asarray(np.where(self.allowed, whole + held, -np.inf))
-
-    def basis(self, first: int, second: int) -> FloatArray:
-        """Return an orthonormal basis, shape (d + 2, n), of the lines with a pair of corners."""
-        before = self.before[first] / np.linalg.norm(self.before[first])
-        after = self.after[second] - (self.after[second] @ before) * before
-        return np.stack([*self.level, before, after / np.linalg.norm(after)])
+    return Curve(curve, vectors.T, np.ones(len(vectors)), scatter / np.sqrt(freedom), wider)
 
 
 @lru_cache(maxsize=32)
-def _corners(n: int, degree: int) -> _Corners:
+def _corners(n: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, Mask]:
+    """Return lines with two corners in all pairs of places, as `likely_lines` takes them."""
     step = max(_FINEST, n / _MOST_PLACES)
     places = np.arange(_APART - 0.5, n - _APART + 0.01, step)
     x = np.arange(n, dtype=np.float64)
-    columns = [np.ones(n), x - x.mean()][: degree + 1]
-    level = np.stack([column / np.linalg.norm(column) for column in columns])
+    constant, slope = np.full(n, n**-0.5), (x - x.mean()) / np.linalg.norm(x - x.mean())
+    levels = np.stack([[constant, np.zeros(n)], [constant, slope]])
     ramps = np.maximum(places[:, None] - x, 0.0), np.maximum(x - places[:, None], 0.0)
-    before, after = (ramp - (ramp @ level.T) @ level for ramp in ramps)
+    before, after = (np.stack([ramp - (ramp @ k.T) @ k for k in levels]) for ramp in ramps)
     allowed = places[None, :] - places[:, None] >= _APART
-    return _Corners(level, before, after, before @ after.T, allowed)
+    return levels, before, after, before @ after.transpose(0, 2, 1), allowed
 
 
 def _validated(
