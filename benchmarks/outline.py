@@ -52,18 +52,23 @@ holds what changes from frame to frame, not the place of the base's face, the sa
 What bounds them:
 
 - The mid diameter: the textured film behind it (3 % of the brightness) doubles the bound that shot
-  noise sets for 40 rows. Rods and pillars lie within a third of that bound, a faceted particle and
-  a solid ball within a quarter: 0.3 px for a ball lies below it. A hollow ball's is twice its
-  bound, by the form of its squeezed wall.
+  noise sets for 40 rows. It stands still with the bar. Where a ball or a crystal uncovers it in
+  other frames it is learnt and divided out, so that they lie below the bound with the film. Drawn
+  without any film, solid balls come to 0.3 px as well. A straight rod always hides the film at its
+  own edges; rods and pillars lie within a third to a half of their bound.
 - The largest diameter of a pulled rod lies at one of its faces, to which its last rows are led on.
-- A faceted particle's edges are wedges that darken slowly. Its largest diameter is the larger of
-  two corners, each known to about 1 px, so that it still comes out some tenths too large.
-- A hollow ball's wall: once squeezed it is no longer two concentric balls; read within a seventh of
-  the radius from the equator it comes out 0.3 to 0.7 px too thick. A thinner layer on a ball is
-  read to 0.7 to 1 px in one frame: that is the noise of the rows near its equator.
+- A faceted particle: lines with corners, the mean over all that are likely. What is stated as the
+  uncertainty of its mid diameter is twice its error: its flanks scatter more than its face, and
+  what all frames share, the form of the profile, is stated with caution.
+- A hollow ball's wall, once squeezed, is thicker off the equator, as drawn here; it is read at the
+  equator, with a slope. A thinner layer on a ball comes out 0.5 to 0.8 px too thick, most of it
+  from the learnt profile and the squeezed frames; the rest is the noise of the rows about its
+  equator.
 - Length: the base's face, learnt once. Its columns hold a line of light half a sub-pixel wide
-  between base and specimen, as they are drawn here, which moves it 0.1 px. Of a ball across an open
-  gap, its pole, a noise of 0.1 to 0.4 px over the 20 columns in which a pole is flat.
+  between base and specimen, as they are drawn here, which moves it 0.1 px, and up to 0.4 px under
+  particles, whose step to the base is small. `u_common_length_px` is 0.1 to 0.3 px for that. Of a
+  ball across an open gap, its pole, a noise of 0.1 to 0.4 px over the 20 columns in which a pole
+  is flat, also in its change of length.
 - The ends of balls: their diameters at the faces are not to be used.
 - A neck: see the tests, on scenes drawn apart; 0.3 to 1 px too wide from 26 to 6 px.
 
@@ -84,18 +89,19 @@ class Run:
     model: str
 
 
-def triples(scene: object, every: int) -> Iterator[tuple[int, Frame, Match, Match]]:
+def triples(scene: object, every: int) -> Iterator[tuple[int, Frame, Match, Match, Match]]:
     """Frames through a camera's JPEG, with the true places blurred by a tracker's noise."""
     rng = np.random.default_rng(7)
     v = U_MATCH_PX**2
     for i in range(0, len(scene), every):  # type: ignore[arg-type]
         grey, truth = scene.frame(i), scene.truth(i)  # type: ignore[attr-defined]
         coded = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
-        noise = rng.normal(size=4) * U_MATCH_PX
+        noise = rng.normal(size=6) * U_MATCH_PX
         tip = Match(truth["tip_x_px"] + noise[0], truth["tip_y_px"] + noise[1], v, 0.0, v, 1.0)
         base = Match(truth["base_x_px"] + noise[2], truth["base_y_px"] + noise[3], v, 0.0, v, 1.0)
+        bar = Match(truth["bar_x_px"] + noise[4], truth["bar_y_px"] + noise[5], v, 0.0, v, 1.0)
         frame = Frame(i, float(truth["time_s"]), cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE))
-        yield i, frame, tip, base
+        yield i, frame, tip, base, bar
 
 
 def plain_width(model: SpecimenModel, frame: Frame, tip: Match, base: Match) -> float:
@@ -170,7 +176,7 @@ def measure(name: str, seed: int, every: int) -> Run:
     """Outline one movie and compare it with its truth."""
     scene = build_scene(name, seed=seed, bragg_contours=0.25)
     frames = list(triples(scene, every))
-    sample = [(f, t, b) for _, f, t, b in frames]
+    sample = [(f, t, b, r) for _, f, t, b, r in frames]
     known = scene.constants
     model = prepare_specimen(
         sample[0],
@@ -194,10 +200,13 @@ def measure(name: str, seed: int, every: int) -> Run:
     u = {q: _column(outlines, f"u_{q}_px") for q in QUANTITIES}
     mid, length = true["diameter_mid"], true["length"]
     lengths = np.array(
-        [plain_lengths(model, *item, o.gap_px) for item, o in zip(sample, outlines, strict=True)]
+        [
+            plain_lengths(model, *item[:3], o.gap_px)
+            for item, o in zip(sample, outlines, strict=True)
+        ]
     )
     other = {
-        "mid half": np.array([plain_width(model, *item) for item in sample]) - mid,
+        "mid half": np.array([plain_width(model, *item[:3]) for item in sample]) - mid,
         "mid erf": _column([erf.outline(*_args(item)) for item in sample], "diameter_mid_px") - mid,
         "length half": lengths[:, 0] - length,
         "length erf": lengths[:, 1] - length,
@@ -208,8 +217,8 @@ def measure(name: str, seed: int, every: int) -> Run:
     return Run(error, u, other, bound, cpu_ms, right, max(set(names), key=names.count))
 
 
-def _args(item: tuple[Frame, Match, Match]) -> tuple[np.ndarray, Match, Match]:
-    return item[0].image, item[1], item[2]
+def _args(item: tuple[Frame, Match, Match, Match]) -> tuple[np.ndarray, Match, Match, Match]:
+    return item[0].image, item[1], item[2], item[3]
 
 
 def _column(outlines: list[Outline], name: str) -> np.ndarray:
@@ -295,7 +304,7 @@ def main() -> None:
         "# Accuracy of outlines\n\n"
         "Errors of the outline against the simulator's truth, rms in px over "
         f"{len(chosen.seeds)} seeds, every {chosen.every}th frame of 120; 150 e/px, JPEG, texture, "
-        "film, Bragg contours and shell on; tip and base known to "
+        "film, Bragg contours and shell on; tip, base and bar known to "
         f"{U_MATCH_PX} px.\nWritten by `{command}`.\n\n{table(results)}\n\n"
         f"{REMARKS}"
     )
