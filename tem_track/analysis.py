@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track import mechanics
+from tem_track import __version__, mechanics
 from tem_track.apart import Apart
 from tem_track.columns import TARGETS, Block, Outlines, block_of, join, matches_of, replace_row
 from tem_track.config import Cantilever, Experiment
 from tem_track.cores import cores, give_back_memory, one_thread_a_routine
 from tem_track.errors import ConfigError, TrackingError
+from tem_track.fingerprint import fingerprint
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
 from tem_track.sample import Sample
 
@@ -55,6 +56,8 @@ Progress = Callable[[str, int, int], None]
 
 BLOCK_FRAMES = 64
 _SLID_PX = 10.0
+_ENOUGH = 0.75
+"""Share of the sample that first looks have to find, of what all find, to be learnt from alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,14 @@ class Plan:
     specimen: SpecimenModel | GrowthModel | None
     axis: Axis
     warnings: tuple[str, ...] = ()
+
+    @property
+    def learnt(self) -> str:
+        """A fingerprint of the specimen as it was learnt, and of the program.
+
+        With the same one a frame is outlined alike where its bar, tip and base are found alike.
+        """
+        return fingerprint((__version__, self.specimen))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +190,7 @@ def _learnt(
     images = {index: frame.image for index, frame in references.items()}
     trackers, without = _begin_trackers(experiment, images, sample, targets)
     reference = references[experiment.frames.reference]
-    walk = _Walk(experiment, trackers, sample)
+    walk = _Walk(experiment, trackers, sample, by_first=True)
     try:
         places = walk.looking_further(images, targets)
         specimen = _prepare_specimen(experiment, walk, reference, places)
@@ -400,25 +411,37 @@ class _Walk:
         experiment: Experiment,
         trackers: Mapping[str, tracking.Tracker],
         sample: Iterable[Frame],
+        *,
+        by_first: bool = False,
     ) -> None:
         self.trackers = trackers
         self.found: dict[int, dict[str, Match]] = {}
         self._sample = sample
         self._level = _level(experiment)
+        self._first = {
+            name: tracker.first
+            for name, tracker in trackers.items()
+            if by_first and len(tracker.looks) > 1
+        }
+        self._by_first_alone = 0
 
     def __iter__(self) -> Iterator[Place]:
         from tem_track.tracking import in_turn
 
-        for frame, found in in_turn(self._located, self._sample):
+        for frame, found, first in in_turn(self._located, self._sample):
             self.found[frame.index] = found
-            yield self._place(frame, found)
+            self._by_first_alone += all(
+                not match.lost or found[name].lost for name, match in first.items()
+            )
+            yield self._place(frame, found | first)
 
     def place(self, frame: Frame) -> Place:
         """Return a frame of which nothing is remembered."""
-        return self._place(*self._located(frame))
+        frame, found, first = self._located(frame)
+        return self._place(frame, found | first)
 
-    def _located(self, frame: Frame) -> tuple[Frame, dict[str, Match]]:
-        return frame, _locate(self.trackers, frame)
+    def _located(self, frame: Frame) -> tuple[Frame, dict[str, Match], dict[str, Match]]:
+        return frame, _locate(self.trackers, frame), _locate(self._first, frame)
 
     def _place(self, frame: Frame, found: Mapping[str, Match]) -> Place:
         known = _levelled(self.trackers, frame, found, self._level)
@@ -428,6 +451,9 @@ class _Walk:
         self, images: Mapping[int, Image], targets: Sequence[Target]
     ) -> Iterator[Place]:
         """Walk, and see at the end whether a target's look has changed for good.
+
+        The places are those that the first looks find, where they find most: what is learnt there
+        does not depend on references that serve for a few frames.
 
         Raises
         ------
@@ -439,7 +465,8 @@ class _Walk:
         yield from self
         own = [target for target in targets if target.name in self.trackers]
         trackers = carry_on(self.trackers, self.found, images, self._sample, own)
-        if any(trackers[name] is not self.trackers[name] for name in trackers):
+        changed = any(trackers[name] is not self.trackers[name] for name in trackers)
+        if changed or self._by_first_alone < _ENOUGH * len(self.found):
             raise _LooksChangedError(trackers)
 
 

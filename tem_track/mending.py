@@ -1,4 +1,4 @@
-"""A finished run whose target got a further reference frame: only what was in doubt is measured.
+"""A finished run whose target got a further reference frame: only what depends on it is measured.
 
 What stays is put into the journal of the new experiment, and the run goes on from there as one that
 was interrupted would.
@@ -6,35 +6,36 @@ was interrupted would.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track import outputs
-from tem_track.analysis import Progress, Result
-from tem_track.columns import TARGETS, Block
+from tem_track.analysis import BLOCK_FRAMES, Plan, Progress, Result, observe
+from tem_track.columns import TARGETS, Block, block_of
 from tem_track.config import Experiment, load_experiment
+from tem_track.cores import one_thread_a_routine
 from tem_track.errors import TemTrackError
 from tem_track.frames import Movie
-from tem_track.journal import Journal
-from tem_track.run import Outcome, default_folder, hold, journal_key, movie_of, run
+from tem_track.run import Outcome, default_folder, journal_key, learnt_of, movie_of, run
 
-__all__ = ["run_again"]
-
-DRAWN_TO_PX = 12.0
-"""How well a hand draws a box where the target was drawn before."""
+__all__ = ["kept", "only_references_differ", "run_again"]
 
 
 def run_again(experiment_path: Path, *, progress: Progress, command: str = "") -> Outcome:
     """Run an experiment whose results may be there already, and measure only what has to be.
 
-    Where nothing but further references of bar, tip or base were added since, the frames in which
-    that target was lost or in doubt are measured again and the others stay as they were, to the
-    last byte. They are those of a fresh run only within about their uncertainty, in short movies up
-    to three of it in length, because a fresh run learns templates and faces from other frames. In
-    all other cases everything is measured.
+    Where nothing but references of bar, tip or base were added, changed or taken away since, all
+    targets are located again, which is quick, and the specimen is outlined again in those frames
+    only in which one of them is found elsewhere. A frame's row depends on the frame and on what was
+    learnt alone: where both are the same, the row is that of a fresh run to the last byte. In all
+    other cases everything is measured.
 
     Raises
     ------
@@ -42,13 +43,14 @@ def run_again(experiment_path: Path, *, progress: Progress, command: str = "") -
     """
     folder = default_folder(experiment_path)
     experiment = load_experiment(experiment_path)
-    movie = movie_of(experiment)
     stored = _stored(folder)
-    frames = None if stored is None else frames_to_mend(stored, experiment, movie)
-    if stored is not None and frames is not None:
-        _keep_the_rest(folder, stored, experiment, movie, frames)
-        command = f"{command} ({len(frames)} frames again, the others kept)".strip()
-    return run(experiment_path, progress=progress, command=command)
+    if stored is None or not only_references_differ(
+        stored.experiment, experiment, movie_of(experiment)
+    ):
+        return run(experiment_path, progress=progress, command=command)
+    keep = partial(kept, stored, learnt_of(folder))
+    command = f"{command} (rows that depend on nothing new kept)".strip()
+    return run(experiment_path, progress=progress, command=command, keep=keep)
 
 
 def _stored(folder: Path) -> Result | None:
@@ -60,31 +62,9 @@ def _stored(folder: Path) -> Result | None:
         return None
 
 
-def frames_to_mend(stored: Result, experiment: Experiment, movie: Movie) -> list[int] | None:
-    """Return the frames that added references concern; None where more than those has changed.
-
-    Parameters
-    ----------
-    stored : Result
-        The finished run.
-    experiment : Experiment
-        What is to be run now.
-    movie : Movie
-    """
-    if _without_references(stored.experiment, movie) != _without_references(experiment, movie):
-        return None
-    again: set[int] = set()
-    for name in TARGETS:
-        old, new = getattr(stored.experiment, name), getattr(experiment, name)
-        if old is None or old.reference == new.reference:
-            continue
-        if new.reference[: len(old.reference)] != old.reference:
-            return None  # one was changed or taken back: what it told may have been wrong
-        added = new.reference[len(old.reference) :]
-        if any(_contradicts(stored, name, one.frame, one.box_px, old.box_px) for one in added):
-            return None
-        again |= _doubtful(stored, name) | {one.frame for one in added}
-    return sorted(again & {int(n) for n in stored.measurement["frame"]}) or None
+def only_references_differ(old: Experiment, new: Experiment, movie: Movie) -> bool:
+    """Whether two experiments ask for the same measurement but for further references."""
+    return _without_references(old, movie) == _without_references(new, movie)
 
 
 def _without_references(experiment: Experiment, movie: Movie) -> dict[str, Any]:
@@ -95,47 +75,61 @@ def _without_references(experiment: Experiment, movie: Movie) -> dict[str, Any]:
     return key
 
 
-def _contradicts(
-    stored: Result, name: str, frame: int, box_px: Sequence[float], first_px: Sequence[float]
-) -> bool:
-    """Whether the target was believed elsewhere in a frame: then others may be wrong too."""
-    table = stored.measurement.set_index("frame")
-    reference = stored.experiment.frames.reference
-    if frame not in table.index or reference not in table.index:
-        return True
-    places = [table[f"{name}_{axis}_px"] for axis in "xy"]
-    moved = [float(place.loc[frame] - place.loc[reference]) for place in places]
-    drawn = [box_px[k] - first_px[k] for k in (0, 1)]
-    return any(abs(m - d) > DRAWN_TO_PX for m, d in zip(moved, drawn, strict=True))
+def kept(stored: Result, learnt: str | None, movie: Movie, plan: Plan) -> Iterator[Block]:
+    """Yield the rows of a finished run that measuring again would not change, as blocks.
 
-
-def _doubtful(stored: Result, name: str) -> set[int]:
-    """Return the frames in which a target was lost or not much like its template."""
-    flags = stored.points["flags"].fillna("").astype(str)
-    lost = stored.measurement[f"{name}_reason"].fillna("").astype(str) != ""
-    doubtful = lost.to_numpy() | flags.str.contains(f"{name.upper()}_LOST|LOW_SCORE").to_numpy()
-    return {int(n) for n in stored.points["frame"][doubtful]}
-
-
-def _keep_the_rest(
-    folder: Path, stored: Result, experiment: Experiment, movie: Movie, frames: list[int]
-) -> None:
-    """Put what stays into the journal, unless an interrupted run has begun one already."""
-    with hold(folder), Journal(folder, journal_key(movie, experiment)) as journal:
-        if journal.blocks():
-            return
-        for block in _kept(stored, set(frames)):
-            journal.append(block)
-
-
-def _kept(stored: Result, without: set[int]) -> Iterator[Block]:
-    """Return the runs of frames that are not measured again, as blocks."""
+    Parameters
+    ----------
+    stored : Result
+        The finished run.
+    learnt : str or None
+        What it had learnt of the specimen, as `run` notes it.
+    movie : Movie
+    plan : Plan
+        What is to be measured with now.
+    """
+    if learnt is None or learnt != plan.learnt:
+        return
     table = stored.measurement.drop(columns="duplicate", errors="ignore")
-    numbers = table["frame"].to_numpy()
-    stays = ~np.isin(numbers, list(without))
-    breaks = np.flatnonzero(np.diff(stays.astype(int))) + 1
-    for rows in np.split(np.arange(len(numbers)), breaks):
-        if rows.size and stays[rows[0]]:
-            own = {int(n) for n in numbers[rows]}
-            columns = {str(name): table[name].to_numpy()[rows] for name in table}
-            yield Block(columns, {n: p for n, p in stored.outlines.items() if n in own})
+    columns = {str(name): table[name].to_numpy() for name in table}
+    row_of = {int(n): row for row, n in enumerate(columns["frame"])}
+    with one_thread_a_routine():
+        for found in _located(movie, plan):
+            rows = np.array([row_of.get(int(n), -1) for n in found.columns["frame"]])
+            for run_ in _runs(rows, _same(columns, rows, found)):
+                own = {int(n) for n in columns["frame"][run_]}
+                yield Block(
+                    {name: values[run_] for name, values in columns.items()},
+                    {n: stored.outlines[n] for n in sorted(own & stored.outlines.keys())},
+                )
+
+
+def _located(movie: Movie, plan: Plan) -> Iterator[Block]:
+    """Yield bar, tip and base in the plan's frames, without the specimen."""
+    targets = replace(plan, specimen=None)
+    names = [name for name in TARGETS if name in plan.trackers]
+    frames = movie.frames(plan.frame_range[0], plan.frame_range[-1])
+    while observed := [observe(frame, targets) for frame in islice(frames, BLOCK_FRAMES)]:
+        yield block_of(observed, names, False)
+
+
+def _same(
+    columns: dict[str, NDArray[Any]], rows: NDArray[np.intp], found: Block
+) -> NDArray[np.bool_]:
+    """Return which stored rows hold what was found now, without another place of like score."""
+    unsure = {frame for frame, _, _ in found.alternatives}
+    same = (rows >= 0) & ~np.isin(found.columns["frame"], list(unsure))
+    for name, values in found.columns.items():
+        if name not in columns:
+            return np.zeros(rows.size, dtype=bool)
+        pairs = zip(columns[name][rows], values, strict=True)
+        same &= np.array([bool(a == b) or (a != a and b != b) for a, b in pairs])
+    return same
+
+
+def _runs(rows: NDArray[np.intp], stays: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
+    """Yield the stored rows that stay, as runs of neighbours."""
+    breaks = np.flatnonzero(np.diff(stays.astype(int)) | (np.diff(rows) != 1)) + 1
+    for part in np.split(np.arange(rows.size), breaks):
+        if part.size and stays[part[0]]:
+            yield rows[part]

@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from tem_track.analysis import (
     measure,
     prepare,
 )
+from tem_track.columns import Block
 from tem_track.config import Experiment, load_experiment
 from tem_track.cores import give_back_memory, one_heap
 from tem_track.errors import ConfigError, ResultsBusyError, ResultsError
@@ -37,6 +38,7 @@ __all__ = [
     "default_folder",
     "hold",
     "journal_key",
+    "learnt_of",
     "measure_part",
     "movie_of",
     "parts_of",
@@ -49,6 +51,8 @@ __all__ = [
 PROVENANCE = "provenance.json"
 
 _log = logging.getLogger("tem_track")
+
+Keep = Callable[["Movie", Plan], Iterable[Block]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +89,7 @@ def run(
     command: str = "",
     draw: bool = True,
     workers: int | None = None,
+    keep: Keep | None = None,
 ) -> Outcome:
     """Run one experiment and write its results folder.
 
@@ -102,6 +107,8 @@ def run(
         Draw overlay, montage, curves and report too.
     workers : int, optional
         Processes that measure where it takes long; by default one a core.
+    keep : callable, optional
+        Called as ``keep(movie, plan)`` before anything is measured; what it returns is not.
 
     Raises
     ------
@@ -120,14 +127,15 @@ def run(
     movie = movie_of(experiment)
     with _only_if_new(folder), _explained(folder), hold(folder):
         with Journal(folder, journal_key(movie, experiment)) as journal:
-            result = _measure(movie, experiment, journal, progress, workers)
+            plan = prepare(movie, experiment, progress=progress)
+            result = _measure(movie, plan, journal, progress, workers, keep)
             give_back_memory()
             _write(result, movie, folder, progress, draw)
             journal.remove()
         from tem_track import outputs
 
         outputs.write_provenance(
-            result, movie, folder / PROVENANCE, command=command, started=started
+            result, movie, folder / PROVENANCE, command=command, started=started, learnt=plan.learnt
         )
     lost = _lost_fraction(result)
     return Outcome(result, folder, lost, lost <= experiment.quality.max_lost_fraction)
@@ -135,14 +143,17 @@ def run(
 
 def _measure(
     movie: Movie,
-    experiment: Experiment,
+    plan: Plan,
     journal: Journal,
     progress: Progress,
     workers: int | None,
+    keep: Keep | None,
 ) -> Result:
     """Measure what the journal does not hold yet; the result is the same as in one go."""
-    plan = prepare(movie, experiment, progress=progress)
     give_back_memory()
+    if keep is not None and not journal.frames():
+        for block in keep(movie, plan):
+            journal.append(block)
     done = journal.frames()
     for block in measure(movie, plan, done=done, progress=progress, workers=workers):
         journal.append(block)  # and not kept: a long movie's rows come back at the end
@@ -229,6 +240,14 @@ def journal_key(movie: Movie, experiment: Experiment) -> dict[str, Any]:
         "frame_interval_s": experiment.calibration.frame_interval_s,
         "experiment": experiment.model_dump(mode="json", include=kept),
     }
+
+
+def learnt_of(folder: Path) -> str | None:
+    """Return what a finished run has noted of what it learnt; None where nothing is noted."""
+    from tem_track.outputs.tables import read_json
+
+    learnt = read_json(folder / PROVENANCE).get("learnt")
+    return learnt if isinstance(learnt, str) else None
 
 
 def _write(result: Result, movie: Movie, folder: Path, progress: Progress, draw: bool) -> None:

@@ -26,7 +26,7 @@ LAYERS = [
     {"journal", "sample", "apart"},
     {"config", "columns", "tilt_series"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
-    {"records", "errors", "cores", "compiled", "door", "__init__"},
+    {"records", "errors", "cores", "compiled", "door", "fingerprint", "__init__"},
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names}
 ALLOWED_BESIDE = {("simulate", "frames"), ("__main__", "cli"), ("records", "errors")}

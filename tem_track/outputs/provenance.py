@@ -78,10 +78,15 @@ def write_provenance(
     command: str,
     started: datetime,
     finished: datetime | None = None,
+    learnt: str | None = None,
 ) -> None:
-    """Write ``provenance.json``; the last file of a results folder."""
+    """Write ``provenance.json``; the last file of a results folder.
+
+    `learnt` is a fingerprint of what was learnt of the specimen.
+    """
     data = provenance(movie, command=command, started=started, finished=finished)
     data["experiment"] = result.experiment.source
+    data["learnt"] = learnt
     write_text(Path(path), json_text(data))
 
 

@@ -440,7 +440,7 @@ function showHint() {
   const drag = "Drag a box to move it, its corner to size it, the arrow's end to turn the axis; arrow keys move the chosen box.";
   let text = `${drag} ${steps}`;
   if (state.drawing) text = `Press at one corner of the ${state.drawing} and release at the opposite one.`;
-  else if (!isOwn() && finished) text = `Where bar, tip or base was lost or looks different, drag its box to where it is in this frame: that adds a further reference frame, and Run measures only what was in doubt again. ${steps}`;
+  else if (!isOwn() && finished) text = `Where bar, tip or base was lost or looks different, drag its box to where it is in this frame: that adds a further reference frame, and Run measures only the frames that it changes. ${steps}`;
   else if (!isOwn()) text = `The boxes belong to frame ${reference()}. ${steps}`;
   byId("hint").textContent = text;
 }

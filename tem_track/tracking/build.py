@@ -93,9 +93,13 @@ def carry_on(
 
 
 def _gathered(
-    references: Mapping[int, Image], sample: Iterable[Frame], targets: Sequence[Target]
+    references: Mapping[int, Image],
+    sample: Iterable[Frame],
+    targets: Sequence[Target],
+    *,
+    apart: bool = False,
 ) -> list[Gathering]:
-    gatherings = [Gathering(target, references) for target in targets]
+    gatherings = [Gathering(target, references, apart=apart) for target in targets]
     with ThreadPoolExecutor(len(gatherings) or 1) as pool:
         for frame in sample:
             if frame.ok:
@@ -121,7 +125,8 @@ def _carried_on(
     if len(named) == len(target.references):
         return tracker
     try:
-        (gathering,) = _gathered(images, sample, [replace(target, references=tuple(named))])
+        whole = replace(target, references=tuple(named))
+        (gathering,) = _gathered(images, sample, [whole], apart=True)
         more = _finish(gathering)
     except TrackingError:
         return tracker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,44 +63,49 @@ class Gathering:
     Attributes
     ----------
     target : Target
-    named : set of int
-        Numbers of the reference frames.
     looks : list of Gathered
     shown : int
         Frames that were shown.
     """
 
-    def __init__(self, target: Target, images: Mapping[int, Image]) -> None:
-        """Begin with the reference frames, by number."""
+    def __init__(self, target: Target, images: Mapping[int, Image], *, apart: bool = False) -> None:
+        """Begin with the reference frames, by number; `apart`: no frame serves two looks."""
         self.target = target
-        self.named = {ref.frame for ref in target.references}
+        self._apart = apart
         self.looks = [_begin(target, number, images) for number in range(len(target.references))]
         self.shown = 0
-        self._known = {fingerprint(images[number]) for number in self.named}
+        self._known: set[int] = set()
+        self._own: dict[int, int] = {}
+        for number, ref in enumerate(target.references):
+            self._own.setdefault(fingerprint(images[ref.frame]), number)
 
     def add(self, frame: Frame) -> None:
         """Look at a sampled frame; where the target is recognised, its surroundings are kept.
 
         A frame that was seen already, since a recorder has written it twice, says nothing new: its
-        noise would be taken for what does not vary.
+        noise would be taken for what does not vary. A reference frame says nothing new to its own
+        look, and to those before it what any frame does.
         """
         own_print = fingerprint(frame.image)
-        if frame.index in self.named or own_print in self._known:
+        if own_print in self._known:
             return
         self._known.add(own_print)
-        for own in self.looks:
+        looks = self.looks[: self._own.get(own_print, len(self.looks))]
+        for own in looks:
             own.still.add(frame.image)
-        self.shown += 1
-        self._collect(frame.image)
+        if looks:
+            self.shown += 1
+            self._collect(frame.image, looks)
 
-    def _collect(self, image: Image) -> None:
+    def _collect(self, image: Image, looks: Sequence[Gathered]) -> None:
         """Keep the surroundings of the target, with the look that most of the box agrees with.
 
-        Where several do nearly as well it goes to the first: a look that has not changed shares its
-        frames with no other, and a further reference takes nothing from those before it.
+        Where several do nearly as well it goes to the first. A look is learnt as if no later one
+        had been named: what is better served by that one stays with it all the same, unless the
+        later one was found because the look changes for good.
         """
         found: list[tuple[float, Gathered, Crop]] = []
-        for own in self.looks:
+        for own in looks:
             place = _first_place(image, own)
             if place is None or place.agreed < FEWEST_AGREED:
                 continue
@@ -109,10 +114,14 @@ class Gathering:
                 crop.agreed = place.mask
                 crop.start = (place.x_px - crop.x, place.y_px - crop.y)
                 found.append((place.agreed, own, crop))
-        if found:
-            enough = AS_GOOD * max(agreed for agreed, _, _ in found)
-            _, first, crop = next(one for one in found if one[0] >= enough)
-            first.crops.append(crop)
+        for count in range(1, len(found) + 1):
+            if self._apart and count < len(found):
+                continue
+            enough = AS_GOOD * max(agreed for agreed, _, _ in found[:count])
+            number = next(i for i, one in enumerate(found) if one[0] >= enough)
+            if self._apart or number == count - 1:
+                _, own, crop = found[number]
+                own.crops.append(crop)
 
 
 def fingerprint(image: Image) -> int:

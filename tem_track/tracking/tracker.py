@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +141,11 @@ class Tracker:
     looks: tuple[Look, ...]
     moving_mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), bool))
     found_frames: tuple[int, ...] = ()
+
+    @property
+    def first(self) -> Tracker:
+        """The tracker with its first look alone."""
+        return replace(self, looks=self.looks[:1], found_frames=())
 
     def locate(self, image: Image, near_px: tuple[float, float] | None = None) -> Match:
         """Find the target in a frame; it depends on nothing but the frame.
