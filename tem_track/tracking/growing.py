@@ -116,4 +116,6 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
         learn_pixels(state, stack, fits, inner)
         state.early = False
         state.rounds += 1
+    fits = fit_all(stack, state.pattern(), state, fits)
+    fits = [None if k in blurred else fit for k, fit in enumerate(fits)]
     return _Grown(state, stack, fits, blurred), asks

@@ -37,13 +37,15 @@ ODD_EXCESS = 0.1
 REGION_PX = 4.0
 """Standard deviation of the window within which pixels are taken to move alike."""
 CALM_PART = 0.25
-CALM_PX = 0.02
-ODD_MOTION = 9.0
+CALM_PX = 0.01
+ODD_MOTION = 4.0
 """A region's variance over the typical one, from which on it weighs less.
 
 What all regions share, a film behind say, is no reason to prefer one: few of its states are seen,
 and weights made from them would be made of chance.
 """
+ODD_PIXEL = 9.0
+"""The same for a pixel that is left out altogether."""
 FEWEST_FRAMES = 5
 """With fewer, a region's motion is not told from its noise."""
 EARLY_PX = 0.3
@@ -84,7 +86,7 @@ def learn_pixels(
     state.noise = noise_of_grey(grey[inside], mean_square[inside], learnt, len(good))
     by_grey = variance(state.noise, grey)
     excess = mean_square * len(good) / (len(good) - 1) / by_grey - 1
-    most = max(OWN_MOTION_PX**2, ODD_MOTION * regions.typical(len(good)))
+    most = max(OWN_MOTION_PX**2, ODD_PIXEL * regions.typical(len(good)))
     odd = _moves_otherwise(excess, seen, by_grey, len(good), pattern, most)
     state.mask = (seen & ~odd)[inside]
     state.trust = (
