@@ -14,6 +14,8 @@ from tem_track.specimen.growing_end import ANY_END, EndShape
 from tem_track.specimen.growing_film import without_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map, find_patches
 from tem_track.specimen.growing_gap import fit_gap
+from tem_track.specimen.growing_look import Grain
+from tem_track.specimen.growing_sides import SidesPrior
 from tem_track.specimen.growing_tube import measure_tube
 from tem_track.specimen.model import grid_for
 from tem_track.specimen.profile import EdgeTable
@@ -82,6 +84,8 @@ class GrowthModel:
     forms : array, shape (n, 7)
         Height of a body and what it then looks like: the fields of an `EndShape`, and the facet of
         its sides with its uncertainty. In rising order of height; empty where no movie told it.
+    grain : Grain
+        What falsifies the mean look of a body's edges.
     film : array or None
         Brightness of what lies behind over the vacuum's, relative to the anchor.
     film_at : (int, int)
@@ -107,6 +111,7 @@ class GrowthModel:
     has_tip: bool = True
     flat: float = 0.0
     forms: FloatArray = field(default_factory=lambda: np.empty((0, 7)))
+    grain: Grain = field(default_factory=Grain)
     film: FloatArray | None = None
     film_at: tuple[int, int] = (0, 0)
     extra: dict[str, float] = field(default_factory=dict)
@@ -201,19 +206,19 @@ class GrowthModel:
 
     def measure(self, scene: Scene, patch: Patch, flat: float | None) -> Grown | None:
         """Measure one body of a scene; `flat` is the share of its end that is a facet."""
-        shape, section = self._form(patch.top_px - float(np.median(scene.face_px)))
+        shape, prior = self._form(patch.top_px - float(np.median(scene.face_px)))
         return measure_body(
             scene.strip, scene.dark, patch, scene.face_px, self.tables, scene.tube,
-            scene.limit_px, flat, shape, section,
+            scene.limit_px, flat, shape, prior,
         )  # fmt: skip
 
-    def _form(self, height_px: float) -> tuple[EndShape, tuple[float, float] | None]:
+    def _form(self, height_px: float) -> tuple[EndShape, SidesPrior]:
         """Return what the movie tells of a body of that height: its end, and its sides' facet."""
         if not len(self.forms):
-            return ANY_END, None
+            return ANY_END, SidesPrior(grain=self.grain)
         height, *columns = self.forms.T
         *end, facet, u_facet = (float(np.interp(height_px, height, v)) for v in columns)
-        return EndShape(*end), (facet, u_facet) if math.isfinite(facet) else None
+        return EndShape(*end), SidesPrior(facet, u_facet, self.grain)
 
     def _whole(self, scene: Scene, patch: Patch) -> Grown | None:
         """Measure a body whose end and sides are seen; where they are not, nothing is made up."""

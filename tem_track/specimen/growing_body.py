@@ -11,7 +11,7 @@ from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.growing_end import ANY_END, Cap, EndShape, cap_radius, fit_cap
 from tem_track.specimen.growing_find import Darkness, Patch
-from tem_track.specimen.growing_sides import measure_sides
+from tem_track.specimen.growing_sides import Sides, SidesPrior, measure_sides
 from tem_track.specimen.profile import EdgeTable
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 from tem_track.specimen.strip import Strip
@@ -43,8 +43,8 @@ class Grown:
         Sizes by their column names, each with its `u_`.
     edges : Edges
     cap : Cap
-    facet : float
-        How far the section has become a polygon; NaN where the sides do not tell.
+    sides : Sides or None
+        What the sides show.
     """
 
     s_px: FloatArray
@@ -53,7 +53,7 @@ class Grown:
     scalars: dict[str, float]
     edges: Edges
     cap: Cap
-    facet: float = math.nan
+    sides: Sides | None = None
 
     @property
     def root_px(self) -> tuple[float, float]:
@@ -76,7 +76,7 @@ def measure_body(
     limit_px: float,
     flat: float | None = 0.0,
     shape: EndShape = ANY_END,
-    section: tuple[float, float] | None = None,
+    prior: SidesPrior | None = None,
 ) -> Grown | None:
     """Measure one body; None where it is too small to have sides, or mostly hidden.
 
@@ -98,15 +98,15 @@ def measure_body(
         Share of the free end that is a facet across the axis; None leaves it to the frame.
     shape : EndShape
         What is known of the end's shape.
-    section : (float, float) or None
-        What is known of the sides' facet, and how well.
+    prior : SidesPrior or None
+        What is known of the sides.
     """
     half = (patch.t_high_px - patch.t_low_px) / 2
     foot = np.abs(strip.grid.t_px - (patch.t_low_px + half)) <= max(0.5 * half, 3.0)
     root = float(np.median(face_px[foot])) if foot.any() else float(np.median(face_px))
     sides = measure_sides(
         _beside(strip, patch), root + 1.0, patch.top_px,
-        (patch.t_low_px + patch.t_high_px) / 2, tables, section,
+        (patch.t_low_px + patch.t_high_px) / 2, tables, prior,
     )  # fmt: skip
     edges, table = sides.edges, sides.table
     if len(edges.s_px) < _LEAST_BANDS:
@@ -130,7 +130,7 @@ def measure_body(
     if grown is None:
         return None
     grown.scalars.update(shell_px=sides.shell_px, u_shell_px=sides.u_shell_px)
-    return replace(grown, facet=sides.facet)
+    return replace(grown, sides=sides)
 
 
 def _beside(strip: Strip, patch: Patch) -> Strip:

@@ -16,11 +16,13 @@ from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing import MARGIN_PX, GrowthModel, Scene
 from tem_track.specimen.growing_film import learn_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map
+from tem_track.specimen.growing_look import learn_grain
 from tem_track.specimen.growing_ride import look_inside, pattern_ride
 from tem_track.specimen.growing_sides import ladder
 from tem_track.specimen.growing_tube import find_tube
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import SpecimenModel, grid_for
+from tem_track.specimen.noise import Noise
 from tem_track.specimen.profile import EdgeModel, Profile, tabulate
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
@@ -294,6 +296,7 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     # Both edges may lie off alike, the form of the profile being uncertain; in all frames the same.
     common = {"u_common_diameter_px": 2.0 * learnt.table.profile.u_edge_px}
     model = replace(model, tables=ladder(learnt.table), extra=model.extra | common)
+    model = _learn_grain(model, whole, learnt.table.noise)
     model = _learn_end(model, whole)
     return model if model.several else _learn_form(model, found)
 
@@ -334,6 +337,16 @@ def _learn_end(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthMo
     return replace(model, flat=float(np.median(share)))
 
 
+def _learn_grain(model: GrowthModel, found: list[tuple[_Kept, Scene]], noise: Noise) -> GrowthModel:
+    """Learn from the longest sides what falsifies their mean look."""
+    measured = []
+    for _, scene in found[:: max(1, len(found) // _END_FRAMES)]:
+        grown = model.measure(scene, scene.patches[0], 0.0)
+        if grown is not None and grown.sides is not None:
+            measured.append((grown.sides.edges, grown.sides.bands, grown.sides.t_px))
+    return replace(model, grain=learn_grain(measured, noise.shot + noise.film**2))
+
+
 def _learn_form(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
     """Learn how the body's form changes while it grows: from frame to frame it hardly does.
 
@@ -347,15 +360,21 @@ def _learn_form(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthM
             height = scene.patches[0].top_px - float(np.median(scene.face_px))
             radius = grown.scalars["diameter_max_px"] / 2
             share = math.log(grown.cap.depth_px / radius)
-            seen.append((height, share, grown.cap.power, grown.facet))
+            facet = math.nan if grown.sides is None else grown.sides.facet
+            seen.append((height, share, grown.cap.power, facet))
     if len(seen) < _LEAST_FORMS:
         return model
     height, *parts = np.array(sorted(seen)).T
     columns = [height]
     for values, least in zip(parts, _U_FORM, strict=True):
-        course = _course(values)
-        scatter = 1.4826 * float(np.median(np.abs(values - course)))
-        columns += [course, np.full(len(course), max(_SHARE_OF_SCATTER * scatter, least))]
+        known = np.isfinite(values)
+        if known.sum() < _LEAST_FORMS:
+            columns += [np.full(len(values), math.nan)] * 2
+            continue
+        course = _course(values[known])
+        scatter = 1.4826 * float(np.median(np.abs(values[known] - course)))
+        columns.append(np.interp(height, height[known], course))
+        columns.append(np.full(len(values), max(_SHARE_OF_SCATTER * scatter, least)))
     return replace(model, forms=np.column_stack(columns))
 
 

@@ -8,21 +8,20 @@ all of the body's edges, in which texture and noise average out.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 
 from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
-from tem_track.specimen.ensemble import gather
+from tem_track.specimen.growing_look import Grain, Look, mean_look
 from tem_track.specimen.model import measure_edges
 from tem_track.specimen.profile import EdgeTable, Profile, darkness, tabulate
-from tem_track.specimen.smooth import Mask, smooth_curve
 from tem_track.specimen.strip import Strip
 
-__all__ = ["Sides", "ladder", "measure_sides"]
+__all__ = ["Sides", "SidesPrior", "ladder", "measure_sides"]
 
 _STEP_PX = 1.0
 _SHELL_RUNGS = 5
@@ -31,15 +30,31 @@ _FACET_RUNGS = 4
 _LEAST_SHELL_PX = 0.9
 _NEAR_SHELL_PX, _NEAR_FACET = 0.6, 0.6
 _ROUNDS = 4
-_LEAST_EDGES = 8
-_STEEPEST = 0.35  # px a px: a steeper side is not seen at right angles
-_OUTER_PX, _INNER_PX = -10.0, 24.0
+_OUTER_PX, _INNER_PX = -18.0, 52.0
 _GRID_PX = 0.25
-_TEXTURE = 0.03
-_FLOOR = 0.003
-_U_FACET = 0.25
+_U_BACKGROUND = 0.01
+_U_FACET = 0.5
+_STARTS = (1.0, 0.4, 2.0)
 _MOST_FACET = 1.0
 _U_SHARE = 0.03  # of a layer, beyond what the scatter shows: the look that all frames share
+
+
+@dataclass(frozen=True, slots=True)
+class SidesPrior:
+    """What a frame knows of its sides beforehand.
+
+    Attributes
+    ----------
+    facet, u_facet : float
+        How far the section has become a polygon, and how well that is known; NaN where no movie
+        told it.
+    grain : Grain
+        What falsifies the mean look.
+    """
+
+    facet: float = math.nan
+    u_facet: float = _U_FACET
+    grain: Grain = field(default_factory=Grain)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +70,8 @@ class Sides:
         NaN where the profile has no surface layer.
     facet : float
         How far the section has become a polygon; NaN where the profile does not ask.
+    bands, t_px : array
+        What the edges were fitted to: rows of brightness, and their places across.
     """
 
     edges: Edges
@@ -62,6 +79,8 @@ class Sides:
     shell_px: float
     u_shell_px: float
     facet: float
+    bands: FloatArray
+    t_px: FloatArray
 
 
 def ladder(table: EdgeTable) -> tuple[EdgeTable, ...]:
@@ -90,7 +109,7 @@ def measure_sides(
     high_px: float,
     middle_px: float,
     tables: tuple[EdgeTable, ...],
-    section: tuple[float, float] | None = None,
+    prior: SidesPrior | None = None,
 ) -> Sides:
     """Fit the edges with the layer and the section that the frame itself shows.
 
@@ -103,18 +122,19 @@ def measure_sides(
     middle_px : float
     tables : tuple of EdgeTable
         From `ladder`.
-    section : (float, float) or None
-        What is known of the facet beforehand, and how well; None leaves it to the frame.
+    prior : SidesPrior or None
     """
     table = tables[len(tables) // 2]
     shell = u_shell = facet = math.nan
-    if section is None:
-        section = max(t.profile.facet for t in tables), _U_FACET
+    prior = prior or SidesPrior()
+    if not math.isfinite(prior.facet):
+        prior = replace(prior, facet=max(t.profile.facet for t in tables), u_facet=_U_FACET)
     for _ in range(_ROUNDS):
         edges, bands = measure_edges(strip, low_px, high_px, middle_px, table, 3)
         found = None
         if len(edges.s_px):
-            found = _profile(edges, bands, strip.grid.t_px, table, tables, section)
+            look = mean_look(edges, bands, strip.grid.t_px)
+            found = None if look is None else _profile(look, table, tables, prior)
         if found is None:
             shell, u_shell = edges.shell_px, edges.u_shell_px
             break
@@ -125,7 +145,7 @@ def measure_sides(
         if nearest is table or _far(table.profile, profile, tables) < 1.0:
             break
         table = nearest
-    return Sides(edges, table, shell, u_shell, facet)
+    return Sides(edges, table, shell, u_shell, facet, bands, strip.grid.t_px)
 
 
 def _far(one: Profile, other: Profile, tables: tuple[EdgeTable, ...]) -> float:
@@ -138,37 +158,44 @@ def _far(one: Profile, other: Profile, tables: tuple[EdgeTable, ...]) -> float:
 
 
 def _profile(
-    edges: Edges, bands: FloatArray, t_px: FloatArray, table: EdgeTable,
-    tables: tuple[EdgeTable, ...], section: tuple[float, float],
-) -> tuple[Profile, float] | None:  # fmt: skip
-    """Return the frame's own profile and the uncertainty of its layer; None from too few edges."""
+    look: Look, table: EdgeTable, tables: tuple[EdgeTable, ...], prior: SidesPrior
+) -> tuple[Profile, float] | None:
+    """Return the frame's own profile and the uncertainty of its layer; None where none is free."""
     free = _free(tables)
-    seen = _mean_look(edges, bands, t_px)
-    if not free or seen is None:
+    if not free:
         return None
-    u, value, weight, radius = seen
-    profile, grid = table.profile, np.arange(_OUTER_PX - 8, _INNER_PX + 12, _GRID_PX)
+    profile, grid = table.profile, np.arange(_OUTER_PX, _INNER_PX, _GRID_PX)
+    radius = look.radius_px
+
+    def lit(own: Profile, shift: float) -> FloatArray:
+        return 1.0 - np.interp(look.u_px + shift, grid, darkness(grid, radius + shift, own))
+
+    root = np.linalg.cholesky(prior.grain.covariance(look, lit(profile, 0.0)))
 
     def rest(p: FloatArray) -> FloatArray:
         own = _own(profile, free, p)
-        model = 1.0 - np.interp(u + p[-2], grid, darkness(grid, radius + p[-2], own))
-        depth = -np.log(np.clip(model, 0.02, 1.0))
-        sigma = np.hypot(_FLOOR, _TEXTURE * depth * model)
-        held = [(own.facet - section[0]) / section[1]] if "facet" in free else []
-        return np.concatenate([(value - p[-1] * model) * weight / sigma, held])
+        seen = np.linalg.solve(root, look.value - p[-1] * lit(own, float(p[-2])))
+        facet = [(own.facet - prior.facet) / prior.u_facet] if "facet" in free else []
+        return np.concatenate([seen, [(p[-1] - 1.0) / _U_BACKGROUND], facet])
 
-    start = [getattr(profile, name) for name in free] + [0.0, 1.0]
     bounds = {"shell_px": (0.5, 0.5 * radius), "facet": (0.0, _MOST_FACET)}
-    low = [bounds[name][0] for name in free] + [-4.0, 0.9]
-    high = [bounds[name][1] for name in free] + [4.0, 1.1]
-    start = np.clip(start, np.array(low) + 1e-6, np.array(high) - 1e-6)
-    found = least_squares(rest, start, bounds=(low, high), max_nfev=25, xtol=1e-4, ftol=1e-5)
+    low = np.array([bounds[name][0] for name in free] + [-4.0, 0.9])
+    high = np.array([bounds[name][1] for name in free] + [4.0, 1.1])
+
+    def fit(share: float) -> OptimizeResult:
+        start = [getattr(profile, name) for name in free] + [0.0, 1.0]
+        start[0] *= share
+        start = np.clip(start, low + 1e-6, high - 1e-6)
+        return least_squares(rest, start, bounds=(low, high), max_nfev=25, xtol=1e-4, ftol=1e-5)
+
+    shares = _STARTS if "shell_px" in free else _STARTS[:1]
+    found = min((fit(share) for share in shares), key=lambda one: float(one.cost))
     own = _own(profile, free, found.x)
     if "shell_px" not in free:
         return own, math.nan
-    spread = float((found.fun**2).sum()) / max(len(u) - len(start), 1)
-    covariance = np.linalg.pinv(found.jac.T @ found.jac) * max(spread, 0.05)
-    return own, math.hypot(1.5 * math.sqrt(float(covariance[0, 0])), _U_SHARE * own.shell_px)
+    spread = 2.0 * float(found.cost) / max(len(look.u_px) - len(free), 1)
+    covariance = np.linalg.pinv(found.jac.T @ found.jac) * max(spread, 1.0)
+    return own, math.hypot(math.sqrt(float(covariance[0, 0])), _U_SHARE * own.shell_px)
 
 
 def _free(tables: tuple[EdgeTable, ...]) -> list[str]:
@@ -183,34 +210,3 @@ def _free(tables: tuple[EdgeTable, ...]) -> list[str]:
 def _own(profile: Profile, free: list[str], values: FloatArray) -> Profile:
     changes: dict[str, Any] = dict(zip(free, map(float, values), strict=False))
     return replace(profile, **changes)
-
-
-def _mean_look(
-    edges: Edges, bands: FloatArray, t_px: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, float] | None:
-    """Lay the frame's edges on one another along their smooth sides."""
-    good: Mask = np.asarray(edges.good.all(axis=1))
-    if good.sum() < _LEAST_EDGES // 2:
-        return None
-    sides = [smooth_curve(edges.t_px[:, k], good).value for k in (0, 1)]
-    radius = (sides[1] - sides[0]) / 2
-    good &= np.abs(np.gradient(radius, edges.s_px)) < _STEEPEST
-    if 2 * good.sum() < _LEAST_EDGES:
-        return None
-    depths, values = [], []
-    offsets = np.arange(-14, 40)
-    rows = np.flatnonzero(good)[:, None]
-    for k, sign in ((0, 1.0), (1, -1.0)):
-        column = np.rint(sides[k][good] - t_px[0])[:, None] + sign * offsets
-        inside = (column >= 0) & (column < bands.shape[1])
-        index = np.clip(column, 0, bands.shape[1] - 1).astype(np.intp)
-        value = bands[rows, index] / edges.background[good, k][:, None]
-        depths.append(sign * (t_px[index] - sides[k][good][:, None]))
-        values.append(np.where(inside, value, np.nan))
-    both = np.concatenate([radius[good], radius[good]])
-    look = gather(np.concatenate(depths), np.concatenate(values), both, 1)
-    use = (look.weight[0] > 0.05) & (look.u_px > _OUTER_PX) & (look.u_px < _INNER_PX)
-    if use.sum() < 20:
-        return None
-    weight = np.sqrt(look.weight[0][use])
-    return look.u_px[use], look.value[0][use], weight, float(look.radius_px[0])
