@@ -28,7 +28,7 @@ _NOT_LOADED = (
 )  # fmt: skip
 _LATE_ROWS = 5
 _LEAST_SHELL_PX = 2.0
-_INDEPENDENT = 20  # the texture that falsifies one frame is still there in the next
+_LEAST_SCATTER, _LEAST_SINGLE, _LEAST_LASTING = 8, 0.2, 0.5
 _SIGNIFICANT = 3.0
 _DIRECTIONAL = 2.0
 _TIP_MARK, _ROOT_MARK = 0.35, 0.65
@@ -194,9 +194,10 @@ def _shell(points: Columns, scale: float) -> dict[str, Any]:
     grown = np.isin(points["phase"], ("growth", "after")) & (
         points["shell_nm"] > _LEAST_SHELL_PX * scale
     )
-    shell = points["shell_nm"][grown]
-    alike = math.sqrt(max(len(shell) / _INDEPENDENT, 1.0))
-    law = shell_law(points["time_s"][grown], shell, alike * points["u_shell_nm"][grown])
+    shell, u_shell = points["shell_nm"][grown], points["u_shell_nm"][grown]
+    single = _scattered_share(shell, u_shell)
+    lasting = math.sqrt(max(1.0 - single**2, _LEAST_LASTING**2))
+    law = shell_law(points["time_s"][grown], shell, single * u_shell, lasting * u_shell)
     last = number(float(np.median(shell[-_LATE_ROWS:]))) if shell.size else None
     return {
         "shell_law": law.name,
@@ -206,6 +207,20 @@ def _shell(points: Columns, scale: float) -> dict[str, Any]:
         "shell_law_delta_aicc": law.delta_aicc,
         "final_shell_nm": last,
     }
+
+
+def _scattered_share(value: FloatArray, u: FloatArray) -> float:
+    """Return which part of the uncertainties changes from frame to frame, from second differences.
+
+    What noise does to one frame is another's no more; the grain that falsifies one frame is still
+    there in the next.
+    """
+    if len(value) < _LEAST_SCATTER:
+        return 1.0
+    bend = value[:-2] - 2 * value[1:-1] + value[2:]
+    expected = np.sqrt(u[:-2] ** 2 + 4 * u[1:-1] ** 2 + u[2:] ** 2)
+    share = 1.4826 * float(np.median(np.abs(bend / expected)))
+    return float(np.clip(share, _LEAST_SINGLE, 1.0))
 
 
 def _grows_at(measurement: Columns, main: Track | None) -> dict[str, Any]:
