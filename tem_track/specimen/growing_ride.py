@@ -28,6 +28,7 @@ _SHARES = np.linspace(-0.3, 1.3, 81)
 _PEAK = 0.22
 _CLEAR, _RIVAL = 5.0, 0.6
 _U_SHARE = 0.05
+_FILM = 1.5  # the film behind the body is another piece than that beside it
 _APART_PX = 12.0
 
 
@@ -126,11 +127,14 @@ def pattern_ride(looks: Sequence[Look]) -> tuple[float, float] | None:
     known = [line for line in likeness if line is not None]
     if len(known) < _LEAST_PAIRS:
         return None
-    mean = np.mean(known, axis=0)
+    more = np.array([inside - beside for inside, beside in known])
+    mean, film = more.mean(axis=0), np.mean([beside for _, beside in known], axis=0)
     at = int(np.argmax(mean))
     far = np.abs(_SHARES - _SHARES[at]) > _PEAK
-    u = float(np.std(np.array(known)[:, at], ddof=1)) / math.sqrt(len(known))
+    u = float(np.std(more[:, at], ddof=1)) / math.sqrt(len(known))
     if mean[at] < _CLEAR * u or mean[far].max() > _RIVAL * mean[at]:
+        return None
+    if mean[at] < _FILM * film[at]:
         return None
     return _centre(mean, at), _U_SHARE
 
@@ -142,11 +146,11 @@ def _later(looks: Sequence[Look], one: Look) -> Look | None:
     return None
 
 
-def _likeness(one: Look, other: Look) -> FloatArray | None:
-    """Return the covariance of two frames against the share of the growth between them."""
+def _likeness(one: Look, other: Look) -> tuple[FloatArray, FloatArray] | None:
+    """Return two frames' covariance, inside and beside, by the share of the growth between them."""
     growth = other.top_px - one.top_px
     shifts = np.arange(math.floor(_SHARES[0] * growth) - 1, math.ceil(_SHARES[-1] * growth) + 2)
-    values = []
+    inside, beside = [], []
     for shift in shifts:
         start = round(other.low_px - one.low_px - shift)
         pairs = [
@@ -155,8 +159,10 @@ def _likeness(one: Look, other: Look) -> FloatArray | None:
         ]
         if pairs[0] is None or pairs[1] is None:
             return None
-        values.append(pairs[0] - pairs[1])
-    return np.interp(_SHARES, shifts / growth, values)
+        inside.append(pairs[0])
+        beside.append(pairs[1])
+    shares = shifts / growth
+    return np.interp(_SHARES, shares, inside), np.interp(_SHARES, shares, beside)
 
 
 def _overlap(one: FloatArray, other: FloatArray, at: tuple[int, int]) -> float | None:
