@@ -105,7 +105,7 @@ def summary_rows(result: Result) -> list[tuple[str, str]]:
             ("  of unloading", _with_u(s, "unloading_modulus_GPa", "GPa")),
             ("initial length", initial_words(result, "length")),
             ("initial diameter", initial_words(result, "diameter")),
-            ("aspect ratio", _plain(s, "aspect_ratio", "")),
+            ("aspect ratio", _with_u(s, "aspect_ratio", "")),
             ("strain rate", _plain(s, "strain_rate_per_s", "1/s")),
             ("growth rate", _with_u(s, "growth_rate_nm_per_s", "nm/s")),
             ("  since the nucleation", _with_u(s, "mean_growth_rate_nm_per_s", "nm/s")),
