@@ -28,7 +28,7 @@ _SHARES = np.linspace(-0.3, 1.3, 81)
 _PEAK = 0.22
 _CLEAR, _RIVAL = 5.0, 0.6
 _U_SHARE = 0.05
-_FILM = 1.5  # the film behind the body is another piece than that beside it
+_FILM = 0.3  # the film behind the body is another piece than that beside it
 _APART_PX = 12.0
 
 

@@ -51,5 +51,5 @@ def test_without_marks_nothing_is_said(film: float) -> None:
 
 def test_a_film_that_is_denser_behind_the_body_is_no_mark() -> None:
     """It is another piece of film than that beside; all frames show the same two pieces."""
-    assert pattern_ride(looks(1.0, grain=0.0, film=0.03, denser=1.4)) is None
+    assert pattern_ride(looks(1.0, grain=0.0, film=0.03, denser=1.1)) is None
     assert pattern_ride(looks(0.0, grain=0.0, film=0.0, noise=0.03)) is None
