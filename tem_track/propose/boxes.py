@@ -23,6 +23,9 @@ WIDER = 60 / 768
 left around the specimen, and how much wider than it the end boxes may be."""
 
 BAR_MARGIN = 6 / 768
+LEAST_BAR_MARGIN_PX = 6
+"""Room around the bar, over the longer side of the picture, and in full pixels at least: an edge
+that jitters and is blurred has to stay within the box."""
 
 
 def _room(scene: Scene) -> int:
@@ -113,7 +116,7 @@ def bar_box(scene: Scene) -> tuple[Box, bool] | None:
     if scene.bar is None:
         return None
     rows, columns = scene.glance.clear.shape[1:]
-    margin = BAR_MARGIN * _room(scene)
+    margin = max(BAR_MARGIN * _room(scene), LEAST_BAR_MARGIN_PX / scene.glance.step)
     x0, y0, x1, y1 = scene.bar.edges
     edges = (
         x0 - margin if x0 > 0 else 0,

@@ -25,7 +25,7 @@ LOOSE_PX = 2
 AROUND_PX = 6
 """How far around the box it is looked for what passes, in reduced pixels."""
 
-MINOR = 0.12
+MINOR = 0.25
 """Share of the box's sharpness along the axis that may be passed: the tracker leaves it out by
 itself as long as the rest outvotes it."""
 
