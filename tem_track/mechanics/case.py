@@ -115,8 +115,8 @@ class Case:
         first: BoolArray = rows & before
         return first if int((first & known).sum()) >= _ENOUGH else rows
 
-    def elastic_strain(self) -> tuple[FloatArray, FloatArray, float]:
-        """Return the strain an elastic line is fitted to, its u, and what seating may hide, in nm.
+    def elastic_strain(self) -> tuple[FloatArray, FloatArray, bool]:
+        """Return the strain an elastic line is fitted to, its u, and whether seating is in it.
 
         The slow part that the end lines add to the length (`seating`) is noise of a tenth of the
         elastic shortening where nothing gives way: it counts only where it is beyond doubt.
@@ -127,13 +127,12 @@ class Case:
         rows = self.elastic_rows() & np.isfinite(seating)
         strain, u = points["strain_eng"], points["u_strain_eng"]
         if not rows.any():
-            return strain, u, 0.0
-        hidden = float(np.median(u_seating[rows]))
-        if np.max(np.abs(seating[rows])) > _SEATED * hidden:
-            return strain, u, hidden
+            return strain, u, False
+        if np.max(np.abs(seating[rows])) > _SEATED * float(np.median(u_seating[rows])):
+            return strain, u, True
         sign, length = (-1.0 if self.settings.mode == "compression" else 1.0), self.sizes.length
         tracked = np.sqrt(np.clip((u * length.value_nm) ** 2 - u_added**2, 0, None))
-        return strain - sign * added / length.value_nm, tracked / length.value_nm, hidden
+        return strain - sign * added / length.value_nm, tracked / length.value_nm, False
 
     @property
     def mostly_bent(self) -> bool:

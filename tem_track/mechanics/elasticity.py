@@ -11,9 +11,10 @@ from tem_track.mechanics.bending import bow_radius_nm, euler_load_nN
 from tem_track.mechanics.case import Case, number, value_at
 from tem_track.mechanics.hertz import Hertz, fit_hertz
 from tem_track.mechanics.known import known_median
-from tem_track.mechanics.measurement import BoolArray
+from tem_track.mechanics.measurement import RowArray
 from tem_track.mechanics.modulus import Modulus, find_modulus
 from tem_track.mechanics.phases import driven_until, unloading_after
+from tem_track.mechanics.seating import u_seat_slope_px
 from tem_track.mechanics.strength import drift_share, interval, relative
 from tem_track.mechanics.uncertainty import Budget
 from tem_track.mechanics.unloading import (
@@ -66,13 +67,13 @@ def _engineering(case: Case) -> tuple[FloatArray, FloatArray]:
 
 def _column(case: Case) -> dict[str, Any]:
     stress, u_stress = _engineering(case)
-    strain, u_strain, hidden_nm = case.elastic_strain()
+    strain, u_strain, seated = case.elastic_strain()
     rows = case.elastic_rows() & np.isfinite(strain) & np.isfinite(stress)
     found = find_modulus(strain[rows], stress[rows], u_strain[rows], u_stress[rows])
     if not math.isfinite(found.value):
         return {**_nothing(found.reason), "modulus_quality": found.quality, **_unloading(case)}
-    shortening_nm = (found.last - found.first) * case.sizes.length.value_nm
-    budget = _budget(case, found.u / found.value, hidden_nm / shortening_nm)
+    inside = np.flatnonzero(rows & (strain >= found.first) & (strain <= found.last))
+    budget = _budget(case, found.u / found.value, _hidden(case, found, inside, seated))
     value = found.value / MPA_PER_GPA
     u = value * budget.relative
     return {
@@ -83,7 +84,7 @@ def _column(case: Case) -> dict[str, Any]:
         "modulus_reason": None,
         "modulus_u_record": found.u / found.value,
         "modulus_budget": {name: number(part) for name, part in budget.parts.items()},
-        "modulus_window_frames": _window_frames(case, rows, strain, found),
+        "modulus_window_frames": _window_frames(case, inside),
         "modulus_strain_range": [found.first, found.last],
         "modulus_zero_strain": found.zero_strain,
         "modulus_n_points": found.n_points,
@@ -95,11 +96,24 @@ def _column(case: Case) -> dict[str, Any]:
     }
 
 
-def _window_frames(
-    case: Case, rows: BoolArray, strain: FloatArray, found: Modulus
-) -> list[int] | None:
+def _hidden(case: Case, found: Modulus, inside: RowArray, seated: bool) -> float:
+    """Return what share of the elastic slope the end lines cannot exclude to be the seats'.
+
+    Seats give way with the load, all along the branch or only up to the end of the elastic line:
+    the worse of the two counts, and both use the frames after it, where the load is larger. Where
+    the end lines were taken off frame by frame, only those inside the line tell.
+    """
+    length_nm = case.sizes.length.value_nm
+    stiffness = found.value / MPA_PER_GPA * case.modulus_area_nm2() / length_nm
+    force = case.loading.force_nN
+    until = np.minimum(force, (found.last - found.zero_strain) * length_nm * stiffness)
+    rows = inside if seated else np.flatnonzero(case.elastic_rows())
+    slopes = (u_seat_slope_px(case.table, x, rows, taken_off=seated) for x in (force, until))
+    return max(slopes) * case.settings.scale_nm_per_px * stiffness
+
+
+def _window_frames(case: Case, inside: RowArray) -> list[int] | None:
     """First and last frame of the elastic line."""
-    inside = np.flatnonzero(rows & (strain >= found.first) & (strain <= found.last))
     if not inside.size:
         return None
     return [int(case.table.frame[inside[0]]), int(case.table.frame[inside[-1]])]

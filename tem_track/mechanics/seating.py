@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from tem_track.mechanics.measurement import BoolArray, Measurement, RowArray
 from tem_track.records import FloatArray
 
-__all__ = ["WINDOW", "seating_px"]
+__all__ = ["WINDOW", "seating_px", "u_seat_slope_px"]
 
 WINDOW = 21
 """Frames over which the end lines are averaged (a running median, so that a slip stays sharp)."""
@@ -55,6 +55,70 @@ def seating_px(measurement: Measurement, usable: BoolArray) -> tuple[FloatArray,
     smooth[rows], noise = _since_first(seat[rows])
     u[rows] = np.hypot(noise, _disagreement(measurement, rows))
     return smooth, u
+
+
+def u_seat_slope_px(
+    measurement: Measurement, load: FloatArray, rows: RowArray, *, taken_off: bool
+) -> float:
+    """Return how far the end lines may move apart per unit of load without being believed.
+
+    A slope in the load is what a seat that gives way adds to an elastic line; what the end lines
+    say at a single load does not count. Each way to see them has its own slope: the noise of the
+    first way, and what the ways differ by beyond their noise, count. The thirds of the columns make
+    up a mean, so theirs counts as a mean's.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    load : FloatArray
+        The load, or what the seats are taken to follow in its place, shape (n,).
+    rows : RowArray
+        Rows over which it is sought.
+    taken_off : bool
+        Whether the end lines' running median was taken off. If not, what their slope has beyond
+        twice its own uncertainty counts too.
+
+    Returns
+    -------
+    float
+        Standard uncertainty in pixels per unit of load; zero where no end lines were seen.
+    """
+    seat, curved = _series(measurement, "seat_px", rows), _series(measurement, CURVED, rows)
+    slope, u = _slope(load[rows], seat)
+    if not math.isfinite(u):
+        return 0.0
+    columns = np.array([_slope(load[rows], _series(measurement, n, rows)) for n in COLUMNS])
+    columns = columns[np.isfinite(columns).all(axis=1)]
+    apart, u_apart = _slope(load[rows], seat - curved)
+    beyond = [apart**2 - u_apart**2] if math.isfinite(u_apart) else []
+    if len(columns) > 1:
+        excess = float(columns[:, 0].var(ddof=1) - (columns[:, 1] ** 2).mean())
+        beyond.append(excess / len(columns))
+    disagreement = math.sqrt(max([0.0, *beyond]))
+    if taken_off:
+        return math.hypot(_MEDIAN * u, disagreement)
+    u = math.hypot(u, disagreement)
+    return math.hypot(u, max(0.0, abs(slope) - 2 * u))
+
+
+def _series(measurement: Measurement, name: str, rows: RowArray) -> FloatArray:
+    """Return a way to see the end lines; NaN where it was not looked for or seldom seen."""
+    missing = np.full(rows.size, np.nan)
+    if name not in measurement.columns:
+        return missing
+    values = measurement.number(name)[rows]
+    return values if np.isfinite(values).mean() > _MOSTLY else missing
+
+
+def _slope(load: FloatArray, values: FloatArray) -> tuple[float, float]:
+    """Return the slope of least squares and its uncertainty from the scatter about the line."""
+    known = np.isfinite(values) & np.isfinite(load)
+    if int(known.sum()) < _LEAST or np.ptp(load[known]) == 0:
+        return math.nan, math.nan
+    x, y = load[known] - load[known].mean(), values[known] - values[known].mean()
+    slope = float(x @ y / (x @ x))
+    rest = y - slope * x
+    return slope, math.sqrt(float(rest @ rest) / (x.size - 2) / float(x @ x))
 
 
 def _since_first(values: FloatArray) -> tuple[FloatArray, FloatArray]:
