@@ -75,34 +75,50 @@ def tracks_of(measurement: Mapping[str, NDArray[Any]]) -> list[Track]:
     What is seen in fewer than three frames, or only in some of the frames of its time, is no body.
     """
     n = len(measurement["frame"])
-    found: list[tuple[list[tuple[int, int]], float, float]] = []
+    found: list[tuple[list[tuple[int, int]], float]] = []
     for row in range(n):
-        here = [
-            k for k in range(1, _MOST + 1) if math.isfinite(_at(measurement, k, "place_px", row))
-        ]
-        taken: set[int] = set()
-        for k in here:
-            place = _at(measurement, k, "place_px", row)
-            reach = max(_REACH_PX, 0.3 * _at(measurement, k, "diameter_max_px", row))
-            near = [
-                (abs(place - entry[1]), i)
-                for i, entry in enumerate(found)
-                if i not in taken and abs(place - entry[1]) < reach
-            ]
-            if near:
-                i = min(near)[1]
-                found[i] = ([*found[i][0], (row, k)], place, 0.0)
+        here = {k: _at(measurement, k, "place_px", row) for k in range(1, _MOST + 1)}
+        here = {k: place for k, place in here.items() if math.isfinite(place)}
+        joined = _joined(measurement, row, here, found)
+        for k, place in here.items():
+            if k in joined:
+                rows = found[joined[k]][0]
+                rows.append((row, k))
+                found[joined[k]] = (rows, place)
             else:
-                i = len(found)
-                found.append(([(row, k)], place, 0.0))
-            taken.add(i)
-    lasting = [rows for rows, _, _ in found if _lasts([row for row, _ in rows])]
+                found.append(([(row, k)], place))
+    lasting = [rows for rows, _ in found if _lasts(len(rows), rows[0][0], rows[-1][0])]
     lasting.sort(key=lambda rows: (rows[0][0], rows[0][1]))
     return [Track(i, _collect(measurement, rows, n)) for i, rows in enumerate(lasting, 1)]
 
 
-def _lasts(rows: list[int]) -> bool:
-    return len(rows) >= _LEAST_ROWS and len(rows) > 0.5 * (rows[-1] - rows[0] + 1)
+def _joined(
+    measurement: Mapping[str, NDArray[Any]],
+    row: int,
+    here: Mapping[int, float],
+    found: list[tuple[list[tuple[int, int]], float]],
+) -> dict[int, int]:
+    """Return which body of a frame goes on which of the courses found so far: the nearest.
+
+    What was seen in so few frames that it is no body by now takes nothing from a body: a speck of
+    long ago may lie where a body has come to.
+    """
+    pairs = []
+    for k, place in here.items():
+        reach = max(_REACH_PX, 0.3 * _at(measurement, k, "diameter_max_px", row))
+        for i, (rows, last_place) in enumerate(found):
+            if abs(place - last_place) < reach:
+                speck = not _lasts(len(rows) + 1, rows[0][0], row)
+                pairs.append((speck, abs(place - last_place), k, i))
+    joined: dict[int, int] = {}
+    for _, _, k, i in sorted(pairs):
+        if k not in joined and i not in joined.values():
+            joined[k] = i
+    return joined
+
+
+def _lasts(count: int, first: int, last: int) -> bool:
+    return count >= _LEAST_ROWS and count > 0.5 * (last - first + 1)
 
 
 def _at(measurement: Mapping[str, NDArray[Any]], k: int, name: str, row: int) -> float:

@@ -155,6 +155,19 @@ def test_two_bodies_are_two_tracks_whatever_their_order_in_a_frame() -> None:
     assert len(several["frame"]) == 50 + 30
 
 
+def test_a_speck_of_long_ago_takes_no_body_that_comes_to_its_place() -> None:
+    large, rows = growing(10), np.arange(N)
+    drawn = np.where(rows < 40, -80.0, -72.0)  # drawn to the larger, where a speck once was
+    small = {"rows": (rows >= 15) & (rows < 50), "length": np.full(N, 20.0), "place": drawn}
+    speck = {"rows": rows == 15, "length": np.full(N, 3.0), "place": np.full(N, -70.0)}
+    flags = np.where((rows >= 40) & (rows < 50), "TOUCHING", "").astype(object)
+    gap = np.where(rows < 40, 40.0 - rows, np.nan)
+    measured = table({1: large, 2: small, 3: speck}, bodies_gap_px=gap, outline_flags=flags)
+    _, summary = evaluate(measured, Settings(SCALE))
+    assert [body["nucleation_frame"] for body in summary["bodies"]] == [10, 15]
+    assert summary["merges"] == [{"bodies": [1, 2], "touch_frame": 40, "merge_frame": 50}]
+
+
 def test_lost_frames_are_flagged_and_keep_their_rows() -> None:
     body = growing(10)
     body["rows"] = body["rows"] & (np.arange(N) != 30)
