@@ -19,7 +19,7 @@ from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.gather import Gathered, Gathering
 from tem_track.tracking.information import information_of
 from tem_track.tracking.threads import at_once
-from tem_track.tracking.tracker import Look
+from tem_track.tracking.tracker import Chance, Look
 
 __all__ = ["require_structure", "without_chance"]
 
@@ -85,8 +85,13 @@ def without_chance(own: Gathered, look: Look) -> Look:
     if sum(agreeing) >= LEAST_AGREEING * len(agreeing):
         return look
     places = [(crop.x + crop.start[0], crop.y + crop.start[1]) for crop in own.crops]
-    wander = max(float(np.std(np.array(places) @ board.weak)), LEAST_WANDER_PX)
-    return replace(look, apart_px2=look.apart_px2 + wander**2 * np.outer(board.weak, board.weak))
+    along = np.array(places) @ board.weak
+    wander = max(float(np.std(along)), LEAST_WANDER_PX)
+    return replace(
+        look,
+        apart_px2=look.apart_px2 + wander**2 * np.outer(board.weak, board.weak),
+        chance=Chance(board.weak, float(np.median(along)), wander),
+    )
 
 
 def _anchored(own: Gathered, board: _Board) -> bool:

@@ -63,6 +63,34 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Chance:
+    """Where a target usually is along a direction that little but chance fixes.
+
+    Attributes
+    ----------
+    direction : float64 (2,)
+        Unit vector (x, y).
+    place_px : float
+        Median of the box's place along it, over the sampled frames.
+    wander_px : float
+        Standard deviation of that place.
+    """
+
+    direction: FloatArray
+    place_px: float
+    wander_px: float
+
+    def correction(self, x_px: float, y_px: float) -> FloatArray:
+        """Return the way (x, y) back from a place that only chance can have chosen; else zero."""
+        off = float(self.direction @ (x_px, y_px)) - self.place_px
+        return -off * self.direction if abs(off) > _FAR * self.wander_px else np.zeros(2)
+
+
+_FAR = 3.0
+"""From how many of the usual wanderings on a place along an edge is not believed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Look:
     """One appearance of a target.
 
@@ -97,6 +125,8 @@ class Look:
         What undoes the pull of an outline that moves outwards, where it does.
     is_tied : bool
         Whether that place was measured on the outline, not drawn.
+    chance : Chance or None
+        A direction along which chance has the larger part in a fit, where there is one.
     """
 
     pattern: Pattern
@@ -115,6 +145,7 @@ class Look:
     apart_px2: FloatArray = field(default_factory=lambda: np.zeros((2, 2)))
     outward: Outward | None = None
     is_tied: bool = False
+    chance: Chance | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -349,7 +380,7 @@ def _lost(reasons: list[tuple[float, str]]) -> Match:
 
 def _match(image: Image, found: Refocused, look: Look) -> Match:
     """Read the point: the box's place, the pivot, and the turned arm from pivot to point."""
-    fit = found.fit
+    fit, back = _without_chance(image, found.fit, look)
     cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
     ax, ay = look.point_px[0] - look.pivot_px[0], look.point_px[1] - look.pivot_px[1]
     bx, by = cos * ax - sin * ay, sin * ax + cos * ay
@@ -357,6 +388,7 @@ def _match(image: Image, found: Refocused, look: Look) -> Match:
     covariance = covariance + np.diag(found.doubt_px**2)
     pull, of_pull = _pull(image, fit, look)
     covariance = covariance + of_pull
+    covariance = covariance + np.outer(back, back) / 4  # it may be there after all: two u off
     score = min(1.0, math.sqrt(fit.likeness / look.limits.likeness))
     return Match(
         fit.x_px + look.pivot_px[0] + bx - float(pull[0]),
@@ -367,6 +399,17 @@ def _match(image: Image, found: Refocused, look: Look) -> Match:
         score,
         math.degrees(fit.turn_rad - look.turn_rad) if look.turns else 0.0,
     )
+
+
+def _without_chance(image: Image, fit: Fit, look: Look) -> tuple[Fit, FloatArray]:
+    """Return the fit where a far place along an edge is not believed, and the way back (x, y)."""
+    back = np.zeros(2) if look.chance is None else look.chance.correction(fit.x_px, fit.y_px)
+    if look.chance is None or not back.any():
+        return fit, back
+    start = (fit.x_px + float(back[0]), fit.y_px + float(back[1]))
+    again = fit_pattern(image, look.pattern, start, free=look.chance.direction)
+    believed = again is not None and not _why_lost(again, look)
+    return (again, back) if again is not None and believed else (fit, 2 * back)
 
 
 def _pull(image: Image, fit: Fit, look: Look) -> tuple[FloatArray, FloatArray]:

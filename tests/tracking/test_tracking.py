@@ -107,6 +107,20 @@ def test_a_turning_tip_is_read_at_its_point():
     assert [m.rotation_deg for m in found] == pytest.approx(list(turns), abs=0.3)
 
 
+def test_a_place_along_a_straight_edge_that_chance_chose_is_not_believed():
+    path = scenes.motions(25)
+    images = scenes.render(scenes.Scene(film=0.0, bar_edges="bottom"), path)
+    tracker = build_trackers({0: images[0]}, scenes.sample(images), scenes.targets()[:1])["bar"]
+    look = tracker.looks[0]
+    usual = replace(look, chance=replace(look.chance, wander_px=0.4))
+    tracker = replace(tracker, looks=(usual, *tracker.looks[1:]))
+    found = [tracker.locate(image) for image in images]
+    truth = scenes.truth(path)["bar"] + tracker.point_px
+    error = np.array([(m.x_px, m.y_px) for m in found]) - truth
+    assert np.abs(error[:, 0] - np.median(error[:, 0])).max() < 3 * 0.4 + 3 * np.std(truth[:, 0])
+    assert np.std(error[:, 1]) < 0.05
+
+
 @pytest.mark.parametrize(("edges", "axis", "serves"), [("bottom", 0, True), ("bottom", 90, False)])
 def test_one_straight_edge_serves_across_it_only(edges, axis, serves):
     path = scenes.motions(25)
