@@ -23,7 +23,8 @@ from tem_track.specimen.model import (
     find_tip_end,
     measure_edges,
 )
-from tem_track.specimen.profile import EdgeModel
+from tem_track.specimen.neck_fit import fit_neck
+from tem_track.specimen.profile import EdgeModel, EdgeTable
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 from tem_track.specimen.strip import Crop, Strip
 from tem_track.specimen.widths import central, outer_line, upper_part, volume, weights_at
@@ -34,6 +35,8 @@ _LEAST_GOOD = 0.3
 _BENT_RATIO = 0.1
 _OUTSIDE_SHARE = 0.02
 _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
+_THIN_NECK_PX, _CUT_OFF = 32.0, 1.5  # a smooth curve shows a thin neck wider by up to this ratio
+_NECK_REACH_PX = 3.0 * BAND_PX
 _U_END = 1.25  # an end's place leans on the look that was learnt, and contours move behind it
 
 
@@ -162,7 +165,7 @@ class Body:
         if not model.slender:
             scalars |= {"bow_px": math.nan, "u_bow_px": math.nan}
         if model.mode == "tension":
-            scalars |= _neck_bottom(sides, scalars, model.table.profile.blur_px)
+            scalars |= _neck_bottom(sides, scalars, strip, model.table)
         flags = self.flags(model, scalars)
         if model.fixed:
             scalars, length, u_length = _without_ends(scalars), math.nan, math.nan
@@ -355,14 +358,38 @@ def _border(sides: Sides, at: float, faces: Faces) -> float:
     return float(abs(slope)) * u
 
 
-def _neck_bottom(sides: Sides, scalars: dict[str, float], blur_px: float) -> dict[str, float]:
+def _neck_bottom(
+    sides: Sides, scalars: dict[str, float], strip: Strip, table: EdgeTable
+) -> dict[str, float]:
+    """Return the smallest width of a neck, which the smooth curve cuts off.
+
+    A thin neck is fitted in the picture itself. Where that fails and its narrowest bands were not
+    seen, the width is anything below the curve's.
+    """
+    least, u_curve = scalars["diameter_min_px"], scalars["u_diameter_min_px"]
+    at = float(sides.s_px[int(np.argmin(np.abs(sides.width.value - least)))])
+    seen = sides.raw_px[np.abs(sides.s_px - at) <= 2.0 * BAND_PX]
+    hidden = least < _CUT_OFF * _THIN_NECK_PX and not np.isfinite(seen).all()
+    if hidden or min(least, np.nanmin(seen, initial=math.inf)) < _THIN_NECK_PX:
+        start = sides.s_px, sides.width.value, sides.middle.value
+        neck = fit_neck(strip, table, start, at, _NECK_REACH_PX, BAND_PX)
+        if neck is not None and neck.width_px < min(_THIN_NECK_PX, least):
+            u = math.hypot(neck.u_width_px, sides.u_common_px)
+            return {"diameter_min_px": neck.width_px, "u_diameter_min_px": u}
+    found = _parabola(sides, least, u_curve, at, table.profile.blur_px)
+    if found or not hidden:
+        return found
+    return {"u_diameter_min_px": max(u_curve, least / math.sqrt(12))}
+
+
+def _parabola(
+    sides: Sides, least: float, u_curve: float, at: float, blur_px: float
+) -> dict[str, float]:
     """Return the smallest width from a parabola through the bands about it.
 
-    The smooth curve cannot follow a notch that is as sharp as the neck is thin. A band's rows and
-    the blur along the axis take in some of what is wider beside it, by as much as it is curved.
+    A band's rows and the blur along the axis take in some of what is wider beside it, by as much
+    as it is curved.
     """
-    least = scalars["diameter_min_px"]
-    at = sides.s_px[int(np.argmin(np.abs(sides.width.value - least)))]
     reach = max(0.3 * least, 2.6 * BAND_PX)
     usual = np.abs(sides.raw_px - sides.width.value) < max(4 * sides.width.scatter, 4.0)
     near = (np.abs(sides.s_px - at) <= reach) & usual
@@ -378,7 +405,7 @@ def _neck_bottom(sides: Sides, scalars: dict[str, float], blur_px: float) -> dic
     vertex = float(np.clip(-solution[1] / (2 * solution[2]), -0.7, 0.7))
     row = np.array([1.0, vertex, vertex**2])
     covariance = np.linalg.inv(design.T @ design)
-    u = max(sigma * math.sqrt(float(row @ covariance @ row)), scalars["u_diameter_min_px"])
+    u = max(sigma * math.sqrt(float(row @ covariance @ row)), u_curve)
     widened = float(solution[2]) / reach**2 * (BAND_PX**2 / 12 + blur_px**2)
     value = float(row @ solution) - min(widened, 0.3 * float(row @ solution))
     return {"diameter_min_px": value, "u_diameter_min_px": u} if 0 < value < least else {}

@@ -27,7 +27,7 @@ class Scene:
     base_shift_px: float = 0.0
     drift_px: tuple[float, float] = (0.0, 0.0)
     angle_deg: float = 0.0
-    mu: float = 0.012
+    mu: float | FloatArray = 0.012
     shell_px: float = 0.0
     shell_mu: float = 0.004
     hollow: bool = False
