@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import tem_track
+from benchmarks.pages import by_hand
 from tem_track.config import experiment_from_dict
 from tem_track.frames import Movie, open_movie
 from tem_track.propose import Given, Proposal, propose
@@ -28,7 +29,6 @@ from tem_track.simulate import SCENARIOS, build_scene
 from tem_track.simulate.scene import Scene
 
 NAMES = ("bar", "tip", "specimen", "base")
-BY_HAND = "<!-- by hand -->\n"
 HEAD = """# What `init` finds
 
 Measured with `python -m benchmarks.propose --force --page docs/accuracy_init.md`: {seeds} movies of
@@ -265,13 +265,6 @@ def table(scores: dict[str, list[Score]]) -> str:
 
 def _share(each: list[bool]) -> str:
     return f"{sum(each)} / {len(each)}" if each else "–"
-
-
-def by_hand(page: Path) -> str:
-    """Return the words of a page that were written by hand, with the line before them."""
-    text = page.read_text(encoding="utf-8") if page.exists() else ""
-    _, mark, words = text.partition(BY_HAND)
-    return f"\n{mark}{words}" if mark else ""
 
 
 def _known(path: Path | None) -> dict[tuple[str, int], Score]:

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from skimage.registration import phase_cross_correlation
 
+from benchmarks.pages import by_hand
 from tem_track.records import Axis, Box, Frame, Reference, Target
 from tem_track.simulate import build_scene
 from tem_track.tracking import Tracker, build_trackers, require_axis
@@ -483,7 +484,7 @@ def main(file: str = "") -> None:
         print(f"{title}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     page = "\n".join(lines)
     if file:
-        Path(file).write_text(page, encoding="utf-8")
+        Path(file).write_text(page + by_hand(Path(file)), encoding="utf-8")
     else:
         print(page)
 
