@@ -29,7 +29,6 @@ _U_ROUGH = (12.0, 12.0, 12.0, 8.0, 8.0)  # px at the ends of the window, about t
 _STEPS, _ENOUGH_PX, _STEP_LIMIT_PX = 12, 0.02, 4.0
 _OUTLIER = 4.0
 _LEAST_RADIUS_PX = 0.3
-_SMALL_PX = 0.1
 _WORST_REST = 2.5
 
 
@@ -125,36 +124,47 @@ class _Window:
         seen = powers[more : more + len(s_px)]
         return cls(x, powers, seen, t_px, blur, at_px, table)
 
-    def looked_up(self, radius: FloatArray, middle: FloatArray) -> FloatArray:
-        """Return the darkness of every row, not yet blurred along the axis."""
-        table = self.table
-        ladder, value = table.log_radius, table.value
-        low_radius = math.exp(ladder[0])
-        shrunk = np.minimum(radius / low_radius, 1.0)[:, None] ** 2
-        place = (np.log(np.maximum(radius, low_radius)) - ladder[0]) / (ladder[1] - ladder[0])
-        place = np.clip(place, 0.0, len(ladder) - 1.001)
-        row = place.astype(np.intp)
-        blend = (place - row)[:, None]
-        depth = np.maximum(radius, low_radius)[:, None] - np.abs(self.t_px - middle[:, None])
-        cell = np.clip((depth - U_LOW_PX) / U_STEP_PX, 0.0, value.shape[1] - 1.001)
-        left = cell.astype(np.intp)
-        part = cell - left
-        row = row[:, None]
-        lower = value[row, left] * (1 - part) + value[row, left + 1] * part
-        upper = value[row + 1, left] * (1 - part) + value[row + 1, left + 1] * part
-        return np.asarray((lower * (1 - blend) + upper * blend) * shrunk)
-
     def darkness(self, p: FloatArray) -> tuple[FloatArray, list[FloatArray]]:
         """Return the darkness over the model's, and its change by width and midline."""
         radius = np.maximum(self.powers @ p[: _DEGREE + 1] / 2, _LEAST_RADIUS_PX)
-        middle = p[_MIDLINE] @ self.powers[:, :2].T
-        plain = self.looked_up(radius, middle)
-        wider = (self.looked_up(radius + _SMALL_PX, middle) - plain) / (2 * _SMALL_PX)
-        aside = self.looked_up(radius, middle + _SMALL_PX)
-        aside = (aside - self.looked_up(radius, middle - _SMALL_PX)) / (2 * _SMALL_PX)
-        changes = [self.blur @ (wider * power[:, None]) for power in self.powers.T]
-        changes += [self.blur @ aside, self.blur @ (aside * self.x[:, None])]
-        return self.blur @ plain, changes
+        middle = self.powers[:, :2] @ p[_MIDLINE]
+        plain, wider, aside = self._looked_up(radius, middle)
+        whole, changes = (
+            self.blur @ plain,
+            [self.blur @ (wider * k[:, None]) for k in self.powers.T],
+        )
+        return whole, [*changes, self.blur @ aside, self.blur @ (aside * self.x[:, None])]
+
+    def _looked_up(
+        self, radius: FloatArray, middle: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the darkness of every row, not yet blurred along the axis, and its changes.
+
+        Below the least radius tabulated it falls as the section's area does.
+        """
+        ladder, value = self.table.log_radius, self.table.value
+        least, step = math.exp(ladder[0]), float(ladder[1] - ladder[0])
+        held = np.maximum(radius, least)
+        place = np.clip((np.log(held) - ladder[0]) / step, 0.0, len(ladder) - 1.001)
+        row = place.astype(np.intp)
+        blend = (place - row)[:, None]
+        across = self.t_px - middle[:, None]
+        cell = (held[:, None] - np.abs(across) - U_LOW_PX) / U_STEP_PX
+        cell = np.clip(cell, 0.0, value.shape[1] - 1.001)
+        left = cell.astype(np.intp)
+        part = cell - left
+        at = row[:, None] * value.shape[1] + left
+        flat = value.ravel()
+        a, b = flat[at], flat[at + 1]
+        c, d = flat[at + value.shape[1]], flat[at + value.shape[1] + 1]
+        lower, upper = a + part * (b - a), c + part * (d - c)
+        inwards = ((1 - blend) * (b - a) + blend * (d - c)) / U_STEP_PX
+        plain = lower + blend * (upper - lower)
+        by_radius = inwards + (upper - lower) / (step * held[:, None])
+        small, ratio = (radius < least)[:, None], (radius / held)[:, None]
+        shrunk = ratio**2
+        wider = np.where(small, 2.0 * ratio / least * plain, by_radius) / 2
+        return plain * shrunk, wider, inwards * np.sign(across) * shrunk
 
 
 def _solve(
