@@ -58,7 +58,25 @@ def measured_flags(measurement: Measurement, has_specimen: bool) -> Flags:
         name = "length_px" if measurement.load_sought else "diameter_max_px"
         without = ~np.isfinite(measurement.measured(name)[0])
         flags["SPECIMEN_LOST"] = flags["SPECIMEN_LOST"] | (without & ~flags["BROKEN"])
+        unseen = flags["SPECIMEN_LOST"] & measurement.tip_missed & measurement.base.lost
+        flags["OUT_OF_VIEW"] = _still_out(flags["OUT_OF_VIEW"], unseen, measurement.ok)
     return flags
+
+
+def _still_out(out: BoolArray, unseen: BoolArray, ok: BoolArray) -> BoolArray:
+    """Lead on what left the picture over frames in which neither tip nor base is seen.
+
+    A frame alone does not tell whether both are beyond the border or do not show. The last frame
+    before and the first one after do, where they have the specimen across the border: both of
+    them, or the one there is.
+    """
+    out, rows = out.copy(), np.flatnonzero(ok)
+    edge = np.diff(np.concatenate([[0], unseen[rows].astype(int), [0]]))
+    for start, stop in zip(np.flatnonzero(edge > 0), np.flatnonzero(edge < 0), strict=True):
+        beside = [out[rows[i]] for i in (start - 1, stop) if 0 <= i < rows.size]
+        if beside and all(beside):
+            out[rows[start:stop]] = True
+    return out
 
 
 def _low(score: FloatArray) -> BoolArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -269,3 +270,34 @@ def test_a_hinge_in_a_long_record_needs_little_memory(monkeypatch: pytest.Monkey
     monkeypatch.setattr(hinge, "_CELLS", x.size * grid.size)
     at_once = hinge._profile(x, y, grid, 1.5, sloping=True)
     np.testing.assert_allclose(in_parts, at_once, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("at_border", "frames", "expected"),
+    [
+        ((40, 60), 120, range(40, 61)),
+        ((40,), 120, [40]),
+        ((40,), 60, range(40, 60)),
+        ((), 120, []),
+    ],
+)
+def test_what_left_the_picture_is_out_of_view_until_it_is_back(
+    at_border: tuple[int, ...], frames: int, expected: Sequence[int]
+) -> None:
+    table, _ = make()
+    row = np.arange(120)
+    gone, across = (row > 40) & (row < 60), np.isin(row, at_border)
+    for name in ("tip", "base"):
+        for axis in "xy":
+            table[f"{name}_{axis}_px"] = np.where(gone, np.nan, table[f"{name}_{axis}_px"])
+    table["length_px"] = np.where(gone | across, np.nan, table["length_px"])
+    words = np.where(across, "SPECIMEN_LOST;OUT_OF_VIEW", np.where(gone, "SPECIMEN_LOST", ""))
+    table["outline_flags"] = words.astype(object)
+    cut = {name: column[:frames] for name, column in table.items()}
+    result = evaluate(
+        cut,
+        Settings(mode="compression", shape="rod", scale_nm_per_px=2, stiffness_N_per_m=6),
+    )
+    flags = [flag.split(";") for flag in result.points["flags"]]
+    assert [i for i, each in enumerate(flags) if "OUT_OF_VIEW" in each] == list(expected)
+    assert all("SPECIMEN_LOST" in flags[i] for i in range(41, min(60, frames)))
