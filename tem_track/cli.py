@@ -263,7 +263,9 @@ def run(
         from tem_track.propose import complete_like
 
         folder = output or experiment.with_suffix(".results")
-        return _run(complete_like(experiment, like), folder, videos, as_json)
+        complete, warnings = complete_like(experiment, like)
+        _warn(list(warnings))
+        return _run(complete, folder, videos, as_json)
     return _run(experiment, output, videos, as_json)
 
 

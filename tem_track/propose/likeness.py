@@ -61,6 +61,13 @@ def like(movie: Movie, other: Experiment, own: Mapping[str, Any] | None = None) 
     ConfigError
         Something is neither recognised nor found; the message names it.
     """
+    return _like(movie, other, own or {})[0]
+
+
+def _like(
+    movie: Movie, other: Experiment, own: Mapping[str, Any]
+) -> tuple[Experiment, tuple[str, ...]]:
+    """Return the experiment, and what a person should look at."""
     first = _first_frame(movie)
     proposal = propose(movie, mode=other.mode, polarity=other.polarity)
     shifts = _confirmed(_recognised(first.image, other), other, proposal)
@@ -77,17 +84,34 @@ def like(movie: Movie, other: Experiment, own: Mapping[str, Any] | None = None) 
         if proposal.axis.axis is not None and proposal.axis.confidence >= SURE:
             data["axis_deg"] = round(proposal.axis.axis.angle_deg, 1)
     frames = dict(data.get("frames", {})) | {"reference": first.index}
-    data = _over(data | {"frames": frames}, own or {})
-    return experiment_from_dict(data, folder=Path(), source=f"like {other.source}")
+    data = _over(data | {"frames": frames}, own)
+    made = experiment_from_dict(data, folder=Path(), source=f"like {other.source}")
+    return made, _doubts(made, proposal, own)
 
 
-def complete_like(path: str | Path, other: str | Path) -> Path:
+def _doubts(made: Experiment, proposal: Proposal, own: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say where what was taken over does not look like the new movie."""
+    found = proposal.shape
+    is_said = "shape" in own.get("specimen", {})
+    if is_said or made.specimen is None or found.shape in (None, made.specimen.shape):
+        return ()
+    if found.confidence < SURE or not proposal.part("specimen").found:
+        return ()
+    return (
+        f"the specimen looks like a {found.shape}, and the earlier experiment has "
+        f'shape = "{made.specimen.shape}", which is kept: set shape in [specimen] if it is wrong',
+    )
+
+
+def complete_like(path: str | Path, other: str | Path) -> tuple[Path, tuple[str, ...]]:
     """Complete an experiment file that may hold no more than ``movie``, and write it.
 
     Returns
     -------
-    Path
+    path : Path
         ``NAME.like.toml`` beside the file: a whole experiment that can be run again.
+    warnings : tuple of str
+        What was taken over and does not look like the new movie.
 
     Raises
     ------
@@ -102,12 +126,12 @@ def complete_like(path: str | Path, other: str | Path) -> Path:
     earlier = load_experiment(other)
     name = Path(own["movie"]).expanduser()
     movie = open_movie(name if name.is_absolute() else path.parent / name)
-    experiment = like(movie, earlier, {k: v for k, v in own.items() if k != "movie"})
+    experiment, warnings = _like(movie, earlier, {k: v for k, v in own.items() if k != "movie"})
     written = path.with_name(path.stem + ".like.toml")
     part = written.with_name(written.name + ".part")
     part.write_text(experiment_to_toml(experiment, path.parent), encoding="utf-8")
     part.replace(written)
-    return written
+    return written, warnings
 
 
 def _table(path: Path) -> dict[str, Any]:

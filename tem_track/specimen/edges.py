@@ -202,7 +202,8 @@ def _by_absorption(
     lit = np.clip(bands / np.maximum(background, 1e-6)[:, None], 0.02, None)
     missing = np.where(inside, -np.log(lit), 0.0)
     mass = missing.sum(axis=1)
-    centre = (missing * t).sum(axis=1) / np.maximum(mass, 0.1 * total[0])
+    least = max(0.1 * float(total[0]), 1e-6)  # what absorbs nothing has no middle
+    centre = (missing * t).sum(axis=1) / np.maximum(mass, least)
     count = inside.sum(axis=1)
     noise = table.noise
     shared = 2 * math.sqrt(math.pi) * noise.film_px

@@ -10,7 +10,7 @@ import tomlkit
 
 from tem_track.config import load_experiment
 from tem_track.errors import ConfigError
-from tem_track.propose import Given, init_experiment, like, preview, propose
+from tem_track.propose import Given, complete_like, init_experiment, like, preview, propose
 from tem_track.propose.glance import look
 from tem_track.propose.labels import find_writing
 from tem_track.propose.reading import length_in_nm
@@ -148,3 +148,17 @@ def test_the_axis_of_another_layout_is_its_own(folder: Path) -> None:
     assert again.axis_deg == pytest.approx(scene.constants["axis_deg"], abs=2)
     kept = like(made("rod_compression")[1], earlier)
     assert kept.axis_deg == earlier.axis_deg
+
+
+def test_a_shape_that_is_taken_over_and_looks_otherwise_is_told(folder: Path) -> None:
+    path = folder / "rod.toml"
+    given = Given(scale_nm_per_px=2.0, stiffness_N_per_m=6.0)
+    init_experiment(folder / "rod one.tif", mode="compression", given=given, output=path)
+    _, movie = made("particle_compression")
+    tifffile.imwrite(folder / "ball.tif", np.stack([frame.image for frame in movie]))
+    new = folder / "ball.toml"
+    new.write_text("movie = 'ball.tif'\n", encoding="utf-8")
+    _, warnings = complete_like(new, path)
+    assert any("looks like a particle" in w and 'shape = "rod"' in w for w in warnings)
+    new.write_text("movie = 'ball.tif'\n[specimen]\nshape = 'particle'\n", encoding="utf-8")
+    assert complete_like(new, path)[1] == ()
