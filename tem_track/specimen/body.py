@@ -373,7 +373,7 @@ def _neck_bottom(
     if hidden or min(least, np.nanmin(seen, initial=math.inf)) < _THIN_NECK_PX:
         start = sides.s_px, sides.width.value, sides.middle.value
         neck = fit_neck(strip, table, start, at, _NECK_REACH_PX, BAND_PX)
-        if neck is not None and neck.width_px < min(_THIN_NECK_PX, least):
+        if neck is not None and neck.width_px < _THIN_NECK_PX:
             u = math.hypot(neck.u_width_px, sides.u_common_px)
             return {"diameter_min_px": neck.width_px, "u_diameter_min_px": u}
     found = _parabola(sides, least, u_curve, at, table.profile.blur_px)

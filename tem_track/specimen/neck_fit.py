@@ -29,7 +29,7 @@ _U_ROUGH = (12.0, 12.0, 12.0, 8.0, 8.0)  # px at the ends of the window, about t
 _STEPS, _ENOUGH_PX, _STEP_LIMIT_PX = 12, 0.02, 4.0
 _OUTLIER = 4.0
 _LEAST_RADIUS_PX = 0.3
-_WORST_REST = 2.5
+_WORST_REST, _LEAST_RISE_PX = 2.5, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,4 +224,6 @@ def _read(
     row = powers[least]
     variance = float(row @ covariance[: _DEGREE + 1, : _DEGREE + 1] @ row)
     u = math.sqrt(variance * max(usual, 1.0))
+    if float(width[[0, -1]].mean()) - float(width[least]) < max(_LEAST_RISE_PX, 3.0 * u):
+        return None  # even: the smooth curve knows it better
     return Neck(window.at_px + reach_px * float(x[least]), float(width[least]), u)

@@ -247,6 +247,13 @@ def necking() -> dict[float, SpecimenModel]:
     }
 
 
+def test_an_even_thin_rod_is_no_neck() -> None:
+    scenes = [replace(_necked(0.0, k), radius_px=lambda s: np.full_like(s, 11.0)) for k in range(8)]
+    model = prepared(scenes, "rod", mode="tension")
+    least = np.array([measure(model, scene).diameter_min_px for scene in scenes])
+    assert np.sqrt(np.mean((least - 22.0) ** 2)) < 0.35
+
+
 def test_the_opening_of_a_neck_drawn_out_to_six_pixels_is_seen() -> None:
     scenes = [_necked(22.0 * k / 11, k) for k in range(12)]
     model = prepared(scenes, "rod", mode="tension")
