@@ -17,6 +17,7 @@ __all__ = ["Opening", "find_opening"]
 _LEAST_BANDS = 2
 _LEAST_BODY = 2
 _NEAR_FACE = 3  # bands: the tip's own edge reaches into the last ones
+_PIECE = 0.25  # of the usual width: what is thinner between a blunt end and the tip is no piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +64,26 @@ def find_opening(
         return None
     runs, last = _runs(empty), len(empty)
     body = ~empty & edges.good.all(axis=1)
+    if not body.any():
+        return None
+    piece = body & (to_tip | (_width(edges) > _PIECE * np.median(_width(edges)[body])))
     inner = [
         (a, b)
         for a, b in runs
         if b - a >= _LEAST_BANDS
         and body[:a].sum() >= _LEAST_BODY
-        and (body[b : last - _NEAR_FACE].sum() >= _LEAST_BODY or to_tip)
+        and (piece[b : last - _NEAR_FACE].sum() >= _LEAST_BODY or to_tip)
     ]
     if not inner:
         return None
     a, b = max(inner, key=lambda run: run[1] - run[0])
     half = BAND_PX / 2
     return Opening(float(edges.s_px[a]) - half, float(edges.s_px[b - 1]) + half)
+
+
+def _width(edges: Edges) -> FloatArray:
+    width: FloatArray = edges.t_px[:, 1] - edges.t_px[:, 0]
+    return width
 
 
 def _runs(flags: Mask) -> list[tuple[int, int]]:
