@@ -622,6 +622,7 @@ function onField(field) {
   afterChange();
 }
 
+document.documentElement.style.setProperty("--ratio", data.width / data.height);
 fillFields();
 for (const name of [...NAMES].reverse()) makeShape(name);
 makeAxis();
