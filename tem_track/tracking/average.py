@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from tem_track.tracking.fit import Fit
 from tem_track.tracking.registration import good_fits, turned_by
 from tem_track.tracking.splines import moved
 from tem_track.tracking.template import Template
+from tem_track.tracking.threads import in_turn
 
 __all__ = ["average"]
 
@@ -30,7 +33,8 @@ def average(
     gains = [f.gain for k in good if (f := fits[k])] or [1.0]
     offsets = [f.offset for k in good if (f := fits[k])] or [0.0]
     gain0, offset0 = float(np.median(gains)), float(np.median(offsets))
-    for k in good:
+
+    def registered(k: int) -> tuple[NDArray[np.float32], Any]:
         fit = fits[k]
         x, y, turn = (fit.x_px, fit.y_px, fit.turn_rad) if fit else (0.0, 0.0, 0.0)
         gain, offset = (fit.gain, fit.offset) if fit else (gain0, offset0)
@@ -43,6 +47,9 @@ def average(
             visible = visible * np.pad(share, SLACK, mode="edge")
         if np.ndim(visible):
             grey *= visible
+        return grey, visible
+
+    for grey, visible in in_turn(registered, good):
         total += grey
         seen += visible
     state.template = total / seen + level

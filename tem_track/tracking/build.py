@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tem_track.errors import TrackingError
 from tem_track.records import Frame, Image, Match, Reference, Target
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
-from tem_track.tracking.gather import Gathering
+from tem_track.tracking.gather import Gathering, Seen, fingerprint
 from tem_track.tracking.growing import grow
 from tem_track.tracking.linking import link
 from tem_track.tracking.structure import require_structure, without_chance
@@ -100,12 +99,28 @@ def _gathered(
     apart: bool = False,
 ) -> list[Gathering]:
     gatherings = [Gathering(target, references, apart=apart) for target in targets]
-    with ThreadPoolExecutor(len(gatherings) or 1) as pool:
-        for frame in sample:
-            if frame.ok:
-                for added in [pool.submit(each.add, frame) for each in gatherings]:
-                    added.result()
+
+    def seen(shown: tuple[Frame, int]) -> tuple[Image, list[Seen]]:
+        frame, own_print = shown
+        return frame.image, [each.look_at(frame.image, own_print) for each in gatherings]
+
+    for image, found in in_turn(seen, _different(sample)):
+        for each, one in zip(gatherings, found, strict=True):
+            each.add(image, one)
     return gatherings
+
+
+def _different(sample: Iterable[Frame]) -> Iterator[tuple[Frame, int]]:
+    """Yield the good frames, each with its fingerprint and once.
+
+    A frame that was seen already, since a recorder has written it twice, says nothing new: its
+    noise would be taken for what does not vary.
+    """
+    known: set[int] = set()
+    for frame in sample:
+        if frame.ok and (own_print := fingerprint(frame.image)) not in known:
+            known.add(own_print)
+            yield frame, own_print
 
 
 def _carried_on(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tem_track.records import FloatArray, Frame, Image, Target
+from tem_track.records import FloatArray, Image, Target
 from tem_track.tracking.coarse import search
 from tem_track.tracking.crops import Crop, cut
 from tem_track.tracking.draft import draft_look, reference_crop
@@ -17,7 +17,7 @@ from tem_track.tracking.overlay import Still
 from tem_track.tracking.tracker import Look, rough_place
 from tem_track.tracking.voting import Ballot, Vote, make_ballot, vote, vote_from
 
-__all__ = ["Gathered", "Gathering"]
+__all__ = ["Gathered", "Gathering", "Seen", "fingerprint"]
 
 FEWEST_AGREED = 0.3
 WEAK_SHARE = 1 / 12
@@ -57,8 +57,25 @@ class Gathered:
     crops: list[Crop] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The target's surroundings in a frame, by one of its looks."""
+
+    agreed: float
+    own: Gathered
+    crop: Crop
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a frame shows: the looks that it says something to, and where they find the target."""
+
+    looks: list[Gathered]
+    found: list[Found]
+
+
 class Gathering:
-    """The references of one target, to which the sampled frames are shown one by one.
+    """The references of one target, to which the sampled frames are shown.
 
     Attributes
     ----------
@@ -74,54 +91,58 @@ class Gathering:
         self._apart = apart
         self.looks = [_begin(target, number, images) for number in range(len(target.references))]
         self.shown = 0
-        self._known: set[int] = set()
         self._own: dict[int, int] = {}
         for number, ref in enumerate(target.references):
             self._own.setdefault(fingerprint(images[ref.frame]), number)
 
-    def add(self, frame: Frame) -> None:
-        """Look at a sampled frame; where the target is recognised, its surroundings are kept.
+    def look_at(self, image: Image, own_print: int) -> Seen:
+        """Return where every look finds the target in a sampled frame; nothing is kept yet.
 
-        A frame that was seen already, since a recorder has written it twice, says nothing new: its
-        noise would be taken for what does not vary. A reference frame says nothing new to its own
-        look, and to those before it what any frame does.
+        A reference frame says nothing new to its own look, and to those before it what any frame
+        does.
+
+        Parameters
+        ----------
+        image : Image
+        own_print : int
+            The image's `fingerprint`.
         """
-        own_print = fingerprint(frame.image)
-        if own_print in self._known:
-            return
-        self._known.add(own_print)
         looks = self.looks[: self._own.get(own_print, len(self.looks))]
-        for own in looks:
-            own.still.add(frame.image)
-        if looks:
-            self.shown += 1
-            self._collect(frame.image, looks)
+        return Seen(looks, [found for own in looks if (found := _found(image, own)) is not None])
 
-    def _collect(self, image: Image, looks: Sequence[Gathered]) -> None:
-        """Keep the surroundings of the target, with the look that most of the box agrees with.
+    def add(self, image: Image, seen: Seen) -> None:
+        """Take in what was seen in a frame, in the frames' order.
 
+        The surroundings of the target are kept with the look that most of the box agrees with.
         Where several do nearly as well it goes to the first. A look is learnt as if no later one
         had been named: what is better served by that one stays with it all the same, unless the
         later one was found because the look changes for good.
         """
-        found: list[tuple[float, Gathered, Crop]] = []
-        for own in looks:
-            place = _first_place(image, own)
-            if place is None or place.agreed < FEWEST_AGREED:
-                continue
-            crop = cut(image, round(place.x_px), round(place.y_px), own.draft.pattern.shape)
-            if crop is not None:
-                crop.agreed = place.mask
-                crop.start = (place.x_px - crop.x, place.y_px - crop.y)
-                found.append((place.agreed, own, crop))
+        for own in seen.looks:
+            own.still.add(image)
+        if seen.looks:
+            self.shown += 1
+        found = seen.found
         for count in range(1, len(found) + 1):
             if self._apart and count < len(found):
                 continue
-            enough = AS_GOOD * max(agreed for agreed, _, _ in found[:count])
-            number = next(i for i, one in enumerate(found) if one[0] >= enough)
+            enough = AS_GOOD * max(one.agreed for one in found[:count])
+            number = next(i for i, one in enumerate(found) if one.agreed >= enough)
             if self._apart or number == count - 1:
-                _, own, crop = found[number]
-                own.crops.append(crop)
+                found[number].own.crops.append(found[number].crop)
+
+
+def _found(image: Image, own: Gathered) -> Found | None:
+    """Cut out the surroundings of the target where a look finds it."""
+    place = _first_place(image, own)
+    if place is None or place.agreed < FEWEST_AGREED:
+        return None
+    crop = cut(image, round(place.x_px), round(place.y_px), own.draft.pattern.shape)
+    if crop is None:
+        return None
+    crop.agreed = place.mask
+    crop.start = (place.x_px - crop.x, place.y_px - crop.y)
+    return Found(place.agreed, own, crop)
 
 
 def fingerprint(image: Image) -> int:

@@ -22,6 +22,7 @@ from tem_track.tracking.registration import (
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
 from tem_track.tracking.template import EARLY_ROUNDS, Template
+from tem_track.tracking.threads import at_once
 from tem_track.tracking.tracker import Look
 
 __all__ = ["grow"]
@@ -94,7 +95,7 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
     first, asks = inner, False
     state.noise, state.base = inner.noise.astype(float), inner.level
     fits = fit_all(stack, inner, state)
-    splines = [coefficients(crop.image.astype(float), 5) for crop in stack]
+    splines = _splines(stack, 5)
     blurred: dict[int, Fit | None] = {}
     for number in range(ROUNDS):
         average(state, stack, splines, fits, inner.level)
@@ -102,7 +103,7 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
         fits = fit_all(stack, inner, state, fits)
         if number == 0 and turns:
             state.turns = True
-            splines = [coefficients(crop.image.astype(float), 3) for crop in stack]
+            splines = _splines(stack, 3)
             # the average is smeared by the turns; the one frame that it began with is not
             fits = fit_all(stack, first, state)
             average(state, stack, splines, fits, first.level)
@@ -119,3 +120,7 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
     fits = fit_all(stack, state.pattern(), state, fits)
     fits = [None if k in blurred else fit for k, fit in enumerate(fits)]
     return _Grown(state, stack, fits, blurred), asks
+
+
+def _splines(stack: list[Crop], order: int) -> list[NDArray[np.float32]]:
+    return at_once(lambda crop: coefficients(crop.image.astype(float), order), stack)

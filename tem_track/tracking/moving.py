@@ -9,6 +9,7 @@ own motion is a variance beside that of its noise, and the two together are what
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from tem_track.tracking.noise import noise_of_grey, variance
 from tem_track.tracking.registration import good_fits, residuals
 from tem_track.tracking.splines import MARGIN, moved
 from tem_track.tracking.template import SLOPE_NOISE, Template
+from tem_track.tracking.threads import in_turn
 
 __all__ = ["learn_pixels"]
 
@@ -69,13 +71,18 @@ def learn_pixels(
     count = np.zeros(total.shape)
     inside = (slice(RIM_PX, -RIM_PX), slice(RIM_PX, -RIM_PX))
     regions = _Regions(pattern)
-    for k in good:
+
+    def of_frame(k: int) -> tuple[Any, NDArray[np.float32], FloatArray]:
         fit = fits[k]
         assert fit is not None
         rest, held = residuals(stack[k], fit, pattern, state, RIM_PX)
-        count += 1.0 if held is None else held
-        total += rest * rest
-        regions.add(rest[inside])
+        squares = regions.squares_of(rest[inside])
+        return 1.0 if held is None else held, rest * rest, squares
+
+    for held, squared, squares in in_turn(of_frame, good):
+        count += held
+        total += squared
+        regions.add(squares)
     mean_square = total / np.maximum(count, 1)
     box = (slice(SLACK - RIM_PX, RIM_PX - SLACK), slice(SLACK - RIM_PX, RIM_PX - SLACK))
     support = np.pad(state.support, RIM_PX, mode="edge")
@@ -118,10 +125,14 @@ class _Regions:
         self._shape = value.shape
         self._squares = np.zeros(self._noise.shape)
 
-    def add(self, rest: NDArray[np.float32]) -> None:
-        """Take in the residuals (h, w) of a frame."""
+    def squares_of(self, rest: NDArray[np.float32]) -> FloatArray:
+        """Return every region's squared motion by the residuals (h, w) of a frame."""
         x, y = (_pooled(part * rest, REGION_PX) for part in self._scores)
-        self._squares += ((self._cos * x + self._sin * y) / self._information) ** 2
+        return np.asarray(((self._cos * x + self._sin * y) / self._information) ** 2)
+
+    def add(self, squares: FloatArray) -> None:
+        """Take in the squared motions of a frame."""
+        self._squares += squares
 
     def capped(self) -> FloatArray:
         """Return the share that leaves no region more to say than a tolerance of its motion."""

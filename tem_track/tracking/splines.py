@@ -38,11 +38,17 @@ def moved(
 
     `slope` is "x" or "y" for the derivative along that direction instead of the value.
     """
-    taps = np.arange(-(order // 2 + 4), order // 2 + 5, dtype=float)
-    kx = _slope_taps(dx - taps, order) if slope == "x" else basis(dx - taps, order)
-    ky = _slope_taps(dy - taps, order) if slope == "y" else basis(dy - taps, order)
+    x, y = (distance - _reached(distance, order) for distance in (dx, dy))
+    kx = _slope_taps(x, order) if slope == "x" else basis(x, order)
+    ky = _slope_taps(y, order) if slope == "y" else basis(y, order)
     out = cv2.sepFilter2D(coef, cv2.CV_32F, kx, ky, borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(out, np.float32)
+
+
+def _reached(distance: float, order: int) -> FloatArray:
+    """Return the pixels, as many on either side, on which a spline so far away is not zero."""
+    most = math.ceil(abs(distance) + (order + 1) / 2) - 1
+    return np.arange(-most, most + 1, dtype=float)
 
 
 def _slope_taps(x: FloatArray, order: int) -> FloatArray:
