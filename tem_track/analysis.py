@@ -146,10 +146,10 @@ def analyse(movie: Movie, experiment: Experiment, *, progress: Progress | None =
         A box cannot give the position that is asked of it.
     """
     report = progress or _silent
-    movie = movie.with_frame_interval(experiment.calibration.frame_interval_s)
-    plan = prepare(movie, experiment, progress=report)
-    blocks = list(measure(movie, plan, progress=report))
-    return assemble(movie, plan, blocks)
+    with movie.with_frame_interval(experiment.calibration.frame_interval_s).keeping() as movie:
+        plan = prepare(movie, experiment, progress=report)
+        blocks = list(measure(movie, plan, progress=report))
+        return assemble(movie, plan, blocks)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -172,7 +172,8 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = _silen
     _check_boxes(experiment, movie)
     _check_other_files(experiment, frame_range)
     references = _reference_frames(movie, experiment)
-    with Sample(movie, frame_range, progress) as sample:
+    with movie.keeping() as movie:
+        sample = Sample(movie, frame_range, progress)
         return _learnt(movie, experiment, references, sample, frame_range)
 
 

@@ -124,8 +124,12 @@ def run(
     one_heap()
     experiment = load_experiment(experiment_path)
     folder = folder if folder is not None else default_folder(experiment_path)
-    movie = movie_of(experiment)
-    with _only_if_new(folder), _explained(folder), hold(folder):
+    with (
+        movie_of(experiment).keeping() as movie,
+        _only_if_new(folder),
+        _explained(folder),
+        hold(folder),
+    ):
         with Journal(folder, journal_key(movie, experiment)) as journal:
             plan = prepare(movie, experiment, progress=progress)
             result = _measure(movie, plan, journal, progress, workers, keep)

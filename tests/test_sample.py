@@ -1,75 +1,125 @@
-"""A sample is decoded once, wherever its frames are kept."""
+"""A sample is decoded once, and where it costs as much as the whole movie, that is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tem_track
-from tem_track import sample
-from tem_track.frames import Movie
-from tem_track.records import Frame
+from tem_track.frames import Movie, kept
+from tem_track.frames.kept import KeptSource
+from tem_track.frames.movie import Picture
 from tem_track.sample import Sample
 from tests.small import write_small
 
 
 class _Counted:
-    """A movie that says how many frames were read; the fourth is damaged."""
+    """A source that says which frames were read; the fourth is damaged."""
 
-    def __init__(self, movie: Movie) -> None:
-        self._movie = movie
-        self.read = 0
+    def __init__(self, movie: Movie, decoded: int = 0) -> None:
+        self._source: Any = movie._source
+        self.path, self.info = movie.path, movie.info
+        self.decoded = decoded
+        self.frames: list[int] = []
 
-    def select(self, indices: Iterable[int]) -> Iterator[Frame]:
-        for frame in self._movie.select(indices):
-            self.read += 1
-            damaged = frame.index == 3
-            yield Frame(frame.index, frame.time_s, frame.image, not damaged, "damaged" * damaged)
+    def count(self) -> int:
+        return int(self._source.count())
+
+    def times_s(self) -> Any:
+        return self._source.times_s()
+
+    def decoded_for(self, indices: Sequence[int]) -> int:
+        return self.decoded or len(indices)
+
+    def read(self, indices: Sequence[int]) -> Iterator[Picture]:
+        for index, picture in zip(indices, self._source.read(indices), strict=True):
+            self.frames.append(index)
+            yield (None, "damaged") if index == 3 else picture
+
+
+def _counted(folder: Path, frames: int, decoded: int = 0) -> _Counted:
+    experiment = tem_track.load_experiment(write_small(folder, frames))
+    return _Counted(tem_track.open_movie(experiment.movie_path), decoded)
 
 
 def _full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("place", ["memory", "file", "neither", "full disk"])
+@pytest.mark.parametrize("place", ["file", "no room", "full disk"])
 def test_the_same_frames_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    experiment = tem_track.load_experiment(write_small(tmp_path, 12))
-    movie = _Counted(tem_track.open_movie(experiment.movie_path))
-    monkeypatch.setattr(sample, "MEMORY_BYTES", 10**9 if place == "memory" else 0)
-    monkeypatch.setattr(sample, "FILE_BYTES", 0 if place == "neither" else 10**9)
+    source = _counted(tmp_path, 12)
+    if place == "no room":
+        monkeypatch.setattr(kept, "MOST_BYTES", 0)
     if place == "full disk":
-        monkeypatch.setattr(sample.tempfile, "TemporaryFile", _full)
+        monkeypatch.setattr(kept.tempfile, "TemporaryFile", _full)
     seen: list[tuple[str, int, int]] = []
-    with Sample(movie, range(12), lambda *said: seen.append(said)) as frames:  # type: ignore[arg-type]
-        first = [(frame.index, frame.image.copy()) for frame in frames]
-        again = [(frame.index, frame.image.copy()) for frame in frames]
-    assert movie.read == (12 if place in ("memory", "file") else 24)
+    with Movie(source).keeping() as movie:
+        sample = Sample(movie, range(12), lambda *said: seen.append(said))
+        first = [(frame.index, frame.image.copy()) for frame in sample]
+        again = [(frame.index, frame.image.copy()) for frame in sample]
+    assert len(source.frames) == (13 if place == "file" else 24)  # what is damaged is tried again
     assert [index for index, _ in first] == [i for i in range(12) if i != 3]
     for (one, image), (other, same) in zip(first, again, strict=True):
         assert one == other
         np.testing.assert_array_equal(image, same)
-    assert seen[11] == ("template", 12, 12)
+    assert seen == [("template", done, 12) for done in range(1, 13)]
 
 
 def test_a_disk_that_fills_up_loses_no_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    experiment = tem_track.load_experiment(write_small(tmp_path, 12))
-    movie = _Counted(tem_track.open_movie(experiment.movie_path))
-    monkeypatch.setattr(sample, "MEMORY_BYTES", 0)
-    added = sample._File.add
+    source = _counted(tmp_path, 12)
+    put = KeptSource._put
 
-    def filling(store: sample._File, frame: Frame) -> Frame:
-        if frame.index == 6:
-            _full()
-        return added(store, frame)
+    def filling(self: KeptSource, index: int, image: Any) -> None:
+        if index == 6:
+            monkeypatch.setattr(kept.np, "ascontiguousarray", _full)
+        put(self, index, image)
+        monkeypatch.undo()
+        monkeypatch.setattr(KeptSource, "_put", filling)
 
-    monkeypatch.setattr(sample._File, "add", filling)
-    with Sample(movie, range(12), lambda *_: None) as frames:  # type: ignore[arg-type]
-        assert [frame.index for frame in frames] == [frame.index for frame in frames]
-    assert movie.read == 24
+    monkeypatch.setattr(KeptSource, "_put", filling)
+    with Movie(source).keeping() as movie:
+        movie.keep(range(12))
+        every = range(12)
+        first = [frame.index for frame in movie.select(every)]
+        assert first == [frame.index for frame in movie.select(every)] == list(every)
+    assert len(source.frames) == 24
+
+
+@pytest.mark.parametrize("decoded", [0, 9])
+def test_what_is_decoded_on_the_way_is_kept_where_it_is_most(tmp_path: Path, decoded: int) -> None:
+    source = _counted(tmp_path, 12, decoded)
+    plain = [frame.image.copy() for frame in Movie(source)]
+    source.frames.clear()
+    with Movie(source).keeping() as movie:
+        movie.keep([0, 5, 11])
+        few = [frame.image.copy() for frame in movie.select([0, 5, 11])]
+        for image, index in zip(few, (0, 5, 11), strict=True):
+            np.testing.assert_array_equal(image, plain[index])
+        assert source.frames == (list(range(12)) if decoded else [0, 5, 11])
+        source.frames.clear()
+        frames = list(movie.frames())
+        assert source.frames == ([3] if decoded else [i for i in range(12) if i not in (0, 5, 11)])
+    assert [frame.ok for frame in frames] == [i != 3 for i in range(12)]
+    for frame, image in zip(frames, plain, strict=True):
+        np.testing.assert_array_equal(frame.image, image)
+
+
+def test_nothing_is_kept_that_was_not_asked_for(tmp_path: Path) -> None:
+    source = _counted(tmp_path, 6)
+    with Movie(source).keeping() as movie, movie.keeping() as same:
+        assert same is movie
+        assert len(list(movie)) == len(list(movie)) == 6
+    assert len(source.frames) == 12
+    source.frames.clear()
+    lent = Movie(source)
+    lent.keep([1, 2])  # a movie that keeps nothing does not mind
+    assert len(list(lent)) == 6

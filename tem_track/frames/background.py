@@ -16,7 +16,7 @@ import numpy as np
 
 from tem_track.frames.complaints import complaints_in_background
 from tem_track.frames.container import IN_FRAME_THREADS, READ_ERRORS, Video
-from tem_track.frames.packets import PacketTable, trusted_keys
+from tem_track.frames.packets import PacketTable, stretches, trusted_keys
 from tem_track.frames.pixels import grey_values
 from tem_track.records import Image
 
@@ -25,16 +25,18 @@ __all__ = ["is_worth_it", "sound_pictures"]
 _INTRA = 1
 _FEWEST_FRAMES = 16
 _WIDEST_STEP = 4
+_LEAST_IN_A_ROW = 24
+"""Pictures decoded in a row, on the average, from which on the threads have enough to do."""
 
 
 def is_worth_it(codec: str, table: PacketTable, indices: Sequence[int]) -> bool:
-    """Return whether frames are asked for so densely that several are decoded at a time."""
-    return (
-        codec in IN_FRAME_THREADS
-        and not table.doubtful
-        and len(indices) >= _FEWEST_FRAMES
-        and indices[-1] - indices[0] < _WIDEST_STEP * len(indices)
-    )
+    """Return whether frames are asked for so that many pictures in a row are decoded for them."""
+    if codec not in IN_FRAME_THREADS or table.doubtful or len(indices) < _FEWEST_FRAMES:
+        return False
+    if indices[-1] - indices[0] < _WIDEST_STEP * len(indices):
+        return True
+    rows = stretches(table, indices)
+    return sum(rows) >= _LEAST_IN_A_ROW * len(rows)
 
 
 def sound_pictures(video: Video, table: PacketTable, indices: Sequence[int]) -> Iterator[Image]:

@@ -6,6 +6,7 @@ were taken, and gives the frames of a rising list of numbers. Everything else is
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from tem_track.errors import MovieError
 from tem_track.frames.ahead import ahead
 from tem_track.frames.info import MovieInfo
+from tem_track.frames.kept import KeptSource
 from tem_track.frames.patience import wait_until_there
 from tem_track.records import FloatArray, Frame, Image
 
@@ -130,6 +132,23 @@ class Movie:
             raise MovieError(f"{self._name()}: step {step} is not 1 or more; give a positive step")
         start, stop = self._position(first), self._position(last)
         return self._stream(range(start, stop + 1, step))
+
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[Movie]:
+        """Lend the same movie, which can `keep` frames until the end of the context."""
+        if isinstance(self._source, KeptSource) or getattr(self._source, "lends", False):
+            yield self
+            return
+        kept = KeptSource(self._source)
+        try:
+            yield Movie(kept, self._frame_interval_s)
+        finally:
+            kept.close()
+
+    def keep(self, indices: Iterable[int]) -> None:
+        """Keep frames that will be read more than once, where `keeping` has lent the movie."""
+        if isinstance(self._source, KeptSource):
+            self._source.keep(indices)
 
     def select(self, indices: Iterable[int]) -> Iterator[Frame]:
         """Return the frames of the given numbers in rising order, each once.

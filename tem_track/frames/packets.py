@@ -33,7 +33,7 @@ from tem_track.frames.vop import (
 )
 from tem_track.records import FloatArray
 
-__all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table", "trusted_keys"]
+__all__ = ["DEEPEST_REORDERING", "PacketTable", "ranks", "read_table", "stretches", "trusted_keys"]
 
 _P_FRAME = 1
 _STRAY_FRAMES = 4
@@ -111,6 +111,26 @@ def trusted_keys(table: PacketTable) -> NDArray[np.int64]:
     keys = np.flatnonzero(table.key & (table.rank > latest_before))
     shown_late = table.rank[keys] > _shown_ahead_of(table)[keys]
     return keys if 2 * np.count_nonzero(shown_late) > len(keys) else keys[~shown_late]
+
+
+def stretches(table: PacketTable, indices: Sequence[int]) -> list[int]:
+    """Return how many packets are decoded in a row for some rising frame numbers.
+
+    A new row begins where a key frame makes what lies before it superfluous.
+    """
+    keys = trusted_keys(table)
+    found: list[int] = []
+    fed = 0
+    for index in indices:
+        packet = int(table.order[index])
+        place = int(np.searchsorted(keys, packet, side="right"))
+        start = next((int(k) for k in keys[:place][::-1] if table.rank[k] <= index), 0)
+        if start > fed or not found:
+            found.append(0)
+            fed = start
+        found[-1] += max(packet + 1 - fed, 0)
+        fed = max(fed, packet + 1)
+    return found
 
 
 def _shown_ahead_of(table: PacketTable) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from tem_track.frames.container import Video
 from tem_track.frames.decoding import Decoder, in_order_of_output
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Picture
-from tem_track.frames.packets import PacketTable, read_table
+from tem_track.frames.packets import PacketTable, read_table, stretches
 from tem_track.frames.patience import wait_until_there
 from tem_track.frames.pixels import bit_depth, grey_kind
 from tem_track.frames.raw import RawFrames, is_plain
@@ -40,7 +40,7 @@ class VideoSource:
         self.path = self._file = path
         self._table: PacketTable | None = None
         self._idle: Decoder | RawFrames | None = None
-        self._is_plain = False
+        self._is_plain = self._is_intra_only = False
         self._open: Video | None = Video(path)
         try:
             self.info = _info(self._open)
@@ -60,6 +60,7 @@ class VideoSource:
                 if not table.ordered:
                     table = in_order_of_output(Decoder(video, table), table)
                 self._is_plain = is_plain(video, table)
+                self._is_intra_only = video.intra_only
             if not wait_until_there(self._file):
                 self._table = table
             else:  # what was read last may be cut
@@ -83,6 +84,11 @@ class VideoSource:
     def count(self) -> int:
         """Return the number of packets that are frames."""
         return len(self.table.order)
+
+    def decoded_for(self, indices: Sequence[int]) -> int:
+        """Return how many pictures have to be decoded for those of some rising frame numbers."""
+        table = self.table
+        return len(indices) if self._is_intra_only else sum(stretches(table, indices))
 
     @property
     def end_note(self) -> str:
