@@ -208,11 +208,11 @@ class Tracker:
         if not found:
             return _lost(reasons)
         found.sort(key=lambda pair: pair[0])
-        best_chi2, best = found[0]
+        least, best = found[0]
         others = tuple(
             other
-            for chi2, other in found[1:]
-            if chi2 < 1.3 * best_chi2 and _apart(best, other) > 2.0
+            for left_over, other in found[1:]
+            if left_over < 1.3 * least and _apart(best, other) > 2.0
         )
         if not others:
             return best
@@ -232,8 +232,16 @@ class Tracker:
             if refined is None or reason:
                 reasons.append((place.likeness, reason))
             else:
-                chi2 = refined.fit.chi2 / look.limits.chi2
-                found.append((chi2, _match(image, refined, look)))
+                found.append((_left_over(refined.fit, look), _match(image, refined, look)))
+
+
+def _left_over(fit: Fit, look: Look) -> float:
+    """Return the residuals of a fit over the typical ones, by which places are compared.
+
+    Where there is little light there is little noise, so a faint likeness in the dark leaves less
+    than the target itself does: what it leaves is held against the contrast it explains.
+    """
+    return fit.chi2 / look.limits.chi2 / min(fit.gain, 1.0) ** 2
 
 
 def _reaches_out(place: Place, look: Look, image: Image) -> bool:

@@ -96,6 +96,25 @@ def test_a_jump_and_a_change_of_brightness_change_nothing(trackers):
             )
 
 
+def test_a_faint_likeness_in_the_dark_is_not_taken_for_the_target(movie, trackers):
+    """Few electrons leave little noise: by its residuals alone it fits better than the target."""
+    _, images = movie
+    box = scenes.TIP_BOX
+    x, y, w, h = (int(v) for v in (box.x_px, box.y_px, box.width_px, box.height_px))
+    rng = np.random.default_rng(6)
+    for image in images[:4]:
+        faint = 0.45 * image[y : y + h, x : x + w].astype(float)
+        scene = scenes.Scene(dose=150)
+        counts_more = (1 - 0.45) * faint * scene.grey_per_dose / scene.dose
+        spoilt = image.copy()
+        spoilt[280 : 280 + h, 20 : 20 + w] = np.clip(
+            rng.normal(faint, np.sqrt(counts_more)), 0, 255
+        )
+        true, found = (trackers["tip"].locate(i) for i in (image, spoilt))
+        assert (found.x_px, found.y_px) == pytest.approx((true.x_px, true.y_px), abs=1e-6)
+        assert not found.alternatives
+
+
 def test_a_turning_tip_is_read_at_its_point():
     turns = 3 * np.clip(np.sin(np.linspace(-0.5, np.pi, 30)), 0, None)
     path = [scenes.Motion(tip=(0.0, -3 * t), rod=300.0, turn_deg=float(t)) for t in turns]
