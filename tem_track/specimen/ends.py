@@ -28,6 +28,7 @@ from tem_track.specimen.model import (
     free_end,
     without_specimen,
 )
+from tem_track.specimen.resting import at_rest
 from tem_track.specimen.strip import Crop, Strip
 
 __all__ = ["learn_end"]
@@ -53,14 +54,15 @@ class _OpenEnd:
     start_px: float
     limit_px: float
     radius_px: float
+    base_px: float
 
-    def fit(self, gate: Gate, *, known: bool, ahead_px: float) -> tuple[float, float]:
-        """Return where the end lies and what is left over."""
+    def fit(self, gate: Gate, *, known: bool, ahead_px: float) -> tuple[float, float, float]:
+        """Return where the end lies, what is left over, and the place's uncertainty."""
         near = (self.s_px > self.start_px - 14) & (self.s_px < self.start_px + ahead_px)
         near &= self.s_px < self.limit_px - 2
         parts = self.profile[near], self.s_px[near], self.without[near]
         step, rest = fit_end(*parts, self.start_px, self.limit_px, gate, known=known)
-        return step.s_px, rest
+        return step.s_px, rest, step.u_px
 
 
 def learn_end(model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]) -> SpecimenModel:
@@ -72,17 +74,20 @@ def learn_end(model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]
     shapes = _forms(model)
     if not groups:
         return replace(model, end=shapes[-1])
-    gates, form = [], shapes[0]
+    gates, rests, form = [], [], shapes[0]
     for ends in groups:
         fits = [_fits(replace(model, end=look), ends) for look in shapes]
         rest = [float(np.median(fit[:, 1])) for fit in fits]
         best = len(rest) - 1 if rest[-1] * _FLAT_SHARE < rest[0] else 0
         form = shapes[best] if shapes[best].is_round else form
         gates.append(_average(ends, fits[best][:, 0]))
+        bases = np.array([end.base_px for end in ends])
+        rests.append(at_rest(fits[best][:, 0] - bases, fits[best][:, 2]))
     if form.is_round and len(gates) < 2:
         radius = float(np.median([end.radius_px for end in groups[0]]))
         gates += [cut_end(model.table, radius, cut) for cut in _CUTS_PX]
-    model = replace(model, end=replace(form, gates=tuple(gates)))
+    known = tuple(rests) if len(shapes) > 1 and model.patch is None else ()
+    model = replace(model, end=replace(form, gates=tuple(gates), rests=known))
     return replace(model, end=_touching(model, frames))
 
 
@@ -159,7 +164,8 @@ def _open_end(model: SpecimenModel, seen: _Seen | None) -> _OpenEnd | None:
     if not place.base_face_px + 20 < start < place.tip_face_px - _OPEN_PX:
         return None
     limit = place.tip_face_px
-    return _OpenEnd(strip.grid.s_px, profile, without, start, limit, seen.radius_px)
+    base = place.base_face_px
+    return _OpenEnd(strip.grid.s_px, profile, without, start, limit, seen.radius_px, base)
 
 
 def _touching(model: SpecimenModel, frames: list[_Seen | None]) -> EndLook:

@@ -16,6 +16,7 @@ from tem_track.specimen.film import Behind, Film
 from tem_track.specimen.finding import darkness_begins, jumps_at_tip, median_beside
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.reduction import enlarged, reduced_match
+from tem_track.specimen.resting import Rest, leaning
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
@@ -102,6 +103,8 @@ class EndLook:
     gates : tuple of TabledEnd
         Its looks, averaged over frames with an open gap, before and after contact; empty where
         too few show one.
+    rests : tuple of Rest
+        Where the unloaded end with the look of the same number lies; empty where it is not known.
     touch_px, u_touch_px : float
         The mean gap that is left where specimen and tip touch: rough faces meet at their highest
         points, the mean face lies behind them. NaN where no frame shows it.
@@ -112,6 +115,7 @@ class EndLook:
     half_px: float = 6.0
     is_round: bool = False
     gates: tuple[TabledEnd, ...] = ()
+    rests: tuple[Rest, ...] = ()
     touch_px: float = math.nan
     u_touch_px: float = math.nan
     spread_px: float = math.nan
@@ -412,11 +416,15 @@ def find_tip_end(
     known = bool(model.end.gates) or model.end.is_round
     slopes = not model.end.is_round
     parts = profile[near], s[near], without[near]
-    fits = [
-        fit_end(*parts, at, limit, gate, known=known, slopes=slopes)
-        for at in ((start, limit) if start > limit - 12 else (start,))
-        for gate in gates
-    ]
+    begins = (start, limit) if start > limit - 12 else (start,)
+    fits = []
+    for k, gate in enumerate(gates):
+        rests = model.end.rests[k : k + 1]
+        for at in (*begins, *(place.base_face_px + rest.height_px for rest in rests)):
+            step, left = fit_end(*parts, at, limit, gate, known=known, slopes=slopes)
+            for rest in rests:
+                step = leaning(step, rest, place.base_face_px, place.u_base_face_px)
+            fits.append((step, left))
     least = min(rest for _, rest in fits)
     bound = _ALIKE * least
     # Of explanations that are as good as another, the one without a gap asks for less.
