@@ -31,6 +31,7 @@ _FOOT_SHARE, _FOOT_PX, _FOOT_MARGIN_PX = 0.25, 24.0, 5.0
 FRONT_PX = np.arange(-29.0, 12.01, 0.25)  # where the picture about the tip's face is kept
 _AS_GOOD = 1.2
 _ALIKE = 3.0  # what a second explanation of an end may leave over against the best
+_SUPPOSED = 0.4  # what a look that no frame showed may leave over against one that was learnt
 _LIT = 0.8  # share of the light that must come through an open gap
 
 
@@ -424,7 +425,8 @@ def find_tip_end(
             step, left = fit_end(*parts, at, limit, gate, known=known, slopes=slopes)
             for rest in rests:
                 step = leaning(step, rest, place.base_face_px, place.u_base_face_px)
-            fits.append((step, left))
+            supposed = model.end.rests and not rests
+            fits.append((step, left / _SUPPOSED if supposed else left))
     least = min(rest for _, rest in fits)
     bound = _ALIKE * least
     # Of explanations that are as good as another, the one without a gap asks for less.

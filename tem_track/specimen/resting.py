@@ -30,12 +30,15 @@ class Rest:
     ----------
     height_px, u_px : float
         Of the end above the base's face, and its uncertainty.
+    noise_px : float
+        Standard uncertainty of what a single frame shows, by the frames' own scatter.
     spread_px : float
-        By how much more than their noise the frames differ.
+        By how much more than their stated noise the frames differ.
     """
 
     height_px: float
     u_px: float
+    noise_px: float
     spread_px: float = 0.0
 
     @property
@@ -62,7 +65,8 @@ def at_rest(height_px: FloatArray, u_px: FloatArray) -> Rest:
     scatter = float(np.var(height, ddof=1)) if n > 1 else noise
     chance = _SURE * noise * math.sqrt(2 / max(n - 1, 1))
     spread = math.sqrt(scatter - noise) if scatter - noise > chance else 0.0
-    return Rest(float(height.mean()), math.sqrt(max(scatter, noise) / n), spread)
+    single = math.sqrt(max(scatter, noise))
+    return Rest(float(height.mean()), single / math.sqrt(n), single, spread)
 
 
 def leaning(step: Step, rest: Rest, base_px: float, u_base_px: float) -> Step:
@@ -78,7 +82,7 @@ def leaning(step: Step, rest: Rest, base_px: float, u_base_px: float) -> Step:
     """
     expected = base_px + rest.height_px
     u = math.hypot(rest.u_frame_px, 0.0 if math.isnan(u_base_px) else u_base_px)
-    own = max(step.u_px, 1e-3)
+    own = max(step.u_px, rest.noise_px)
     if not abs(step.s_px - expected) < _FAR * math.hypot(own, u):
         return step
     weight = own**-2 / (own**-2 + u**-2)
