@@ -420,13 +420,14 @@ def find_tip_end(
     begins = (start, limit) if start > limit - 12 else (start,)
     fits = []
     for k, gate in enumerate(gates):
-        rests = model.end.rests[k : k + 1]
-        for at in (*begins, *(place.base_face_px + rest.height_px for rest in rests)):
+        unloaded = model.end.rests[k] if k < len(model.end.rests) else None
+        expected = () if unloaded is None else (place.base_face_px + unloaded.height_px,)
+        share = _SUPPOSED if model.end.rests and unloaded is None else 1.0
+        for at in (*begins, *expected):
             step, left = fit_end(*parts, at, limit, gate, known=known, slopes=slopes)
-            for rest in rests:
-                step = leaning(step, rest, place.base_face_px, place.u_base_face_px)
-            supposed = model.end.rests and not rests
-            fits.append((step, left / _SUPPOSED if supposed else left))
+            if unloaded is not None:
+                step = leaning(step, unloaded, place.base_face_px, place.u_base_face_px)
+            fits.append((step, left / share))
     least = min(rest for _, rest in fits)
     bound = _ALIKE * least
     # Of explanations that are as good as another, the one without a gap asks for less.

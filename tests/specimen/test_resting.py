@@ -1,0 +1,47 @@
+"""What the frames of an unloaded specimen say together."""
+
+import numpy as np
+import pytest
+
+from tem_track.specimen.faces import Step
+from tem_track.specimen.resting import at_rest, leaning
+
+
+def test_frames_that_agree_are_averaged() -> None:
+    rng = np.random.default_rng(1)
+    errors, z = [], []
+    for _ in range(300):
+        rest = at_rest(200.0 + rng.normal(0, 0.3, 8), np.full(8, 0.3))
+        errors.append(rest.height_px - 200.0)
+        z.append(errors[-1] / rest.u_frame_px)
+    assert np.std(errors) == pytest.approx(0.3 / np.sqrt(8), rel=0.15)
+    assert 0.75 < np.std(z) < 1.15
+
+
+def test_frames_that_differ_keep_their_own() -> None:
+    """A specimen that slowly changes: a mean would hide it."""
+    heights = 200.0 + np.linspace(-3, 3, 12)
+    rest = at_rest(heights, np.full(12, 0.1))
+    assert rest.spread_px > 1.5
+    step = leaning(Step(203.0, 2.0, 1.0), rest, 0.0, 0.03)
+    assert step.s_px > 201.0
+
+
+def test_one_stray_moves_nothing() -> None:
+    heights = np.array([200.0, 200.2, 199.9, 194.6, 200.1])
+    rest = at_rest(heights, np.full(5, 0.2))
+    assert abs(rest.height_px - 200.05) < 0.02
+    assert rest.spread_px == 0.0
+
+
+def test_an_end_far_off_is_another_one() -> None:
+    rest = at_rest(np.array([200.0, 200.2, 199.8]), np.full(3, 0.2))
+    lost_a_piece = Step(197.0, 0.2, 1.0)
+    assert leaning(lost_a_piece, rest, 0.0, 0.0) is lost_a_piece
+
+
+def test_an_end_leans_by_how_sure_either_is() -> None:
+    rest = at_rest(np.array([199.8, 200.0, 200.2, 200.0]), np.full(4, 0.2))
+    step = leaning(Step(110.3, 0.3, 1.0), rest, -90.0, 0.0)
+    assert 110.0 < step.s_px < 110.1
+    assert step.u_px < rest.u_px
