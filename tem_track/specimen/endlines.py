@@ -26,6 +26,7 @@ __all__ = ["seat"]
 
 _NEAR_PX = 40.0
 _COLUMN_SHARE = 0.3
+_MOST_VAGUE_PX = 0.25
 
 
 _WAYS = {
@@ -63,7 +64,7 @@ def seat(
         The same seen in other ways: how far they agree says how sure it is.
     """
     good: Mask = np.asarray(edges.good.all(axis=1))
-    if not good.any():
+    if not good.any() or model.vague_line_px > _MOST_VAGUE_PX:
         return {}, dict.fromkeys(list(_WAYS)[1:], math.nan)
     edges_px = np.ascontiguousarray(edges.t_px)
     ends = np.empty((2, 3))

@@ -140,6 +140,8 @@ class SpecimenModel:
         What stands still behind the specimen, where one was found.
     u_base_face_px : float
         How far all lengths may be off together: the place of the base's face under the foot.
+    vague_line_px : float
+        How far the step at the foot seems to move with the law by which the base darkens.
     """
 
     axis: Axis
@@ -166,6 +168,7 @@ class SpecimenModel:
     blocks: int = 1
     film: Film | None = None
     u_base_face_px: float = 0.0
+    vague_line_px: float = 0.0
 
     def outline(
         self,

@@ -20,6 +20,7 @@ from tem_track.specimen.basepatch import BasePatch
 from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.ends import learn_end
 from tem_track.specimen.faces import Step, find_step, half_level, measure_blur
+from tem_track.specimen.foot import contrast_step, root_doubt
 from tem_track.specimen.learn import learn_profile, with_film
 from tem_track.specimen.model import (
     FRONT_PX,
@@ -52,7 +53,8 @@ _SURE_PX, _APART_PX = 0.15, 1.5  # a base as dark as its specimen shows no step 
 _PATCH_PX = (30, 10)
 _FOOT_WIDTH = 0.35  # half the columns in which the base is sought under a foot
 _BESIDE_PX = 60.0
-_VOIDS_PX = 0.05
+_VOIDS_PX, _U_UNSEEN_PX = 0.05, 2.0
+_FOOT_BLUR_PX, _CONTRAST_REACH_PX, _LEAST_CONTRAST = 1.0, 9.0, 0.015
 _VAGUE_DEG = 3.0
 _FACE_BLUR_PX, _LEAST_U_FACE_PX = 1.2, 0.05
 _SLENDER = 1.3  # length over diameter; a stouter body's midline tells nothing of bending
@@ -483,11 +485,14 @@ def _learn_base_face(
     else:
         found = _central_step(mean, t0, width, guess, guess, low - reference)
         columns = 2.0 * _FOOT_WIDTH * width
+        vague = root_doubt(mean, t0, width, found.s_px, _FOOT_BLUR_PX)
+        model = replace(model, vague_line_px=vague)
     if found.beside:
         around = found.s_px - 30.0, found.s_px + 40.0
         wide = _mean_strip([_around_base(model, item, around, _BESIDE_PX) for item in tracked])
         rough = measure_roughness(wide, t0, width, guess, model.table.profile.blur_px)
-        u_face = math.hypot(found.u_px, rough.u_mean_px(columns), rough.u_line_px)
+        u_rough = math.hypot(rough.u_mean_px(columns), rough.u_line_px)
+        u_face = math.hypot(found.u_px, u_rough if rough.columns_px else _U_UNSEEN_PX)
         return replace(model, base_face_px=found.s_px, u_base_face_px=u_face)
     return replace(model, base_face_px=found.s_px, u_base_face_px=found.u_px)
 
@@ -532,20 +537,53 @@ def _central_step(
         inside = abs(step.s_px - about) < reach - 0.5
         return abs(step.height) > _CLEAR_STEP * level and step.u_px < 0.5 and inside
 
+    def mended(face: _Face) -> _Face:
+        return _by_contrast(mean, middle, width, face, level)
+
     close = find_step(profile, s, near, _FOOT_PX, 1.0)
     is_close = clear(close, near, _FOOT_PX)
     if drawn is not None:
         wide = find_step(profile, s, drawn, _DRAWN_PX, 1.0)
         weaker = not is_close or abs(close.height) < 0.6 * abs(wide.height)
         if weaker and clear(wide, drawn, _DRAWN_PX):
-            return _seen(wide, level)
+            return mended(_seen(wide, level))
     faint = abs(close.height) < _PLAIN_STEP * level and close.u_px > _SURE_PX
     doubtful = faint and abs(close.s_px - otherwise) > _APART_PX
     if is_close and not doubtful:
-        return _seen(close, level)
+        return mended(_seen(close, level))
     apart = abs(close.s_px - otherwise)
     doubt = 0.5 * apart if is_close else 0.0
-    return _Face(otherwise, doubt, beside=True)
+    return mended(_Face(otherwise, doubt, beside=True))
+
+
+def _by_contrast(mean: Strip, middle: float, width: float, face: _Face, level: float) -> _Face:
+    """Return a face as what the columns differ by and their mean show it together.
+
+    Voids light up all columns alike and hardly move the first.
+    """
+    blur = _FOOT_BLUR_PX
+    differing = contrast_step(mean, middle, width, face.s_px, _CONTRAST_REACH_PX, blur)
+    inside = abs(differing.s_px - face.s_px) < _CONTRAST_REACH_PX - 0.5
+    if not (inside and differing.u_px < 0.5 and differing.height > _LEAST_CONTRAST * level):
+        return face
+    u = max(differing.u_px, _VOIDS_PX)
+    profile = end_profile(mean, middle, _FOOT_WIDTH * width)
+    if face.beside:
+        step = find_step(profile, mean.grid.s_px, differing.s_px, 3.0, blur)
+        if not abs(step.height) > _CLEAR_STEP * level:
+            return _Face(differing.s_px, u)
+        face = _seen(step, level)
+    doubt = 0.5 * root_doubt(mean, middle, width, face.s_px, blur)
+    return _weighed(_Face(differing.s_px, u), _Face(face.s_px, math.hypot(face.u_px, doubt)))
+
+
+def _weighed(one: _Face, other: _Face) -> _Face:
+    """Return the weighted mean of two places, less sure by as much as they differ too far."""
+    weight, total = one.u_px**-2, one.u_px**-2 + other.u_px**-2
+    share = weight / total
+    apart = abs(one.s_px - other.s_px) / math.hypot(one.u_px, other.u_px)
+    u = total**-0.5 * max(apart, 1.0)
+    return _Face(share * one.s_px + (1 - share) * other.s_px, u)
 
 
 def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float) -> _Face:

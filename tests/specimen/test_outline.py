@@ -367,14 +367,10 @@ def _dark_foot(scene: Scene, rough_px: float, seed: int) -> np.ndarray:
     return np.clip(np.where(bare, vacuum, covered), 0, 255).astype(np.uint8)
 
 
-def test_a_length_says_how_badly_a_rough_base_as_dark_as_the_rod_is_known(
-    rod: tuple[list[Scene], SpecimenModel],
-) -> None:
-    plain = rod[1].u_base_face_px
-    assert 0.0 < plain < 0.4
+def test_a_rough_base_as_dark_as_the_rod_is_found_under_the_rod() -> None:
     scenes = approach(Scene(gap_px=12.0), 10)
     u, error = [], []
-    for seed in (1, 2, 3):
+    for seed in (1, 2, 6):  # the last one's base lies 6 px lower beside the rod
         sample = [
             (replace(f, image=_dark_foot(s, 2.5, seed)), t, b)
             for s, (f, t, b) in ((s, triple(s, k)) for k, s in enumerate(scenes))
@@ -392,5 +388,6 @@ def test_a_length_says_how_badly_a_rough_base_as_dark_as_the_rod_is_known(
         assert outline.extra["u_common_length_px"] == model.u_base_face_px
         u.append(model.u_base_face_px)
         error.append(outline.length_px - scenes[3].length_px)
-    assert min(u) > 2 * plain
+    assert np.abs(error).max() < 0.6
+    assert max(u) < 0.7
     assert np.sqrt(np.mean((np.array(error) / np.array(u)) ** 2)) < 2.0
