@@ -22,7 +22,7 @@ from tem_track import __version__, mechanics
 from tem_track.apart import Apart
 from tem_track.columns import TARGETS, Block, Outlines, block_of, join, matches_of, replace_row
 from tem_track.config import Cantilever, Experiment
-from tem_track.cores import cores, give_back_memory, one_thread_a_routine
+from tem_track.cores import cores, give_back_memory, in_turn, one_thread_a_routine
 from tem_track.errors import ConfigError, TrackingError
 from tem_track.fingerprint import fingerprint
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
@@ -427,8 +427,6 @@ class _Walk:
         self._by_first_alone = 0
 
     def __iter__(self) -> Iterator[Place]:
-        from tem_track.tracking import in_turn
-
         for frame, found, first in in_turn(self._located, self._sample):
             self.found[frame.index] = found
             self._by_first_alone += all(

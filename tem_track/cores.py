@@ -1,15 +1,23 @@
-"""Cores and memory: how many threads measure, that each stays one, and what is given back."""
+"""Cores and memory: how many threads measure, that each stays one, and what is given back.
+
+Compiled loops, NumPy and OpenCV leave the interpreter free, so that threads help for what is large.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-__all__ = ["cores", "give_back_memory", "one_heap", "one_thread_a_routine"]
+__all__ = ["at_once", "cores", "give_back_memory", "in_turn", "one_heap", "one_thread_a_routine"]
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 _ARENA_MAX = -8
 """M_ARENA_MAX of GNU's malloc.h."""
@@ -20,6 +28,31 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def at_once(function: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+    """Return a function's answers in the items' order, worked out in a thread a core.
+
+    The function must depend on its item alone, so that the answers do not depend on the threads.
+    """
+    with ThreadPoolExecutor(cores()) as pool:
+        return list(pool.map(function, items))
+
+
+def in_turn(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+    """Yield what `at_once` returns; items are taken a few ahead, so that large ones do not pile up.
+
+    The same is asked of the function.
+    """
+    threads = cores()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Answer]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,13 @@ def _reach(ensemble: Ensemble) -> float:
     return float(np.clip(0.6 * ensemble.largest_px, _NEAR_PX, HIGH_PX))
 
 
+@lru_cache(maxsize=4)
+def _grid(reach_px: float) -> FloatArray:
+    grid = np.arange(LOW_PX - 8, reach_px + 12, _GRID_PX)
+    grid.setflags(write=False)
+    return grid
+
+
 def _residual(
     x: FloatArray,
     ensemble: Ensemble,
@@ -211,17 +219,15 @@ def _residual(
 ) -> FloatArray:
     profile = _filled(start, names, x)
     shift, gains = float(x[len(names)]), x[len(names) + 1 :]
-    grid = np.arange(LOW_PX - 8, _reach(ensemble) + 12, _GRID_PX)
-    out = []
-    for radius, value, weight, gain in zip(
-        ensemble.radius_px, ensemble.value, ensemble.weight, gains, strict=True
-    ):
-        model = darkness(grid, float(radius) + shift, profile)
-        expected = gain * (1.0 - np.interp(ensemble.u_px + shift, grid, model))
-        depth = -np.log(np.clip(expected, 0.02, 1.0))
-        sigma = np.hypot(_FLOOR, _TEXTURE * depth * expected)
-        weight = np.where(ensemble.u_px < _reach(ensemble), weight, 0.0)
-        out.append(np.where(weight > 0.05, (value - expected) * np.sqrt(weight) / sigma, 0.0))
+    grid, within = _grid(_reach(ensemble)), ensemble.u_px < _reach(ensemble)
+    models = darkness(grid, ensemble.radius_px[:, None] + shift, profile)
+    at = ensemble.u_px + shift
+    expected = gains[:, None] * (1.0 - np.array([np.interp(at, grid, model) for model in models]))
+    depth = -np.log(np.clip(expected, 0.02, 1.0))
+    sigma = np.hypot(_FLOOR, _TEXTURE * depth * expected)
+    weight = np.where(within, ensemble.weight, 0.0)
+    rest = (ensemble.value - expected) * np.sqrt(weight) / sigma
+    out = [np.where(weight > 0.05, rest, 0.0).ravel()]
     blur, facet = prior
     out.append(np.array([np.log(profile.blur_px / blur) / _BLUR_SHARE, profile.facet / facet]))
     if profile.model == "shell":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
+from tem_track.cores import at_once
 from tem_track.records import FloatArray, Match
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.ensemble import choose_profile, gather
@@ -35,9 +38,23 @@ _SOFT_NECK = 0.1
 _OFFSETS_PX = np.arange(-14, 65)
 _STEEPEST, _STEEPEST_HOLLOW = 0.35, 0.15  # px a px: a steeper side is not seen at right angles
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 Kept = tuple[Crop, Match, Match | None, Match | None]
 """A piece of a frame, with tip, base and bar."""
+
+
+_LARGE = 300_000
+"""Pixels from which on two threads do more than one: less is calls of small functions."""
+
+
+def _size(kept: list[Kept]) -> int:
+    return max((crop.image.size for crop, *_ in kept), default=0)
+
+
+def _of_each(function: Callable[[Item], Answer], items: list[Item], size: int) -> list[Answer]:
+    return at_once(function, items) if size > _LARGE else [function(item) for item in items]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +78,8 @@ def learn_profile(
     from tem_track.specimen.shapes import SHAPES
 
     step = max(1, len(kept) // _MOST_FRAMES)
-    banded = [b for item in kept[::step] if (b := _band(model, *item)) is not None]
+    every = _of_each(lambda item: _band(model, *item), kept[::step], _size(kept))
+    banded = [item for item in every if item is not None]
     if not banded:
         return model
     widths = np.concatenate([b.start[:, 1] - b.start[:, 0] for b in banded])
@@ -89,26 +107,14 @@ def learn_profile(
 
 def with_film(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
     """Learn a film that stands still behind the moving specimen, and what noise is left of it."""
-    frames, beside = [], []
-    for crop, tip, base, bar in kept:
-        place = model.place(crop, tip, base, bar)
-        if place is None or place.bar_px is None or not place.tip_face_px > place.base_face_px + 24:
-            continue
-        strip = model.strip(crop, place)
-        faces = place.base_face_px, place.tip_face_px
-        middle = sum(model.box_t_px) / 2 + place.shift_t_px
-        edges, bands = measure_edges(strip, *faces, middle, model.table, beside_tip=True)
-        good: Mask = np.asarray(edges.good.all(axis=1))
-        if good.sum() < 6:
-            continue
-        clear = clear_pixels(strip, edges.s_px[good], edges.t_px[good], faces)
-        frames.append(Uncovered(strip, place.bar_px, clear))
-        beside.append((bands, edges, float(strip.grid.t_first)))
-    film = learn_film(frames, BAND_PX)
+    seen = _of_each(lambda item: _uncovered(model, *item), kept, _size(kept))
+    found = [item for item in seen if item is not None]
+    film = learn_film([frame for frame, _, _ in found], BAND_PX)
     if film is None:
         return model
     outside = []
-    for frame, (bands, edges, first) in zip(frames, beside, strict=True):
+    for frame, bands, edges in found:
+        first = float(frame.strip.grid.t_first)
         behind = Behind(film, frame.at_px)
         known = behind.known(edges.s_px, edges.t_px)
         if not known.any():
@@ -126,6 +132,24 @@ def with_film(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
         return model
     alone = replace(noise, film=left, film_px=min(rest.film_px, noise.film_px))
     return replace(model, film=film, table=replace(model.table, noise_alone=alone))
+
+
+def _uncovered(
+    model: SpecimenModel, crop: Crop, tip: Match, base: Match | None, bar: Match | None
+) -> tuple[Uncovered, FloatArray, Edges] | None:
+    """Return a frame with the pixels that nothing covers, its bands and its edges."""
+    place = model.place(crop, tip, base, bar)
+    if place is None or place.bar_px is None or not place.tip_face_px > place.base_face_px + 24:
+        return None
+    strip = model.strip(crop, place)
+    faces = place.base_face_px, place.tip_face_px
+    middle = sum(model.box_t_px) / 2 + place.shift_t_px
+    edges, bands = measure_edges(strip, *faces, middle, model.table, beside_tip=True)
+    good: Mask = np.asarray(edges.good.all(axis=1))
+    if good.sum() < 6:
+        return None
+    clear = clear_pixels(strip, edges.s_px[good], edges.t_px[good], faces)
+    return Uncovered(strip, place.bar_px, clear), bands, edges
 
 
 def _band(
@@ -177,12 +201,12 @@ def _collect(
 
     softest = 1e3 if SHAPES[model.shape].is_long else _SOFT
     softest = _SOFT_NECK if model.mode == "tension" else softest
-    depths, grey, radii = [], [], []
-    for item in banded:
+
+    def laid(item: _Bands) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
         edges = fit_edges(item.bands, item.s_px, float(item.t_px[0]), item.start, model.table)
         good: Mask = np.asarray(edges.good.all(axis=1))
         if good.sum() < 6:
-            continue
+            return []
         smooth = [smooth_curve(edges.t_px[:, k], good, softest) for k in (0, 1)]
         if not SHAPES[model.shape].is_long:
             smooth = [cornered(edges.t_px[:, k], good, smooth[k]) for k in (0, 1)]
@@ -191,14 +215,14 @@ def _collect(
         steepest = _STEEPEST_HOLLOW if model.table.profile.model == "hollow" else _STEEPEST
         good &= np.abs(np.gradient(radius, item.s_px)) < steepest
         if good.sum() < 3:
-            continue
-        for k, sign in ((0, 1.0), (1, -1.0)):
-            depth, values = _aligned(item, edges, sides[k], sign, k)
-            depths.append(depth[good])
-            grey.append(values[good])
-            radii.append(radius[good])
-    if not depths:
+            return []
+        aligned = [_aligned(item, edges, sides[k], sign, k) for k, sign in ((0, 1.0), (1, -1.0))]
+        return [(depth[good], values[good], radius[good]) for depth, values in aligned]
+
+    found = [sides for item in _of_each(laid, banded, banded[0].bands.size * 8) for sides in item]
+    if not found:
         return None
+    depths, grey, radii = zip(*found, strict=True)
     return np.concatenate(depths), np.concatenate(grey), np.concatenate(radii)
 
 

@@ -75,26 +75,28 @@ class Profile:
         return 1.0 if self.model == "hollow" else max(1.0 - 2.0 * self.facet, 0.0)
 
 
-def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray:
+def darkness(u_px: FloatArray, radius_px: float | FloatArray, profile: Profile) -> FloatArray:
     """Return the missing part of the background's brightness at a depth behind the edge.
 
     Parameters
     ----------
     u_px : array, shape (n,)
         Depth behind the edge, on an even grid; negative outside.
-    radius_px : float
-        Half the outer width of the body.
+    radius_px : float or array, shape (k, 1)
+        Half the outer width of the body, or of several.
     profile : Profile
         The shared parameters.
 
     Returns
     -------
-    array, shape (n,)
+    array, shape (n,) or (k, n)
         0 far outside, ``1 - exp(-mu h)`` inside.
     """
     step = float(u_px[1] - u_px[0])
     clean: FloatArray = 1.0 - np.exp(-_optical_depth(u_px, radius_px, profile))
     blurred = convolve1d(clean, _gauss(profile.blur_px / step), mode="nearest")
+    if profile.fringe == 0.0:
+        return np.asarray(blurred, dtype=np.float64)
     fringe = np.zeros_like(blurred)
     for edge in (u_px, 2 * radius_px - u_px):
         z = (edge + profile.fringe_px) / (0.5 * profile.fringe_px)
@@ -102,7 +104,7 @@ def darkness(u_px: FloatArray, radius_px: float, profile: Profile) -> FloatArray
     return np.asarray(blurred - fringe, dtype=np.float64)
 
 
-def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray:
+def _optical_depth(u: FloatArray, radius: float | FloatArray, profile: Profile) -> FloatArray:
     if profile.model == "opaque":
         return np.where((u > 0) & (u < 2 * radius), profile.mu_per_px, 0.0)
     outer = _thickness(u, radius, profile.facet)
@@ -110,30 +112,32 @@ def _optical_depth(u: FloatArray, radius: float, profile: Profile) -> FloatArray
         return profile.mu_per_px * outer
     if profile.model == "hollow":
         inner = _core_radius(radius, profile)
-        core = _thickness(u - (radius - inner), inner, profile.facet) if inner > 0 else 0.0
+        core = _thickness(u - (radius - inner), inner, profile.facet)
         return profile.mu_per_px * (outer - core)
-    inner = radius - profile.shell_px
+    core_radius = radius - profile.shell_px
     if profile.equator_px > 0:
-        inner += profile.ball * (_core_radius(radius, profile) - inner)
-    core = _thickness(u - (radius - inner), inner, profile.facet)
+        core_radius = core_radius + profile.ball * (_core_radius(radius, profile) - core_radius)
+    core = _thickness(u - (radius - core_radius), core_radius, profile.facet)
     return profile.mu_per_px * (core + profile.shell_ratio * (outer - core))
 
 
-def _core_radius(radius: float, profile: Profile) -> float:
+def _core_radius(radius: float | FloatArray, profile: Profile) -> FloatArray:
     wall = profile.shell_px
-    missing = wall * (2.0 * max(profile.equator_px, radius) - wall)
-    return float(np.sqrt(max(radius**2 - missing, 0.0)))
+    missing = wall * (2.0 * np.maximum(profile.equator_px, radius) - wall)
+    return np.asarray(np.sqrt(np.maximum(radius**2 - missing, 0.0)))
 
 
-def _thickness(u: FloatArray, radius: float, facet: float) -> FloatArray:
+def _thickness(u: FloatArray, radius: float | FloatArray, facet: float) -> FloatArray:
+    chord = _chord(u, radius)
     if facet == 0.0:
-        return _chord(u, radius)
-    wedge = 4.0 * np.clip(np.minimum(u, 2 * radius - u), 0.0, max(radius, 0.0) / 2)
-    return (1.0 - facet) * _chord(u, radius) + facet * wedge
+        return chord
+    wedge = 4.0 * np.clip(np.minimum(u, 2 * radius - u), 0.0, np.maximum(radius, 0.0) / 2)
+    return (1.0 - facet) * chord + facet * wedge
 
 
-def _chord(u: FloatArray, radius: float) -> FloatArray:
-    return 2.0 * np.sqrt(np.clip(u * (2.0 * max(radius, 0.0) - u), 0.0, None))
+def _chord(u: FloatArray, radius: float | FloatArray) -> FloatArray:
+    square = u * (2.0 * np.maximum(radius, 0.0) - u)
+    return np.asarray(2.0 * np.sqrt(np.maximum(square, 0.0, out=square)))
 
 
 @lru_cache(maxsize=64)
@@ -199,7 +203,7 @@ def tabulate(
     ladder = np.linspace(low, high, max(2, int(np.ceil((high - low) / 0.08)) + 1))
     padded = np.arange(U_LOW_PX - _PAD_PX, U_HIGH_PX + _PAD_PX + U_STEP_PX / 2, U_STEP_PX)
     pad = round(_PAD_PX / U_STEP_PX)
-    value = np.stack([darkness(padded, float(np.exp(r)), profile) for r in ladder])
+    value = darkness(padded, np.exp(ladder)[:, None], profile)
     slope = np.gradient(value, U_STEP_PX, axis=1)
     by_shell = (
         _by_shell(padded, ladder, profile)[:, pad:-pad]
@@ -221,5 +225,5 @@ def _by_shell(u_px: FloatArray, ladder: FloatArray, profile: Profile) -> FloatAr
     thin = replace(profile, shell_px=max(profile.shell_px - 0.5, 0.0))
     thick = replace(profile, shell_px=profile.shell_px + 0.5)
     span = thick.shell_px - thin.shell_px
-    radii = [float(np.exp(r)) for r in ladder]
-    return np.stack([(darkness(u_px, r, thick) - darkness(u_px, r, thin)) / span for r in radii])
+    radii = np.exp(ladder)[:, None]
+    return (darkness(u_px, radii, thick) - darkness(u_px, radii, thin)) / span

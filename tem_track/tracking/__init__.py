@@ -9,7 +9,6 @@ from __future__ import annotations
 from tem_track.tracking.aperture import require_axis
 from tem_track.tracking.build import begin_trackers, build_trackers, carry_on
 from tem_track.tracking.sequence import choose
-from tem_track.tracking.threads import in_turn
 from tem_track.tracking.tracker import Tracker
 
 __all__ = [
@@ -18,6 +17,5 @@ __all__ = [
     "build_trackers",
     "carry_on",
     "choose",
-    "in_turn",
     "require_axis",
 ]

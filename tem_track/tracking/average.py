@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.cores import in_turn
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.registration import good_fits, turned_by
 from tem_track.tracking.splines import moved
 from tem_track.tracking.template import Template
-from tem_track.tracking.threads import in_turn
 
 __all__ = ["average"]
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from tem_track.cores import at_once, in_turn
 from tem_track.errors import TrackingError
 from tem_track.records import Frame, Image, Match, Reference, Target
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
@@ -14,7 +15,6 @@ from tem_track.tracking.growing import grow
 from tem_track.tracking.linking import link
 from tem_track.tracking.structure import require_structure, without_chance
 from tem_track.tracking.template import EARLY_ROUNDS
-from tem_track.tracking.threads import at_once, in_turn
 from tem_track.tracking.tracker import Tracker
 
 __all__ = ["begin_trackers", "build_trackers", "carry_on"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.cores import at_once
 from tem_track.tracking.average import average
 from tem_track.tracking.crops import Crop
 from tem_track.tracking.fit import Fit
@@ -22,7 +23,6 @@ from tem_track.tracking.registration import (
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
 from tem_track.tracking.template import EARLY_ROUNDS, Template
-from tem_track.tracking.threads import at_once
 from tem_track.tracking.tracker import Look
 
 __all__ = ["grow"]

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.cores import in_turn
 from tem_track.records import FloatArray
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
@@ -23,7 +24,6 @@ from tem_track.tracking.noise import noise_of_grey, variance
 from tem_track.tracking.registration import good_fits, residuals
 from tem_track.tracking.splines import MARGIN, moved
 from tem_track.tracking.template import SLOPE_NOISE, Template
-from tem_track.tracking.threads import in_turn
 
 __all__ = ["learn_pixels"]
 

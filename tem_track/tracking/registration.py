@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.cores import at_once
 from tem_track.records import FloatArray
 from tem_track.tracking.coarse import reduce_image
 from tem_track.tracking.crops import SLACK, Crop
@@ -16,7 +17,6 @@ from tem_track.tracking.focus import contrast_of_detail, detail_of, refocus
 from tem_track.tracking.information import free_direction, information_of
 from tem_track.tracking.splines import MARGIN, coefficients, moved
 from tem_track.tracking.template import Template
-from tem_track.tracking.threads import at_once
 
 __all__ = [
     "BLUR_SIGMAS",

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.cores import at_once
 from tem_track.errors import TrackingError
 from tem_track.records import FloatArray
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.gather import Gathered, Gathering
 from tem_track.tracking.information import information_of
-from tem_track.tracking.threads import at_once
 from tem_track.tracking.tracker import Chance, Look
 
 __all__ = ["require_structure", "without_chance"]
