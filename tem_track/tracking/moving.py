@@ -38,13 +38,16 @@ OWN_MOTION_PX = 0.4
 ODD_EXCESS = 0.1
 REGION_PX = 4.0
 """Standard deviation of the window within which pixels are taken to move alike."""
-CALM_PART = 0.25
+CALM_PART = 0.5
+"""Part of what is told of the position, by the calmer regions, that sets what is typical."""
 CALM_PX = 0.01
-ODD_MOTION = 4.0
+TOLD_PX = 0.02
+"""Motion of its own that every region is granted when that part is counted."""
+ODD_MOTION = 1.0
 """A region's variance over the typical one, from which on it weighs less.
 
 What all regions share, a film behind say, is no reason to prefer one: few of its states are seen,
-and weights made from them would be made of chance.
+and weights made from them would be made of chance. So it is with a post that bends.
 """
 ODD_PIXEL = 9.0
 """The same for a pixel that is left out altogether."""
@@ -149,7 +152,7 @@ class _Regions:
         """Return the variance of motion that the calmer regions have."""
         own = np.maximum(self._squares / (n_frames - 1) - self._noise, 0).ravel()
         order = np.argsort(own)
-        told = np.cumsum(1 / (self._noise.ravel()[order] + EARLY_PX**2))
+        told = np.cumsum(1 / (self._noise.ravel()[order] + TOLD_PX**2))
         return max(float(own[order][np.searchsorted(told, CALM_PART * told[-1])]), CALM_PX**2)
 
     def _full(self, pooled: FloatArray) -> FloatArray:
