@@ -319,6 +319,8 @@ def _learn_tip_face(
     beside = _side_profile(mean, middle, width, drawn, -1)
     s = mean.grid.s_px
     near = find_step(beside, s, drawn, 14.0, 1.2, -1)
+    if not -near.height > _CLEAR_STEP * float(np.nanpercentile(mean.grey, 90)):
+        near = _across_the_gap(strips, middle, drawn, model.end.half_px) or near
     face = near.s_px if math.isfinite(near.s_px) else drawn
     open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
     model = replace(model, tip_face_px=face)
@@ -333,6 +335,24 @@ def _learn_tip_face(
         model = replace(model, tip_face_px=level, u_tip_face_px=u_face)
     front, _ = _front(open_strips, middle, model.tip_face_px, model.end.half_px)
     return replace(model, tip_front=front)
+
+
+def _across_the_gap(strips: list[Strip], middle: float, drawn: float, end: float) -> Step | None:
+    """Return the tip's face as the specimen's own columns show it where the gap is open.
+
+    A ball wider than the tip leaves no column beside it from which the face would be seen. Of the
+    frames those with the highest step count: there it falls from vacuum, not from the specimen.
+    """
+    steps = []
+    for strip in strips:
+        profile = end_profile(strip, middle, end, 3)
+        step = find_step(profile, strip.grid.s_px, drawn, _DRAWN_PX, 1.2, -1)
+        if -step.height > _CLEAR_STEP * float(np.nanpercentile(strip.grey, 90)):
+            steps.append(step)
+    if not steps:
+        return None
+    highest = sorted(steps, key=lambda step: step.height)[: max(1, len(steps) // 10)]
+    return sorted(highest, key=lambda step: step.s_px)[len(highest) // 2]
 
 
 def _usual_vacuum(model: SpecimenModel, kept: list[Sampled]) -> float:

@@ -33,6 +33,7 @@ class Scene:
     hollow: bool = False
     hole_px: tuple[float, float] | None = None
     asperity_px: float = 0.0
+    tip_half_px: float = np.inf
     dose: float = 150.0
     seed: int = 0
 
@@ -57,9 +58,12 @@ def _texture(s: FloatArray, t: FloatArray, seed: int) -> FloatArray:
     return map_coordinates(noise, [s + 200, t + 200], order=1, mode="wrap")
 
 
-def _blocks(s: FloatArray, t: FloatArray, base: float, tip: float) -> FloatArray:
+def _blocks(
+    s: FloatArray, t: FloatArray, base: float, tip: float, half: float = np.inf
+) -> FloatArray:
     bottom = (s < base) * (0.9 + 0.15 * _texture(s - base, t, 11))
-    top = (s > tip) * (0.9 + 0.15 * _texture(s - tip, t, 12))
+    within = np.abs(t) < half + 0.4 * (s - tip)
+    top = ((s > tip) & within) * (0.9 + 0.15 * _texture(s - tip, t, 12))
     return np.asarray(bottom + top)
 
 
@@ -81,7 +85,7 @@ def draw(scene: Scene) -> Image:
     if scene.hole_px is not None:
         depth = np.where(abs(along - scene.hole_px[0]) < scene.hole_px[1] / 2, 0.0, depth)
     tip = base + scene.length_px + scene.gap_px
-    total = np.where(inside, depth, 0) + _blocks(s, t, base, tip)
+    total = np.where(inside, depth, 0) + _blocks(s, t, base, tip, scene.tip_half_px)
     knob = np.hypot(s - tip, t - 1.5 * radius.max()) < scene.asperity_px
     total = np.where(knob & (s < tip), 1.2, total)
     clean = gaussian_filter(np.exp(-total), 0.9 * FINE)

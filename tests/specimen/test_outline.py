@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 
 from tem_track.errors import ConfigError
-from tem_track.records import Axis, Match, Outline
+from tem_track.records import Axis, Box, Match, Outline
 from tem_track.specimen import SHAPES, SpecimenModel, prepare_specimen
 from tests.specimen.scenes import (
     BASE_S,
@@ -68,6 +68,29 @@ def test_every_shape_measures_a_body_between_its_faces(shape: str) -> None:
         assert outline.u_diameter_mid_px > 0
         assert not outline.broken
     assert SHAPES[shape].name == shape
+
+
+@pytest.mark.parametrize("off_px", [-9.0, 0.0, 11.0])
+def test_a_ball_wider_than_the_tip_shows_the_tips_face_across_the_gap(off_px: float) -> None:
+    """No column beside the ball meets the face, however far off the box was drawn."""
+    ball = Scene(
+        length_px=100.0,
+        radius_px=lambda s: np.sqrt(np.clip(50.0**2 - (s * 100 / s.max() - 50.0) ** 2, 0, None)),
+        gap_px=16.0,
+        mu=0.006,
+        tip_half_px=28.0,
+    )
+    scenes = approach(ball, 12)
+    box = specimen_box(scenes[0])
+    drawn = Box(box.x_px, box.y_px + 4 - off_px, box.width_px, box.height_px - 4 + off_px)
+    sample = [triple(scene, k) for k, scene in enumerate(scenes)]
+    model = prepare_specimen(
+        sample[0], iter(sample), drawn, shape="particle", mode="compression", axis=UP
+    )
+    for scene in scenes[::4]:
+        outline = measure(model, scene)
+        assert outline.gap_px == pytest.approx(scene.gap_px, abs=1.5)
+        assert outline.length_px == pytest.approx(scene.length_px, abs=1.5)
 
 
 def test_length_leaves_the_gap_out(rod: tuple[list[Scene], SpecimenModel]) -> None:
