@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tem_track.growth.rates import Rate, current_A, mean_rate, rates_by_step, steps_of
 from tem_track.growth.shell import shell_law
-from tem_track.growth.tracks import Track, merged_into, touch_row
+from tem_track.growth.tracks import Track, drawn_in_row, merged_into, touch_row
 from tem_track.records import FloatArray
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["summarise"]
 
 Columns = Mapping[str, NDArray[Any]]
+Mask = NDArray[np.bool_]
 
 _NOT_LOADED = (
     "max_force_nN", "max_force_frame", "critical_stress_MPa", "u_critical_stress_MPa",
@@ -191,9 +192,8 @@ def _direction(points: Columns) -> dict[str, Any]:
 
 def _shell(points: Columns, scale: float) -> dict[str, Any]:
     """Name the layer's law from where the layer is thick enough to be measured."""
-    grown = np.isin(points["phase"], ("growth", "after")) & (
-        points["shell_nm"] > _LEAST_SHELL_PX * scale
-    )
+    grown = np.isin(points["phase"], ("growth", "after")) & np.isfinite(points["shell_nm"])
+    grown &= np.arange(len(grown)) >= _thick_from(points["shell_nm"], grown, scale)
     shell, u_shell = points["shell_nm"][grown], points["u_shell_nm"][grown]
     single = _scattered_share(shell, u_shell)
     lasting = math.sqrt(max(1.0 - single**2, _LEAST_LASTING**2))
@@ -207,6 +207,17 @@ def _shell(points: Columns, scale: float) -> dict[str, Any]:
         "shell_law_delta_aicc": law.delta_aicc,
         "final_shell_nm": last,
     }
+
+
+def _thick_from(shell_nm: FloatArray, known: Mask, scale: float) -> int:
+    """Return the first row from which on a layer is thick enough, by the median of five.
+
+    Left out one by one, the thin ones would leave the noise's thick ones behind.
+    """
+    rows = np.flatnonzero(known)
+    middle = [float(np.median(shell_nm[rows[max(i - 2, 0) : i + 3]])) for i in range(len(rows))]
+    thick = np.flatnonzero(np.array(middle) > _LEAST_SHELL_PX * scale)
+    return int(rows[thick[0]]) if thick.size else len(known)
 
 
 def _scattered_share(value: FloatArray, u: FloatArray) -> float:
@@ -327,10 +338,12 @@ def _merges(
     texts = measurement.get("outline_flags", np.full(len(points["frame"]), "", dtype=object))
     touching = np.array(["TOUCHING" in str(text).split(";") for text in texts])
     gap = np.asarray(measurement.get("bodies_gap_px", np.full(len(texts), np.nan)), dtype=float)
+    bulge = np.asarray(measurement.get("bulge_px", np.full(len(texts), np.nan)), dtype=float)
     for track in tracks:
         if main is None or track is main:
             continue
         merged = merged_into(track, main)
+        merged = None if merged is None else drawn_in_row(bulge, merged)
         touch = touch_row(gap, touching, merged if merged is not None else len(texts))
         if touch is not None:
             out.append(

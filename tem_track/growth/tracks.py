@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
 
-__all__ = ["SIZES", "Track", "merged_into", "touch_row", "tracks_of"]
+__all__ = ["SIZES", "Track", "drawn_in_row", "merged_into", "touch_row", "tracks_of"]
 
 SIZES = (
     "length_px",
@@ -29,6 +29,7 @@ _LEAST_ROWS = 3
 _REACH_PX = 25.0
 _LATE, _LEAST_LINE, _STRAIGHT_PX = 25, 4, 0.7
 _LASTING, _LATE_ROWS, _NEAR_ZERO_PX = 3, 6, 4.0
+_BULGE_ROWS, _FLAT_PX = 6, 3.0
 _CLEAR_GAP_PX, _LEAST_GAP_PX = 7.0, 2.0  # the blur of two near edges hides a part of a gap
 
 
@@ -144,6 +145,35 @@ def merged_into(track: Track, main: Track) -> int | None:
     """Return the first row in which a body is no longer seen beside another one."""
     after = np.flatnonzero(main.seen & (np.arange(len(main.seen)) > track.last))
     return int(after[0]) if after.size >= _LEAST_ROWS else None
+
+
+def drawn_in_row(bulge_px: FloatArray, unseen: int) -> int:
+    """Return the row in which nothing of a body stands out of another one any more.
+
+    Where it stands out by some pixels only it is not told from the other's own form, so that the
+    straight course of the bulge says when it comes to nothing; a body that is swallowed at once,
+    after which the bulge is flat, did so then.
+
+    Parameters
+    ----------
+    bulge_px : array, shape (n,)
+        By how much the joint silhouette reaches farther to the right of the larger one's top.
+    unseen : int
+        First row in which the smaller body is not seen.
+    """
+    rows = np.arange(max(unseen - _BULGE_ROWS, 0), unseen)
+    rows = rows[np.isfinite(bulge_px[rows])]
+    if len(rows) < _LEAST_LINE:
+        return unseen
+    side = math.copysign(1.0, float(np.median(bulge_px[rows])))
+    slope, value = np.polyfit(rows - unseen, side * bulge_px[rows], 1)
+    if slope >= 0:
+        return unseen
+    after = side * bulge_px[unseen:]
+    flat = [i for i in range(len(after)) if not np.median(after[i : i + 3]) > _FLAT_PX]
+    last = unseen + (flat[0] + math.ceil(-_FLAT_PX / slope) if flat else len(after) - 1)
+    zero = unseen + math.ceil(-value / slope - 1e-6)
+    return int(np.clip(zero, unseen, min(last, len(bulge_px) - 1)))
 
 
 def touch_row(gap_px: FloatArray, touching: NDArray[np.bool_], end: int) -> int | None:

@@ -141,6 +141,7 @@ class GrowthModel:
         extra = {"bodies": float(len(bodies)), **self.extra}
         extra |= self._tube(scene)
         extra |= _gap(grown, scene, self.tables[len(self.tables) // 2])
+        extra |= _bulge(scene.patches) if self.several else {}
         for number, body in enumerate(grown, 1):
             extra |= self._numbers(scene, body, f"body{number}_")
         hidden = [patch for patch, body in bodies if body is None and _is_cut(patch)]
@@ -351,6 +352,17 @@ def _gap(grown: list[Grown], scene: Scene, table: EdgeTable) -> dict[str, float]
     face = float(np.median(scene.face_px))
     gap, u = fit_gap(scene.dark, scene.strip, left, right, face, table)
     return {"bodies_gap_px": gap, "u_bodies_gap_px": u} if math.isfinite(gap) else {}
+
+
+def _bulge(patches: list[Patch]) -> dict[str, float]:
+    """Return how much farther the silhouette reaches to the right of the largest top than left."""
+    if not patches:
+        return {}
+    low, high = patches[0].t_low_px, patches[0].t_high_px
+    for patch in patches[1:]:
+        if _is_cut(patch) and patch.t_low_px <= high + 1.0 and patch.t_high_px >= low - 1.0:
+            low, high = min(low, patch.t_low_px), max(high, patch.t_high_px)
+    return {"bulge_px": low + high - 2.0 * patches[0].middle_px}
 
 
 def _is_cut(patch: Patch) -> bool:

@@ -12,6 +12,7 @@ from tem_track.specimen.edges import Edges
 from tem_track.specimen.growing_end import ANY_END, Cap, EndShape, cap_radius, fit_cap
 from tem_track.specimen.growing_find import Darkness, Patch
 from tem_track.specimen.growing_sides import Sides, SidesPrior, measure_sides
+from tem_track.specimen.growing_tube import shown_through, without_tube
 from tem_track.specimen.profile import EdgeTable
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 from tem_track.specimen.strip import Strip
@@ -26,7 +27,8 @@ _JOIN = 0.45  # share of the cap from which on its own shape is taken
 _CENTRAL = 0.4
 _LEAST_CURVE = 6
 _ALIKE_PX = 0.2
-_END_SHARE = 0.35
+_END_SHARE, _FAR = 0.35, 0.75
+_CLEAR_PX, _LEAST_CLEAR = 8.0, 4
 _TURNS = 0.9  # share of the radius
 
 
@@ -104,9 +106,10 @@ def measure_body(
     half = (patch.t_high_px - patch.t_low_px) / 2
     foot = np.abs(strip.grid.t_px - (patch.t_low_px + half)) <= max(0.5 * half, 3.0)
     root = float(np.median(face_px[foot])) if foot.any() else float(np.median(face_px))
+    own = _beside(without_tube(strip, dark, tube, (patch.t_low_px, patch.t_high_px)), patch)
     sides = measure_sides(
-        _beside(strip, patch), root + 1.0, patch.top_px,
-        (patch.t_low_px + patch.t_high_px) / 2, tables, prior,
+        own, root + 1.0, patch.top_px, (patch.t_low_px + patch.t_high_px) / 2, tables, prior,
+        shown_through(tube, own.grid.t_px),
     )  # fmt: skip
     edges, table = sides.edges, sides.table
     if len(edges.s_px) < _LEAST_BANDS:
@@ -201,8 +204,11 @@ def _cap(
     at = float(np.median(middle[upper if upper.any() else good]))
     offset = strip.grid.t_px - at
     use = np.abs(offset) <= max(_END_SHARE * radius, 2.5)
-    clear = use & (np.abs(strip.grid.t_px - tube[0]) > tube[1] / 2 + 3.0)
-    use = clear if tube[1] and clear.sum() >= 4 else use
+    if tube[1]:
+        hidden = shown_through(tube, strip.grid.t_px)
+        far = float(np.abs(offset[hidden]).max(initial=0.0)) + _CLEAR_PX
+        clear = ~hidden & (np.abs(offset) <= max(_END_SHARE * radius, min(far, _FAR * radius)))
+        use = clear if clear.sum() >= _LEAST_CLEAR else use
     root, limit = between
     low = max(root + 0.25 * (patch.top_px - root), patch.top_px - 1.2 * radius - 6.0)
     rows = strip.rows(low, min(limit - 3.0, patch.top_px + 14.0))

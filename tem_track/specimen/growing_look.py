@@ -79,8 +79,15 @@ class Grain:
         return np.asarray(grain + np.diag(self.white * lit / look.count + _FLOOR**2))
 
 
-def mean_look(edges: Edges, bands: FloatArray, t_px: FloatArray) -> Look | None:
-    """Lay a frame's edges on one another along their smooth sides; None from too few of them."""
+def mean_look(
+    edges: Edges, bands: FloatArray, t_px: FloatArray, hidden: Mask | None = None
+) -> Look | None:
+    """Lay a frame's edges on one another along their smooth sides; None from too few of them.
+
+    Columns that are `hidden`, shape (m,), do not show the body itself.
+    """
+    if hidden is not None and hidden.any():
+        bands = np.where(hidden, np.nan, bands)
     rows = _aligned(edges, bands, t_px)
     if rows is None:
         return None

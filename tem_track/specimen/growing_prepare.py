@@ -379,10 +379,13 @@ def _learn_form(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthM
 
 
 def _course(values: FloatArray) -> FloatArray:
-    """Return the slow course of a noisy sequence: running medians, averaged."""
+    """Return the slow course of a noisy sequence: running medians, averaged.
+
+    Reflected at the ends: repeated, the last value alone would be the course there.
+    """
     width = 2 * (len(values) // 10) + 3
-    middle = median_filter(values, size=width, mode="nearest")
-    return np.asarray(uniform_filter1d(middle, width, mode="nearest"))
+    middle = median_filter(values, size=width, mode="reflect")
+    return np.asarray(uniform_filter1d(middle, width, mode="reflect"))
 
 
 def _tall(found: list[tuple[_Kept, Scene]]) -> list[tuple[_Kept, Scene]]:

@@ -19,6 +19,7 @@ from tem_track.specimen.edges import Edges
 from tem_track.specimen.growing_look import Grain, Look, mean_look
 from tem_track.specimen.model import measure_edges
 from tem_track.specimen.profile import EdgeTable, Profile, darkness, tabulate
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
 
 __all__ = ["Sides", "SidesPrior", "ladder", "measure_sides"]
@@ -110,6 +111,7 @@ def measure_sides(
     middle_px: float,
     tables: tuple[EdgeTable, ...],
     prior: SidesPrior | None = None,
+    hidden: Mask | None = None,
 ) -> Sides:
     """Fit the edges with the layer and the section that the frame itself shows.
 
@@ -123,6 +125,8 @@ def measure_sides(
     tables : tuple of EdgeTable
         From `ladder`.
     prior : SidesPrior or None
+    hidden : array of bool, shape (m,), or None
+        Columns in which something else shows through.
     """
     table = tables[len(tables) // 2]
     shell = u_shell = facet = math.nan
@@ -133,7 +137,7 @@ def measure_sides(
         edges, bands = measure_edges(strip, low_px, high_px, middle_px, table, 3)
         found = None
         if len(edges.s_px):
-            look = mean_look(edges, bands, strip.grid.t_px)
+            look = mean_look(edges, bands, strip.grid.t_px, hidden)
             found = None if look is None else _profile(look, table, tables, prior)
         if found is None:
             shell, u_shell = edges.shell_px, edges.u_shell_px

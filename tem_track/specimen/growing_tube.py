@@ -12,9 +12,10 @@ from scipy.optimize import least_squares
 from tem_track.records import FloatArray
 from tem_track.specimen.growing_find import Darkness
 from tem_track.specimen.profile import Profile, darkness
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
 
-__all__ = ["find_tube", "measure_tube"]
+__all__ = ["find_tube", "measure_tube", "shown_through", "without_tube"]
 
 _WIDEST = 0.2
 _ALONG = 0.9
@@ -22,6 +23,10 @@ _BAND = 6
 _LEAST_ROWS = 30
 _CLEAR_PX = 8.0
 _LOOK_PX = 16.0
+_SWELLS, _AROUND_PX = 1.4, 3.0
+_BESIDE_PX, _RIM_PX, _LEAST_BESIDE = 14.0, 2.0, 3
+_ROWS_ALIKE = 9
+_FAINTEST = 0.02
 
 
 def find_tube(dark: Darkness, strip: Strip, s_low: float, s_high: float) -> tuple[float, float]:
@@ -57,6 +62,47 @@ def measure_tube(
     t = strip.grid.t_px[columns]
     depth, values = _aligned(block, t)
     return _fit(depth, values, tube[1] / 2, profile)
+
+
+def shown_through(tube: tuple[float, float], t_px: FloatArray) -> Mask:
+    """Return which columns a nanotube may show in, swollen as it may be; none without one."""
+    half = _SWELLS * tube[1] / 2 + _AROUND_PX if tube[1] else -1.0
+    return np.asarray(np.abs(t_px - tube[0]) <= half)
+
+
+def without_tube(
+    strip: Strip, dark: Darkness, tube: tuple[float, float], sides_px: tuple[float, float]
+) -> Strip:
+    """Put in place of a nanotube that shows through a body what the body shows on either side.
+
+    The square of a round section's depth is a parabola across it.
+
+    Parameters
+    ----------
+    strip : Strip
+    dark : Darkness
+        Of the same strip.
+    tube : (float, float)
+        Middle and width; width 0 without.
+    sides_px : (float, float)
+        Between which columns the body lies.
+    """
+    t = strip.grid.t_px
+    hidden = shown_through(tube, t)
+    inside = (t > sides_px[0] + _RIM_PX) & (t < sides_px[1] - _RIM_PX)
+    near = inside & ~hidden & shown_through((tube[0], tube[1] + 2 * _BESIDE_PX / _SWELLS), t)
+    hidden &= inside
+    beside = [int((near & side).sum()) for side in (t < tube[0], t > tube[0])]
+    if not hidden.any() or min(beside) < _LEAST_BESIDE:
+        return strip
+    lit = np.clip(uniform_filter1d(1.0 - dark.raw, _ROWS_ALIKE, axis=0), _FAINTEST, None)
+    square = np.log(np.minimum(lit[:, near], 1.0)) ** 2
+    powers = np.vander((t - tube[0]) / max(float(np.ptp(t[near])), 1.0), 3)
+    bent = powers[hidden] @ np.linalg.pinv(powers[near]) @ square.T
+    own = np.exp(-np.sqrt(np.clip(bent.T, 0.0, None)))
+    grey = strip.grey.copy()
+    grey[:, hidden] *= own / np.clip(1.0 - dark.raw[:, hidden], _FAINTEST, None)
+    return Strip(strip.grid, grey)
 
 
 def _aligned(block: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -168,6 +168,26 @@ def test_a_speck_of_long_ago_takes_no_body_that_comes_to_its_place() -> None:
     assert summary["merges"] == [{"bodies": [1, 2], "touch_frame": 40, "merge_frame": 50}]
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize(("left_px", "merged"), [(2.0, 54), (0.0, 50)])
+def test_a_body_is_merged_when_nothing_of_it_stands_out(
+    side: int, left_px: float, merged: int
+) -> None:
+    """It is not told from the other's form below 8 px; swallowed at once, it is merged then."""
+    rows = np.arange(N)
+    small = {"rows": (rows >= 15) & (rows < 50), "length": np.full(N, 20.0),
+             "place": np.where(rows < 40, -80.0, -72.0)}  # fmt: skip
+    flags = np.where((rows >= 40) & (rows < 50), "TOUCHING", "").astype(object)
+    bulge = np.where(rows < 50, 2.0 * (54 - rows), np.maximum(left_px * (54 - rows), 0.0))
+    noise = np.random.default_rng(3).normal(0.0, 0.5, N)
+    measured = table(
+        {1: growing(10), 2: small}, bodies_gap_px=np.where(rows < 40, 40.0 - rows, np.nan),
+        outline_flags=flags, bulge_px=side * bulge + noise,
+    )  # fmt: skip
+    (merge,) = evaluate(measured, Settings(SCALE))[1]["merges"]
+    assert abs(merge["merge_frame"] - merged) <= (1 if left_px else 2)
+
+
 def test_lost_frames_are_flagged_and_keep_their_rows() -> None:
     body = growing(10)
     body["rows"] = body["rows"] & (np.arange(N) != 30)

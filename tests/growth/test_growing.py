@@ -135,7 +135,7 @@ def test_two_bodies_touch_and_merge() -> None:
     touch = next(row["frame"] for row in two.truth if row["touching"])
     merged = next(row["frame"] for row in two.truth if row["merged"])
     assert abs(merge["touch_frame"] - touch) <= 2 * 4
-    assert touch < merge["merge_frame"] <= merged + 2 * 4
+    assert abs(merge["merge_frame"] - merged) <= 4
     apart = np.isfinite(two.found("bodies_gap_px"))
     assert rms((two.found("bodies_gap_px") - two.true("bodies_gap_nm"))[apart]) < 2.0
 
@@ -149,6 +149,19 @@ def test_the_nanotube_swells_before_the_nucleation() -> None:
     last = tube.true("nanotube_nm")[before][-1] * tube.scale_nm_per_px
     assert summary["nanotube_end_nm"] == pytest.approx(last, abs=0.7)
     assert np.all(tube.found("bodies")[before] == 0)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_nanotube_that_shows_through_does_not_falsify_the_body(seed: int) -> None:
+    """While the ball is small the tube is the darker of the two."""
+    tube = grow("growth_nanotube", seed=seed, step=4)
+    off = {
+        name: tube.found(f"{name}_px") - tube.true(f"{name}_nm")
+        for name in ("length", "diameter_max", "diameter_mid")
+    }
+    assert rms(off["diameter_max"]) < 0.8
+    assert rms(off["diameter_mid"]) < 0.9
+    assert rms(off["length"]) < 1.2
 
 
 def test_each_step_of_potential_has_its_rate() -> None:
