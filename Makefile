@@ -6,7 +6,7 @@ CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
-.PHONY: help demo test check lint bench fuzz samples docs clean
+.PHONY: help demo test check lint bench accuracy fuzz samples docs clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -41,7 +41,10 @@ lint: $(VENV)/.developer
 
 check: lint test  ## Style, types and tests: what people and CI run
 
-bench: $(VENV)/.developer  ## Measure accuracy and speed side by side with other methods
+bench: $(VENV)/.developer  ## Measure speed and memory beside bare decode and a naive script: one table, 20 minutes
+	$(BIN)/python -m benchmarks.speed --page docs/performance.md
+
+accuracy: $(VENV)/.developer  ## Measure everything else side by side with other methods, 70 minutes
 	$(BIN)/python -m benchmarks
 
 fuzz: $(VENV)/.developer  ## Read a few thousand damaged movies

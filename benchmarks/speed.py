@@ -1,15 +1,17 @@
 """The whole run beside the bare decode of the same file, and beside a naive OpenCV script.
 
-    python -m benchmarks.speed [--size 512] [--codec mjpeg] [--scale 1.0] [--keep FOLDER]
+    python -m benchmarks.speed [--size 512] [--codec h264] [--scale 1.0] [--keep DIR] [--page PAGE]
 
 About 20 minutes on two idle cores, and 4 GB of disk. A rod being compressed is drawn at each size
 and shown forth and back until the movie is long enough. "Bare" demuxes and decodes with PyAV's
 defaults and does nothing with the pictures. "Run" is ``tem-track run --no-pictures`` in a process
 of its own: start-up, opening, templates, measuring, tables, hash; "begin" is its part before the
 first frame is measured, "measuring / bare" its part after that, which is what a long movie tends
-to; in processor time with all processes that measure, and with the end. "Naive" finds bar and tip
-by `matchTemplate` in the full frame and outlines the specimen's box by Otsu's threshold, in a few
-frames; it writes nothing. Each file is read once beforehand.
+to. "Where" parts the processor time of all processes into the beginning, what the bare decode
+takes, and the rest, which is measuring and the end; and says how busy the cores were. "Naive" finds
+bar and tip by `matchTemplate` in the full frame and outlines the specimen's box by Otsu's
+threshold, in a few frames; it writes nothing. "At most" is what a program that decodes as the bare
+side does, and does nothing else, could be faster than it. Each file is read once beforehand.
 Processor seconds stand beside the clock's, because on a machine that does other things only they
 can be compared from day to day. A movie that fails has a row that says why, and the next is tried.
 """
@@ -34,6 +36,7 @@ import cv2
 import numpy as np
 
 import tem_track
+from benchmarks.pages import by_hand
 from benchmarks.reading import CODECS
 from tem_track.simulate import simulate
 
@@ -228,9 +231,25 @@ def _timed(name: str, arguments: Sequence[str]) -> None:
 
 HEAD = (
     "| codec | px | frames | bare /s | run /s | run / bare | in processor time | begin, s |"
-    " measuring / bare | in processor time | MB | naive /s | naive MB | run / naive |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    " measuring / bare | MB | naive /s | naive MB | run / naive | at most | where |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
+PAGE = """# Performance
+
+## Whole runs
+
+{said}
+`tem-track run --no-pictures` with start-up, beside the bare decode of the same file and a script
+that matches both templates over the whole frame with OpenCV and outlines by Otsu's threshold.
+
+{table}
+
+"Begin" is start-up and preparation, which a movie of any length needs once; "measuring / bare" is
+the rest, which a long movie tends to. "At most" is the bare decode over the naive script: who waits
+for such a decoder cannot beat the script by more. "Where" parts the processor time and says how
+busy the cores were: what is largest there bounds the row, and where they were not busy, one thing
+waited for another.
+"""
 
 
 def row(codec: str, size: int, count: int, movie: Path) -> str:
@@ -247,6 +266,14 @@ def row(codec: str, size: int, count: int, movie: Path) -> str:
     naive_cost, crude = side("naive", str(experiment), str(NAIVE_FRAMES[size]))
     crude_rate = crude["frames"] / crude["wall_s"]
     rate = count / whole.wall_s
+    parts = {
+        "begin": own["begin_cpu_s"],
+        "decode": plain["cpu_s"],
+        "measure": max(whole.cpu_s - own["begin_cpu_s"] - plain["cpu_s"], 0.0),
+    }
+    busy = whole.cpu_s / (whole.wall_s * (os.cpu_count() or 1))
+    total = sum(parts.values())
+    where = ", ".join(f"{name} {100 * part / total:.0f} %" for name, part in parts.items())
     cells = (
         codec,
         size,
@@ -257,22 +284,35 @@ def row(codec: str, size: int, count: int, movie: Path) -> str:
         f"{whole.cpu_s / plain['cpu_s']:.2f}",
         f"{whole.wall_s - own['measure_s']:.1f}",
         f"{own['measure_s'] / plain['wall_s']:.2f}",
-        f"{(whole.cpu_s - own['begin_cpu_s']) / plain['cpu_s']:.2f}",
         f"{whole.memory_mb:.0f}",
         f"{crude_rate:.1f}",
         f"{naive_cost.memory_mb:.0f}",
         f"{rate / crude_rate:.1f}",
+        f"{count / plain['wall_s'] / crude_rate:.1f}",
+        f"{where}; cores {100 * busy:.0f} %",
     )
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _movie(folder: Path, codec: str, size: int, count: int) -> Path:
-    """Return a movie, drawn in a process of its own, whose memory does not count here."""
-    movie = folder / f"{codec}{count}{CODECS[codec][2]}"
+def _path(folder: Path, codec: str, count: int) -> Path:
+    return folder / f"{codec}{count}{CODECS[codec][2]}"
+
+
+def _draw(movie: Path, codec: str, size: int, count: int) -> None:
+    """Draw a movie in a process of its own, whose memory does not count here."""
     if not movie.with_suffix(".toml").exists():
         drawing = ["draw", str(size), codec, str(count), str(movie)]
         cost([sys.executable, "-m", "benchmarks.speed", *drawing])
-    return movie
+
+
+def _said(load: float) -> str:
+    """Return how and with what the table was made."""
+    idle = "an idle machine" if load < 1 else f"a machine with a load of {load:.0f}"
+    return (
+        f"`python -m benchmarks.speed --page docs/performance.md` (`make bench`) on {idle} with"
+        f" {os.cpu_count()} cores; PyAV {av.__version__}, NumPy {np.__version__},"
+        f" OpenCV {cv2.__version__}."
+    )
 
 
 def main() -> None:
@@ -288,8 +328,11 @@ def main() -> None:
     parser.add_argument("--codec", choices=sorted(CODECS), action="append")
     parser.add_argument("--scale", type=float, default=1.0, help="Of the movies' lengths.")
     parser.add_argument("--keep", type=Path, help="A folder for the movies, used again.")
+    parser.add_argument("--page", type=Path, help="Write the page that holds the table.")
     arguments = parser.parse_args()
     failed, begun = 0, time.perf_counter()
+    lines = [HEAD]
+    load = os.getloadavg()[0]
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n\n{HEAD}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         base = arguments.keep or Path(name)
@@ -297,15 +340,19 @@ def main() -> None:
             for codec in arguments.codec or CODECS:
                 count = max(round(FRAMES[size][codec] * arguments.scale), 2 * DRAWN)
                 (base / str(size)).mkdir(parents=True, exist_ok=True)
+                movie = _path(base / str(size), codec, count)
                 try:
-                    movie = _movie(base / str(size), codec, size, count)
-                    print(row(codec, size, count, movie), flush=True)
+                    _draw(movie, codec, size, count)
+                    lines.append(row(codec, size, count, movie))
                 except FailedError as error:
-                    print(f"| {codec} | {size} | {count} | failed: {error} |", flush=True)
+                    lines.append(f"| {codec} | {size} | {count} | failed: {error} |")
                     failed += 1
-                    continue
+                print(lines[-1], flush=True)
                 if arguments.keep is None:
-                    movie.unlink()
+                    movie.unlink(missing_ok=True)
+    if arguments.page:
+        page = PAGE.format(said=_said(load), table="\n".join(lines))
+        arguments.page.write_text(page + by_hand(arguments.page), encoding="utf-8")
     print(f"\n{time.perf_counter() - begun:.0f} s, load {os.getloadavg()[0]:.1f} at the end")
     sys.exit(1 if failed else 0)
 
