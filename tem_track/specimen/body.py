@@ -23,7 +23,7 @@ from tem_track.specimen.model import (
     find_tip_end,
     measure_edges,
 )
-from tem_track.specimen.neck_fit import fit_neck
+from tem_track.specimen.neck_fit import Neck, fit_neck
 from tem_track.specimen.profile import EdgeModel, EdgeTable
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 from tem_track.specimen.strip import Crop, Strip
@@ -35,8 +35,8 @@ _LEAST_GOOD = 0.3
 _BENT_RATIO = 0.1
 _OUTSIDE_SHARE = 0.02
 _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
-_THIN_NECK_PX, _CUT_OFF = 32.0, 1.5  # a smooth curve shows a thin neck wider by up to this ratio
-_NECK_REACH_PX = 3.0 * BAND_PX
+_THIN_NECK_PX, _CUT_OFF = 48.0, 1.5  # a smooth curve shows a thin neck wider by up to this ratio
+_NECK_REACH_PX = 5.0 * BAND_PX
 _U_END = 1.25  # an end's place leans on the look that was learnt, and contours move behind it
 
 
@@ -45,7 +45,7 @@ class Sides:
     """The two smooth sides of a specimen on its bands, in strip coordinates.
 
     `u_common_px` is how far all widths may be off together, the form of the profile being
-    uncertain.
+    uncertain. `u_mended_px` is the widths' own uncertainty where they are not the curve's.
     """
 
     s_px: FloatArray
@@ -54,11 +54,26 @@ class Sides:
     good: Mask
     raw_px: FloatArray
     u_common_px: float = 0.0
+    u_mended_px: FloatArray | None = None
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether the widths are not the smooth curve's everywhere."""
+        return self.u_mended_px is not None
 
     @cached_property
     def u_width_px(self) -> FloatArray:
         """Return the width's uncertainty, with what all bands share: the profile's own."""
-        return np.asarray(np.hypot(self.width.u, self.u_common_px))
+        own = self.width.u if self.u_mended_px is None else self.u_mended_px
+        return np.asarray(np.hypot(own, self.u_common_px))
+
+    def mended(self, neck: Neck) -> Sides:
+        """Return the sides with a neck's widths where it was fitted."""
+        width, u, share = neck.along(self.s_px)
+        width = np.maximum(width, neck.width_px)
+        value = self.width.value + share * (width - self.width.value)
+        u = np.hypot(share * u, (1.0 - share) * self.width.u)
+        return replace(self, width=replace(self.width, value=value), u_mended_px=u)
 
     @property
     def left_px(self) -> FloatArray:
@@ -165,7 +180,10 @@ class Body:
         if not model.slender:
             scalars |= {"bow_px": math.nan, "u_bow_px": math.nan}
         if model.mode == "tension":
-            scalars |= _neck_bottom(sides, scalars, strip, model.table)
+            sides, bottom = _neck_bottom(sides, scalars, strip, model.table)
+            if sides.is_mended:
+                scalars |= self.scalars(sides, faces)
+            scalars |= bottom
         flags = self.flags(model, scalars)
         if model.fixed:
             scalars, length, u_length = _without_ends(scalars), math.nan, math.nan
@@ -360,8 +378,8 @@ def _border(sides: Sides, at: float, faces: Faces) -> float:
 
 def _neck_bottom(
     sides: Sides, scalars: dict[str, float], strip: Strip, table: EdgeTable
-) -> dict[str, float]:
-    """Return the smallest width of a neck, which the smooth curve cuts off.
+) -> tuple[Sides, dict[str, float]]:
+    """Return the sides and the smallest width of a neck, which the smooth curve cuts off.
 
     A thin neck is fitted in the picture itself. Where that fails and its narrowest bands were not
     seen, the width is anything below the curve's.
@@ -375,11 +393,12 @@ def _neck_bottom(
         neck = fit_neck(strip, table, start, at, _NECK_REACH_PX, BAND_PX)
         if neck is not None and neck.width_px < _THIN_NECK_PX:
             u = math.hypot(neck.u_width_px, sides.u_common_px)
-            return {"diameter_min_px": neck.width_px, "u_diameter_min_px": u}
+            bottom = {"diameter_min_px": neck.width_px, "u_diameter_min_px": u}
+            return sides.mended(neck), bottom
     found = _parabola(sides, least, u_curve, at, table.profile.blur_px)
     if found or not hidden:
-        return found
-    return {"u_diameter_min_px": max(u_curve, least / math.sqrt(12))}
+        return sides, found
+    return sides, {"u_diameter_min_px": max(u_curve, least / math.sqrt(12))}
 
 
 def _parabola(

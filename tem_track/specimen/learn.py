@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from tem_track.cores import at_once
 from tem_track.records import FloatArray, Match
@@ -35,6 +36,7 @@ _BESIDE_PX = 6.0
 _LESS = 0.8  # what must be left of a film for it to be taken out
 _SOFT = 10.0  # a ball's sides curve more than a rod's, and a crystal's have corners
 _SOFT_NECK = 0.1
+_CORNER_BANDS = 1  # beside a rod's steep side: a smooth curve cuts the corner between them
 _OFFSETS_PX = np.arange(-14, 65)
 _STEEPEST, _STEEPEST_HOLLOW = 0.35, 0.15  # px a px: a steeper side is not seen at right angles
 
@@ -199,7 +201,8 @@ def _collect(
     """Lay all edges on one another, along their smooth sides: depths, brightness, radii."""
     from tem_track.specimen.shapes import SHAPES
 
-    softest = 1e3 if SHAPES[model.shape].is_long else _SOFT
+    is_long = SHAPES[model.shape].is_long
+    softest = 1e3 if is_long else _SOFT
     softest = _SOFT_NECK if model.mode == "tension" else softest
 
     def laid(item: _Bands) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
@@ -208,12 +211,13 @@ def _collect(
         if good.sum() < 6:
             return []
         smooth = [smooth_curve(edges.t_px[:, k], good, softest) for k in (0, 1)]
-        if not SHAPES[model.shape].is_long:
+        if not is_long:
             smooth = [cornered(edges.t_px[:, k], good, smooth[k]) for k in (0, 1)]
         sides = [curve.value for curve in smooth]
         radius = (sides[1] - sides[0]) / 2
         steepest = _STEEPEST_HOLLOW if model.table.profile.model == "hollow" else _STEEPEST
-        good &= np.abs(np.gradient(radius, item.s_px)) < steepest
+        steep = np.abs(np.gradient(radius, item.s_px)) >= steepest
+        good &= ~(binary_dilation(steep, iterations=_CORNER_BANDS) if is_long else steep)
         if good.sum() < 3:
             return []
         aligned = [_aligned(item, edges, sides[k], sign, k) for k, sign in ((0, 1.0), (1, -1.0))]

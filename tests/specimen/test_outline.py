@@ -13,6 +13,7 @@ from tem_track.records import Axis, Box, Match, Outline
 from tem_track.specimen import SHAPES, SpecimenModel, prepare_specimen
 from tests.specimen.scenes import (
     BASE_S,
+    CENTRE,
     SIZE,
     Scene,
     at,
@@ -268,6 +269,48 @@ def necking() -> dict[float, SpecimenModel]:
         )
         for half in (9.0, 14.0, 22.0)
     }
+
+
+def _kinked(flat_px: float, flank_px: float, width_px: float, seed: int) -> Scene:
+    """Draw a neck that is even over a stretch and widens to 50 px along straight flanks."""
+
+    def radius(s: np.ndarray) -> np.ndarray:
+        depth = np.clip(1 - (np.abs(s - 75.0) - flat_px / 2) / flank_px, 0, 1)
+        return 25.0 - (25.0 - width_px / 2) * depth
+
+    return Scene(radius_px=radius, mu=0.02, seed=seed)
+
+
+@pytest.mark.parametrize("width_px", [10.0, 34.0])
+@pytest.mark.parametrize("flat_px", [10.0, 20.0])
+def test_widths_follow_a_kinked_neck_all_along(flat_px: float, width_px: float) -> None:
+    def scene(width_px: float, seed: int) -> Scene:
+        return _kinked(flat_px, 15.0, width_px, seed)
+
+    model = prepared([scene(50.0 - 4 * k, k) for k in range(12)], "rod", mode="tension")
+    for seed in (50, 51):
+        drawn = scene(width_px, seed)
+        outline = measure(model, drawn)
+        s = CENTRE[1] - outline.midline_px[:, 1] - BASE_S
+        off = outline.diameter_px - 2 * drawn.radius_px(s)
+        near = np.abs(s - 75.0) < 14
+        assert np.sqrt(np.mean(off[near] ** 2)) < 1.2
+        assert np.sqrt(np.mean((off / outline.u_diameter_px)[near] ** 2)) < 2.0
+        assert outline.diameter_mid_px == pytest.approx(width_px, abs=1.2)
+        assert outline.diameter_min_px == pytest.approx(width_px, abs=1.6)
+
+
+@pytest.mark.parametrize("width_px", [8.0, 20.0, 34.0])
+def test_widths_follow_a_sharp_neck_all_along(
+    necking: dict[float, SpecimenModel], width_px: float
+) -> None:
+    for seed in (50, 51, 52):
+        drawn = _necked(25.0 - width_px / 2, seed, half_px=9.0)
+        outline = measure(necking[9.0], drawn)
+        s = CENTRE[1] - outline.midline_px[:, 1] - BASE_S
+        off = (outline.diameter_px - 2 * drawn.radius_px(s))[np.abs(s - 75.0) < 14]
+        assert np.sqrt(np.mean(off**2)) < 1.0
+        assert outline.diameter_mid_px == pytest.approx(width_px, abs=1.5)
 
 
 def test_an_even_thin_rod_is_no_neck() -> None:
