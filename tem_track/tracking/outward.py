@@ -31,6 +31,8 @@ FAINT = 0.2
 FEWEST = 8
 LEAST_PX = 0.08
 """Slow outward move from which on it is undone."""
+SURE = 4.0
+"""The same over what noise alone makes of it, as standard deviations."""
 DOUBT = 1.5
 """Uncertainty over the undone pull: a layer is no mere move of an outline, and reads as less."""
 
@@ -119,9 +121,10 @@ def grows(outward: Outward, moves: FloatArray, reference_px: float) -> Outward |
         Reading of the reference frame.
     """
     slow = slow_variance(moves)
-    if slow < LEAST_PX**2:
-        return None
     noise = max(float(np.var(moves)) - slow, 0.0)
+    by_chance = noise / math.sqrt(max(len(moves), 1))
+    if slow < max(LEAST_PX**2, SURE * by_chance):
+        return None
     return replace(outward, zero_px=reference_px, u_px=math.sqrt(noise))
 
 

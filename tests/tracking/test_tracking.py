@@ -14,6 +14,7 @@ from tem_track.errors import TrackingError
 from tem_track.records import Axis, Box, Match, Reference, Target
 from tem_track.tracking import build_trackers, choose, require_axis
 from tem_track.tracking.coarse import make_coarse, search
+from tem_track.tracking.outward import Outward, grows
 from tests.recordings import recording
 from tests.small import movie_frames
 
@@ -234,6 +235,16 @@ def test_a_region_that_changes_as_a_whole_is_counted_in_the_uncertainty():
         tracker = build_trackers({1: images[1]}, scenes.sample(images), target)["tip"]
         u = tracker.locate(images[1]).xx_px2 ** 0.5
         assert 0.75 < np.std(positions(tracker, images)[:, 0]) / u < 1.35
+
+
+def test_noise_alone_is_no_outline_that_moves_outwards():
+    """A bar of two edges tells it from a shift so poorly that a reading is worth 0.14 px."""
+    reader = Outward(np.zeros((2, 2), np.float32), np.array([-0.77, 0.77]))
+    rng = np.random.default_rng(8)
+    noises = [rng.normal(0, 0.14, 37) for _ in range(300)]
+    assert sum(grows(reader, noise, 0.0) is not None for noise in noises) <= 1
+    grown = [grows(reader, noise + np.linspace(0, 1.0, 37), 0.0) for noise in noises]
+    assert all(each is not None and each.u_px < 0.25 for each in grown)
 
 
 def test_a_face_that_is_touched_does_not_pull_the_tip():
