@@ -36,6 +36,7 @@ drawn, reaches in by the width of a lens's blur.
 """
 OWN_MOTION_PX = 0.4
 ODD_EXCESS = 0.1
+ODD_SIGMAS = 5.0
 REGION_PX = 4.0
 """Standard deviation of the window within which pixels are taken to move alike."""
 CALM_PART = 0.5
@@ -51,6 +52,19 @@ and weights made from them would be made of chance. So it is with a post that be
 """
 ODD_PIXEL = 9.0
 """The same for a pixel that is left out altogether."""
+NEAR_PX = 6
+"""Reach of what plainly moves otherwise: pixels so near are left out for slighter signs of it.
+
+What comes to touch a face ends nowhere sharply: lens and fringe carry it on, and along the face
+the contact grows slowly.
+"""
+NEAR_PART = 0.25
+"""The least motion of theirs, over that of the others."""
+NEAR_SIGMAS = 3.0
+PLAIN_PART = 0.05
+"""Change of grey, over the box's range, that is something else and not a codec's ripple."""
+LEAST_LEFT = 0.2
+"""Part of what is told along either axis that slighter signs must leave."""
 FEWEST_FRAMES = 5
 """With fewer, a region's motion is not told from its noise."""
 EARLY_PX = 0.3
@@ -98,6 +112,14 @@ def learn_pixels(
     excess = mean_square * len(good) / (len(good) - 1) / by_grey - 1
     most = max(OWN_MOTION_PX**2, ODD_PIXEL * regions.typical(len(good)))
     odd = _moves_otherwise(excess, seen, by_grey, len(good), pattern, most)
+    if state.rounds >= state.early_rounds:
+        low, high = np.quantile(grey[inside], [0.02, 0.98])
+        plain = odd & (_smooth(excess * by_grey, seen) > (PLAIN_PART * (high - low)) ** 2)
+        slight = _moves_otherwise(
+            excess, seen, by_grey, len(good), pattern, NEAR_PART**2 * most, 0.0, NEAR_SIGMAS
+        )
+        more = odd | (slight & _near(plain))
+        odd = more if _tells_enough(pattern, by_grey, seen & ~odd, seen & ~more) else odd
     state.mask = (seen & ~odd)[inside]
     state.trust = (
         regions.capped() if state.rounds < state.early_rounds else regions.trust(len(good))
@@ -185,6 +207,8 @@ def _moves_otherwise(
     n_frames: int,
     pattern: Pattern,
     most_px2: float,
+    least: float = ODD_EXCESS,
+    sigmas: float = ODD_SIGMAS,
 ) -> NDArray[np.bool_]:
     """Tell the pixels whose residuals mean a motion of their own.
 
@@ -192,15 +216,32 @@ def _moves_otherwise(
     steep edge, where compression or the fit's own error makes it, and fatal where the template
     is flat and something else has passed by.
     """
-    rim = (slice(MARGIN - RIM_PX, RIM_PX - MARGIN), slice(MARGIN - RIM_PX, RIM_PX - MARGIN))
-    squared = [moved(pattern.coef, 0, 0, 3, s)[rim].astype(float) ** 2 for s in "xy"]
-    steepness = _smooth((squared[0] + squared[1]) / noise, seen)
+    steepness = _smooth(sum(_squared_slopes(pattern)) / noise, seen)
     ripple = _smooth(2 * SLOPE_NOISE * np.ones_like(noise) / n_frames, seen)
     size = _smooth(excess, seen)
     pooled = 4 * math.pi * POOL_PX**2
-    sure = size > ODD_EXCESS + 5 * math.sqrt(2 / (n_frames - 1) / pooled)
+    sure = size > least + sigmas * math.sqrt(2 / (n_frames - 1) / pooled)
     motion2 = size / np.maximum(steepness - ripple, 1e-9)
     return sure & (motion2 > most_px2)
+
+
+def _squared_slopes(pattern: Pattern) -> list[FloatArray]:
+    """Return the squares of the slopes along x and y, rim included."""
+    rim = (slice(MARGIN - RIM_PX, RIM_PX - MARGIN), slice(MARGIN - RIM_PX, RIM_PX - MARGIN))
+    return [moved(pattern.coef, 0, 0, 3, s)[rim].astype(float) ** 2 for s in "xy"]
+
+
+def _near(plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    size = 2 * NEAR_PX + 1
+    return np.asarray(cv2.dilate(plain.astype(np.uint8), np.ones((size, size))) > 0)
+
+
+def _tells_enough(
+    pattern: Pattern, noise: FloatArray, before: NDArray[np.bool_], after: NDArray[np.bool_]
+) -> bool:
+    """Tell whether the pixels that are left say enough of both axes."""
+    told = [square / noise for square in _squared_slopes(pattern)]
+    return all(one[after].sum() >= LEAST_LEFT * one[before].sum() for one in told)
 
 
 def _smooth(values: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
