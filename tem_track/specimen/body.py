@@ -359,11 +359,12 @@ def _contact(model: SpecimenModel, tip: Step, place: Place) -> tuple[float, floa
     """
     end = model.end
     if math.isfinite(end.touch_px):
-        return end.touch_px, end.u_touch_px, max(_SPREADS * end.spread_px, _LEAST_OPEN_PX)
+        u_touch = math.hypot(end.u_touch_px, model.u_facing_px)
+        return end.touch_px, u_touch, max(_SPREADS * end.spread_px, _LEAST_OPEN_PX)
     least = max(3 * math.hypot(tip.u_px, place.u_tip_face_px), 0.5)
     gap = place.tip_face_px - tip.s_px if math.isfinite(tip.height) else 0.0
     doubt = min(max(gap, 0.0), least) / math.sqrt(3)
-    return 0.0, math.hypot(model.u_tip_face_px, doubt), least
+    return 0.0, math.hypot(model.u_tip_face_px, model.u_facing_px, doubt), least
 
 
 def _border(sides: Sides, at: float, faces: Faces) -> float:

@@ -140,6 +140,8 @@ class SpecimenModel:
         What stands still behind the specimen, where one was found.
     u_base_face_px : float
         How far all lengths may be off together: the place of the base's face under the foot.
+    u_facing_px : float
+        How far the tip's mean face may lie off where it meets the specimen: it is rough.
     vague_line_px : float
         How far the step at the foot seems to move with the law by which the base darkens.
     """
@@ -169,6 +171,7 @@ class SpecimenModel:
     film: Film | None = None
     u_base_face_px: float = 0.0
     vague_line_px: float = 0.0
+    u_facing_px: float = 0.0
 
     def outline(
         self,

@@ -35,7 +35,7 @@ from tem_track.specimen.model import (
 )
 from tem_track.specimen.profile import Profile, tabulate
 from tem_track.specimen.reduction import blocks_for, reduced, reduced_box, reduced_match
-from tem_track.specimen.roughness import measure_roughness
+from tem_track.specimen.roughness import measure_facing, measure_roughness
 from tem_track.specimen.shapes import SHAPES
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box
 
@@ -334,7 +334,11 @@ def _learn_tip_face(
         u_face = math.hypot(0.5 * (level - across.s_px), _LEAST_U_FACE_PX)
         model = replace(model, tip_face_px=level, u_tip_face_px=u_face)
     front, _ = _front(open_strips, middle, model.tip_face_px, model.end.half_px)
-    return replace(model, tip_front=front)
+    facing = measure_facing(
+        _mean_strip(open_strips), middle, width, model.tip_face_px, _FACE_BLUR_PX
+    )
+    u_facing = facing.u_mean_px(2.0 * model.end.half_px)
+    return replace(model, tip_front=front, u_facing_px=u_facing)
 
 
 def _across_the_gap(strips: list[Strip], middle: float, drawn: float, end: float) -> Step | None:

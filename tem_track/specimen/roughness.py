@@ -1,4 +1,4 @@
-"""How rough the base's face is: what a place read in some of its columns says of others."""
+"""How rough a face is: what a place read in some of its columns says of others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from tem_track.records import FloatArray
 from tem_track.specimen.faces import find_step
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
 
-__all__ = ["Roughness", "measure_roughness"]
+__all__ = ["Roughness", "measure_facing", "measure_roughness"]
 
 _GROUP_PX = 3
 _REACH_PX = 12.0
@@ -74,22 +75,62 @@ def measure_roughness(
     level = np.asarray(mean.grey[ahead].mean(axis=0), dtype=np.float64)
     vacuum = float(np.nanpercentile(level, 90))
     clear = (level > 0.9 * vacuum) & (np.abs(t - middle_px) > 0.5 * width_px + 4.0)
-    at, found = [], []
-    for first in range(0, len(t) - _GROUP_PX + 1, _GROUP_PX):
-        group = slice(first, first + _GROUP_PX)
-        if not clear[group].all():
-            continue
-        profile = np.asarray(mean.grey[:, group].mean(axis=1), dtype=np.float64)
-        step = find_step(profile, mean.grid.s_px, face_px, _REACH_PX, blur_px, 1)
-        if step.height > _LEAST_STEP * vacuum and step.u_px < 1.0:
-            at.append(float(t[group].mean()))
-            found.append(step.s_px)
-    if len(at) < _LEAST_GROUPS:
+    place, depth, _ = _departures(mean, clear, face_px, blur_px, 1, vacuum)
+    if len(place) < _LEAST_GROUPS:
         return Roughness()
-    place, depth = np.asarray(at), np.asarray(found)
     rest = depth - np.polyval(np.polyfit(place, depth, 1), place)
     rms = float(np.std(rest)) * math.sqrt(len(rest) / (len(rest) - 2))
-    return Roughness(rms, _length_px(place, rest), float(_GROUP_PX * len(at)))
+    return Roughness(rms, _length_px(place, rest), float(_GROUP_PX * len(place)))
+
+
+def measure_facing(
+    mean: Strip, middle_px: float, width_px: float, face_px: float, blur_px: float
+) -> Roughness:
+    """Measure how rough the tip's face is where it comes to meet the specimen.
+
+    Parameters
+    ----------
+    mean : Strip
+        About the tip's face, averaged over registered frames with an open gap before it.
+    middle_px, width_px : float
+        Of the specimen, in whose columns the face is looked at.
+    face_px : float
+        Where the face is, to some pixels.
+    blur_px : float
+
+    Returns
+    -------
+    Roughness
+        None at all where too few columns show the face.
+    """
+    inside = np.abs(mean.grid.t_px - middle_px) < 0.5 * width_px
+    level = float(np.nanpercentile(mean.grey, 90))
+    place, depth, u = _departures(mean, inside, face_px, blur_px, -1, level)
+    if len(place) < _LEAST_GROUPS:
+        return Roughness()
+    rest = depth - depth.mean()
+    variance = float(np.var(depth, ddof=1)) - float(np.mean(u**2))
+    if variance <= 0:
+        return Roughness(0.0, float(_GROUP_PX), float(_GROUP_PX * len(place)))
+    return Roughness(math.sqrt(variance), _length_px(place, rest), float(_GROUP_PX * len(place)))
+
+
+def _departures(
+    mean: Strip, columns: Mask, face_px: float, blur_px: float, sign: int, level: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return where groups of columns show a face, across and along the axis, and u of the last."""
+    t = mean.grid.t_px
+    seen = []
+    for first in range(0, len(t) - _GROUP_PX + 1, _GROUP_PX):
+        group = slice(first, first + _GROUP_PX)
+        if not columns[group].all():
+            continue
+        profile = np.asarray(mean.grey[:, group].mean(axis=1), dtype=np.float64)
+        step = find_step(profile, mean.grid.s_px, face_px, _REACH_PX, blur_px, sign)
+        if sign * step.height > _LEAST_STEP * level and step.u_px < 1.0:
+            seen.append((float(t[group].mean()), step.s_px, step.u_px))
+    place, depth, u = np.array(seen).reshape(-1, 3).T
+    return place, depth, u
 
 
 def _length_px(at_px: FloatArray, rest: FloatArray) -> float:

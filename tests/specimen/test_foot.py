@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.special import ndtr
 
 from tem_track.records import Axis
 from tem_track.specimen.faces import find_step
 from tem_track.specimen.foot import contrast_step, root_doubt
 from tem_track.specimen.model import end_profile
+from tem_track.specimen.roughness import measure_facing
 from tem_track.specimen.strip import Grid, Strip
 
 FACE, WIDTH, MIDDLE = 40.3, 50.0, 3.7
@@ -49,3 +51,21 @@ def test_a_root_of_depth_is_told_from_a_clear_step() -> None:
 def test_too_few_columns_show_no_contrast() -> None:
     strip = _foot(0.67, at_once=0.6, root=0.35)
     assert np.isnan(contrast_step(strip, MIDDLE, 8.0, FACE, 6.0, 1.0).s_px)
+
+
+@pytest.mark.parametrize("rough_px", [0.0, 0.6])
+def test_a_tip_face_is_as_rough_as_it_was_drawn(rough_px: float) -> None:
+    found = []
+    for seed in (1, 2, 3, 4):
+        rng = np.random.default_rng(seed)
+        line = gaussian_filter1d(rng.normal(size=160), 3.0, mode="wrap")
+        face = FACE + rough_px * line / line.std()
+        s = np.arange(100.0)[:, None]
+        grey = 150 - 120 * ndtr((s - face) / 1.0) + rng.normal(scale=1.0, size=(100, 160))
+        strip = Strip(Grid(Axis(0.0), (0.0, 0.0), 0, -80, 100, 160), grey.astype(np.float32))
+        found.append(measure_facing(strip, MIDDLE, 120.0, FACE, 1.0))
+    usual = float(np.mean([r.rms_px for r in found]))
+    assert usual == pytest.approx(rough_px, abs=0.15)
+    if rough_px:
+        assert np.mean([r.length_px for r in found]) == pytest.approx(10.6, rel=0.4)
+    assert max(r.u_mean_px(50.0) for r in found) < 0.5
