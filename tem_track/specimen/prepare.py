@@ -319,7 +319,8 @@ def _learn_tip_face(
     beside = _side_profile(mean, middle, width, drawn, -1)
     s = mean.grid.s_px
     near = find_step(beside, s, drawn, 14.0, 1.2, -1)
-    if not -near.height > _CLEAR_STEP * float(np.nanpercentile(mean.grey, 90)):
+    is_ball = SHAPES[model.shape].may_be_round and model.mode == "compression"
+    if is_ball and not -near.height > _CLEAR_STEP * float(np.nanpercentile(mean.grey, 90)):
         near = _across_the_gap(strips, middle, drawn, model.end.half_px) or near
     face = near.s_px if math.isfinite(near.s_px) else drawn
     open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
