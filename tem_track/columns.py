@@ -29,6 +29,7 @@ __all__ = [
     "block_to_bytes",
     "join",
     "matches_of",
+    "merged",
     "replace_row",
 ]
 
@@ -164,6 +165,17 @@ def join(
     outlines : mapping, optional
         Where the outlines go, and where some may be already.
     """
+    whole = merged(blocks, emptying=emptying)
+    columns = whole.columns
+    columns["duplicate"] = _duplicates(columns["ok"], columns["digest"])
+    if outlines is None:
+        return whole
+    outlines.update(whole.outlines)
+    return Block(columns, outlines, whole.alternatives)
+
+
+def merged(blocks: Sequence[Block], *, emptying: bool = False) -> Block:
+    """Return one block of several, in the frames' order, as `join` but without duplicates."""
     ordered = sorted(blocks, key=lambda block: int(block.columns["frame"][0]))
     kinds: dict[str, np.dtype[Any]] = {}
     for block in ordered:
@@ -178,11 +190,15 @@ def join(
         columns[name] = np.concatenate([_column(b, name, kinds[name], n) for b, n in pieces])
         for block in ordered if emptying else ():
             block.columns.pop(name, None)
-    columns["duplicate"] = _duplicates(columns["ok"], columns["digest"])
-    together = {} if outlines is None else outlines
+    alternatives = [other for block in ordered for other in block.alternatives]
+    if not (np.diff(columns["frame"]) > 0).all():  # pieces of what was measured in parts
+        order = np.argsort(columns["frame"], kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+        alternatives.sort(key=lambda other: other[0])
+    together: Outlines = {}
     for block in ordered:
         together.update(block.outlines)
-    return Block(columns, together, tuple(a for block in ordered for a in block.alternatives))
+    return Block(columns, together, tuple(alternatives))
 
 
 def _extras_last(names: list[str]) -> list[str]:
@@ -257,9 +273,10 @@ def _plain(column: NDArray[Any]) -> NDArray[Any]:
     return column.astype(str) if column.dtype == object else column
 
 
-def _words(texts: NDArray[Any]) -> NDArray[Any]:
+def _words(texts: NDArray[Any], *, differ: bool) -> NDArray[Any]:
     """Return texts as objects; equal ones, such as flags, are one object in all blocks."""
-    return np.array([intern(text) for text in texts.tolist()], dtype=object)
+    known = texts.tolist()
+    return np.array(known if differ else [intern(text) for text in known], dtype=object)
 
 
 def block_from_bytes(data: bytes) -> Block:
@@ -267,7 +284,9 @@ def block_from_bytes(data: bytes) -> Block:
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         arrays: Mapping[str, NDArray[Any]] = dict(stored)
     columns = {
-        name.removeprefix("column/"): _words(a) if a.dtype.kind == "U" else a
+        name.removeprefix("column/"): _words(a, differ=name == "column/digest")
+        if a.dtype.kind == "U"
+        else a
         for name, a in arrays.items()
         if name.startswith("column/")
     }

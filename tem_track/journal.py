@@ -12,6 +12,7 @@ import json
 import os
 import struct
 import zlib
+from array import array
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.columns import Block, Outlines, block_from_bytes, block_to_bytes
+from tem_track.columns import Block, Outlines, block_from_bytes, block_to_bytes, merged
 from tem_track.errors import ResultsError
 from tem_track.frames.patience import Patience, is_away
 
@@ -36,6 +37,7 @@ _MARK = b"BLK1"
 
 _OUTLINE = struct.Struct("<I")
 _HELD_BYTES = 8 << 20
+_TOGETHER = 512
 
 
 class Journal:
@@ -78,23 +80,34 @@ class Journal:
         self._close()
 
     def blocks(self, outlines: Outlines | None = None) -> list[Block]:
-        """Return the whole blocks that earlier runs left, each once, in the frames' order.
+        """Return the whole blocks that earlier runs left, each once, in the order of their begin.
 
         Parameters
         ----------
         outlines : mapping, optional
-            Where the outlines go instead; the blocks have none then.
+            Where the outlines go instead; the blocks have none then, and many are merged to one,
+            since small arrays by the hundred thousand leave holes in the memory.
         """
         found: dict[int, Block] = {}
+        few: list[Block] = []
+        seen: set[int] = set()
         for path in self._files():
             for block, _ in self._whole(path):
                 first = int(block.columns["frame"][0])
-                if first in found:
+                if first in seen:
                     continue
-                if outlines is not None:
-                    outlines.update(block.outlines)
-                    block = replace(block, outlines={})
-                found[first] = block
+                seen.add(first)
+                if outlines is None:
+                    found[first] = block
+                    continue
+                outlines.update(block.outlines)
+                few.append(replace(block, outlines={}))
+                if len(few) == _TOGETHER:
+                    one, few = merged(few, emptying=True), []
+                    found[int(one.columns["frame"][0])] = one
+        if few:
+            one = merged(few, emptying=True)
+            found[int(one.columns["frame"][0])] = one
         return [found[frame] for frame in sorted(found)]
 
     def frames(self) -> set[int]:
@@ -209,11 +222,13 @@ class StoredOutlines(MutableMapping[int, NDArray[np.float32]]):
 
     def __init__(self, folder: Path) -> None:
         self._file = SpooledTemporaryFile(max_size=_HELD_BYTES, dir=str(folder))  # noqa: SIM115
-        self._places: dict[int, int] = {}
+        self._places = array("q")
+        """Where a frame's outline begins in the file, -1 where it has none."""
+        self._count = 0
         self._alone = Lock()
 
     def __getitem__(self, frame: int) -> NDArray[np.float32]:
-        place = self._places[frame]
+        place = self._place_of(frame)
         with self._alone:
             self._file.seek(place)
             (count,) = _OUTLINE.unpack(self._file.read(_OUTLINE.size))
@@ -223,17 +238,28 @@ class StoredOutlines(MutableMapping[int, NDArray[np.float32]]):
     def __setitem__(self, frame: int, points: NDArray[np.float32]) -> None:
         data = np.ascontiguousarray(points, dtype=np.float32).tobytes()
         with self._alone:
+            if frame >= len(self._places):
+                self._places.extend([-1] * (frame + 1 - len(self._places)))
+            self._count += self._places[frame] < 0
             self._places[frame] = self._file.seek(0, os.SEEK_END)
             self._file.write(_OUTLINE.pack(len(points)) + data)
 
     def __delitem__(self, frame: int) -> None:
-        del self._places[frame]
+        self._place_of(frame)
+        self._places[frame] = -1
+        self._count -= 1
+
+    def _place_of(self, frame: int) -> int:
+        place = self._places[frame] if 0 <= frame < len(self._places) else -1
+        if place < 0:
+            raise KeyError(frame)
+        return place
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._places)
+        return (frame for frame, place in enumerate(self._places) if place >= 0)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return self._count
 
     def __del__(self) -> None:
         if hasattr(self, "_file"):

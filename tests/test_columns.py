@@ -216,6 +216,20 @@ def test_outlines_come_back_from_where_they_wait(
     assert {path.name for path in tmp_path.iterdir()} <= {NAME}  # what waits has no name
 
 
+@pytest.mark.parametrize("together", [1, 2, 3, 512])
+def test_blocks_that_came_out_of_order_are_joined_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr(journal_module, "_TOGETHER", together)
+    with Journal(tmp_path, {"movie": "a"}) as journal:
+        for start in (0, 6, 2, 10, 4, 8):  # as workers that share a movie leave them
+            journal.append(block(ROWS[start : start + 2]))
+        stored = StoredOutlines(tmp_path)
+        blocks = journal.blocks(stored)
+    assert len(blocks) == max(1, -(-6 // together))
+    assert_same(join(blocks, emptying=True, outlines=stored), join([block(ROWS)]))
+
+
 def test_a_journal_of_something_else_is_not_used(tmp_path: Path) -> None:
     with Journal(tmp_path, {"movie": "a"}) as journal:
         journal.append(block(ROWS[:4]))
