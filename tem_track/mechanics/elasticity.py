@@ -30,6 +30,7 @@ __all__ = ["elasticity"]
 
 MPA_PER_GPA = 1000.0
 _MOOK = ("mook1", "mook2")
+_FEWEST_TO_LEAN, _MOST_TO_LEAN = 6, 300
 _OFFSETS = {"": 0.002, "_0_5": 0.005, "_1_0": 0.010}
 
 
@@ -73,7 +74,10 @@ def _column(case: Case) -> dict[str, Any]:
     if not math.isfinite(found.value):
         return {**_nothing(found.reason), "modulus_quality": found.quality, **_unloading(case)}
     inside = np.flatnonzero(rows & (strain >= found.first) & (strain <= found.last))
-    budget = _budget(case, found.u / found.value, _hidden(case, found, inside, seated))
+    hidden = _hidden(case, found, inside, seated)
+    doubts = ((u_strain[inside], 1.0), (u_stress[inside], found.value))
+    growing = math.hypot(*(_growth(strain[inside], u) / unit for u, unit in doubts))
+    budget = _budget(case, found.u / found.value, hidden, growing)
     value = found.value / MPA_PER_GPA
     u = value * budget.relative
     return {
@@ -112,6 +116,23 @@ def _hidden(case: Case, found: Modulus, inside: RowArray, seated: bool) -> float
     return max(slopes) * case.settings.scale_nm_per_px * stiffness
 
 
+def _growth(strain: FloatArray, u: FloatArray) -> float:
+    """Return by how much an uncertainty grows over an elastic line, per strain.
+
+    What is uncertain of the tracks lasts for many frames, so that the scatter about the line does
+    not show it. As long as it stays it shifts the line; where it grows with the way that the
+    targets have gone, the line may lean by as much.
+    """
+    known = np.isfinite(strain) & np.isfinite(u)
+    if known.sum() < _FEWEST_TO_LEAN:
+        return 0.0
+    thinned = np.flatnonzero(known)[:: max(1, int(known.sum()) // _MOST_TO_LEAN)]
+    i, j = np.triu_indices(thinned.size, 1)
+    way = strain[thinned][j] - strain[thinned][i]
+    more = (u[thinned][j] - u[thinned][i])[way != 0] / way[way != 0]
+    return abs(float(np.median(more))) if more.size else 0.0
+
+
 def _window_frames(case: Case, inside: RowArray) -> list[int] | None:
     """First and last frame of the elastic line."""
     if not inside.size:
@@ -119,13 +140,14 @@ def _window_frames(case: Case, inside: RowArray) -> list[int] | None:
     return [int(case.table.frame[inside[0]]), int(case.table.frame[inside[-1]])]
 
 
-def _budget(case: Case, record: float, seating: float = 0.0) -> Budget:
+def _budget(case: Case, record: float, seating: float = 0.0, tracks: float = 0.0) -> Budget:
     s, sizes = case.settings, case.sizes
     edge = math.sqrt(2) * s.edge_u_px * s.scale_nm_per_px
     return Budget(
         {
             "record": record,
             "seating": seating,
+            "tracks": tracks,
             "stiffness": relative(s.u_stiffness_N_per_m, s.stiffness_N_per_m),
             "scale": relative(s.u_scale_nm_per_px, s.scale_nm_per_px),
             "edges": 2 * edge / sizes.diameter.value_nm,

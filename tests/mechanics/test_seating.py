@@ -137,6 +137,24 @@ def test_ways_to_see_the_end_lines_that_part_under_load_make_the_modulus_less_su
     assert shares["load"] > 5 * shares["alike"]
 
 
+@pytest.mark.parametrize("most_px", [0.5, 1.0, -1.0])
+def test_tracks_that_grow_doubtful_with_the_way_make_the_modulus_less_sure(most_px: float) -> None:
+    """An error that follows the place is no scatter; one that stays moves no slope."""
+    table, truth = with_end_lines(0.0)
+    force = np.clip(truth.force_nN / truth.force_nN.max(), 0, None)
+    summaries = {}
+    for kind, share in (("sure", 0 * force), ("stays", 0 * force + 1), ("grows", force)):
+        changed = dict(table)
+        changed["u_length_px"] = np.hypot(table["u_length_px"], most_px * share)
+        changed["length_px"] = table["length_px"] + most_px * share
+        summaries[kind] = evaluate(changed, settings()).summary
+    sure, stays, grows = (s["modulus_budget"]["tracks"] for s in summaries.values())
+    assert sure < 0.01
+    assert stays < 0.02
+    assert grows > 0.02
+    assert abs(summaries["grows"]["youngs_modulus_GPa"] / 2.0 - 1) < 2 * _rest(summaries["grows"])
+
+
 def test_end_lines_that_move_apart_are_taken_off_the_elastic_line() -> None:
     """Seats that give way by 10 nm/uN look like a softer rod to the tracks."""
     table, truth = with_end_lines(0.0)
