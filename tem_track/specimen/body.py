@@ -172,7 +172,7 @@ class Body:
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
         scalars = self.scalars(sides, faces)
-        extra = {"u_common_length_px": model.u_base_face_px}
+        extra = {"u_common_length_px": model.u_common_length_px}
         if faces.gap_px == 0:
             seen, others = seat(model, strip, edges, faces.base.s_px, faces.tip.s_px)
             extra |= others

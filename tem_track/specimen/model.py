@@ -140,6 +140,8 @@ class SpecimenModel:
         What stands still behind the specimen, where one was found.
     u_base_face_px : float
         How far all lengths may be off together: the place of the base's face under the foot.
+    u_common_tip_px : float
+        The same by the place of the tip's face, where it is seen in the specimen's own columns.
     u_facing_px : float
         How far the tip's mean face may lie off where it meets the specimen: it is rough.
     vague_line_px : float
@@ -172,6 +174,12 @@ class SpecimenModel:
     u_base_face_px: float = 0.0
     vague_line_px: float = 0.0
     u_facing_px: float = 0.0
+    u_common_tip_px: float = 0.0
+
+    @property
+    def u_common_length_px(self) -> float:
+        """How far all lengths may be off together."""
+        return math.hypot(self.u_base_face_px, self.u_common_tip_px)
 
     def outline(
         self,

@@ -326,8 +326,8 @@ def _learn_tip_face(
     open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
     model = replace(model, tip_face_px=face)
     if not open_strips:
-        central = _central_step(mean, middle, width, face, model.tip_face_px).s_px
-        return replace(model, tip_face_px=central)
+        central = _central_step(mean, middle, width, face, model.tip_face_px)
+        return replace(model, tip_face_px=central.s_px, u_common_tip_px=central.u_px)
     front, at = _front(open_strips, middle, face, model.end.half_px)
     across = find_step(front, at, face, 5.0, _FACE_BLUR_PX, -1)
     if math.isfinite(across.s_px) and across.height < 0:

@@ -451,7 +451,7 @@ def test_a_rough_base_as_dark_as_the_rod_is_found_under_the_rod() -> None:
         )
         frame, tip, base = sample[3]
         outline = model.outline(frame.image, tip, base)
-        assert outline.extra["u_common_length_px"] == model.u_base_face_px
+        assert outline.extra["u_common_length_px"] == model.u_common_length_px
         u.append(model.u_base_face_px)
         error.append(outline.length_px - scenes[3].length_px)
     assert np.abs(error).max() < 0.6
