@@ -15,7 +15,7 @@ from tem_track.tracking.draft import draft_look, reference_crop
 from tem_track.tracking.noise import single_frame_variance
 from tem_track.tracking.overlay import Still
 from tem_track.tracking.tracker import Look, rough_place
-from tem_track.tracking.voting import Ballot, Vote, make_ballot, vote, vote_from
+from tem_track.tracking.voting import Ballot, Vote, glance, make_ballot, vote, vote_from
 
 __all__ = ["Gathered", "Gathering", "Seen", "fingerprint"]
 
@@ -170,8 +170,12 @@ def _first_place(image: Image, own: Gathered) -> Vote | None:
     """Find the target before it is known which of the box's pixels belong to it."""
     found = []
     for place in search(image, own.draft.coarse):
-        x, y, _ = rough_place(image, own.draft, place)
-        votes = vote(image, own.ballot, [(place.x_px, place.y_px), (x, y)])
+        here = (place.x_px, place.y_px)
+        x, y, _ = rough_place(image, own.draft, place, ((0, 0),))
+        votes = glance(image, own.ballot, [here, (x, y)])
+        if votes is None:
+            x, y, _ = rough_place(image, own.draft, place)
+            votes = vote(image, own.ballot, [here, (x, y)])
         if votes is not None:
             found.append(votes)
     best = max(found, key=lambda votes: votes.agreed, default=None)

@@ -22,7 +22,7 @@ from tem_track.tracking.crops import SLACK
 from tem_track.tracking.fit import Pattern, fit_pattern
 from tem_track.tracking.splines import MARGIN, coefficients, moved
 
-__all__ = ["Ballot", "Vote", "make_ballot", "vote", "vote_from"]
+__all__ = ["Ballot", "Vote", "glance", "make_ballot", "vote", "vote_from"]
 
 BLUR_PX = 1.0
 LARGE_PX = 72
@@ -123,9 +123,9 @@ def vote(image: Image, ballot: Ballot, starts: list[tuple[float, float]]) -> Vot
         return None
     factor = ballot.factor
     here = _distinct([((x - x0) / factor, (y - y0) / factor) for x, y in starts])
-    first = _judged(part, ballot, here)
-    if first is not None and first[1].agreed > SURE:
-        return _in_frame(_settled(part, ballot, first[1]), ballot, x0, y0)
+    first = _sure(part, ballot, here, x0, y0)
+    if first is not None:
+        return first
     places = list(here)
     for sub, dx, dy in _parts(ballot.pattern):
         for x, y in here:
@@ -133,6 +133,25 @@ def vote(image: Image, ballot: Ballot, starts: list[tuple[float, float]]) -> Vot
             if fit is not None:
                 places.append((fit.x_px - dx, fit.y_px - dy))
     return _elected(part, ballot, _distinct(places), x0, y0)
+
+
+def glance(image: Image, ballot: Ballot, starts: list[tuple[float, float]]) -> Vote | None:
+    """Return where the box is if nearly all of it agrees at one of some places; None otherwise."""
+    x0, y0, part = _surroundings(image, ballot, starts)
+    if part.size == 0:
+        return None
+    factor = ballot.factor
+    here = _distinct([((x - x0) / factor, (y - y0) / factor) for x, y in starts])
+    return _sure(part, ballot, here, x0, y0)
+
+
+def _sure(
+    part: Image, ballot: Ballot, places: list[tuple[float, float]], x0: int, y0: int
+) -> Vote | None:
+    first = _judged(part, ballot, places)
+    if first is None or not first[1].agreed > SURE:
+        return None
+    return _in_frame(_settled(part, ballot, first[1]), ballot, x0, y0)
 
 
 def vote_from(image: Image, ballot: Ballot, home: tuple[float, float]) -> Vote | None:
