@@ -82,7 +82,7 @@ What bounds them:
 - The ends of balls: their diameters at the faces are not to be used.
 - A neck from 34 to 6 px wide: 0.1 to 0.7 px rms (0.2 too wide in the mean) on the tests' scenes,
   which are drawn apart, contours or not, and 0.2 to 0.6 along 28 px about its bottom; kinked ones
-  0.2 to 1.0. A bottom as sharp as a knife is read 0.7 to 1.8 px too wide, behind the blur.
+  0.2 to 1.4. A bottom as sharp as a knife is read 0.7 to 1.8 px too wide, behind the blur.
 
 The time is CPU time on a machine shared with other jobs; an idle one is faster.
 """

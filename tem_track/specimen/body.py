@@ -390,15 +390,16 @@ def _neck_bottom(
     seen = sides.raw_px[np.abs(sides.s_px - at) <= 2.0 * BAND_PX]
     hidden = least < _CUT_OFF * _THIN_NECK_PX and not np.isfinite(seen).all()
     if hidden or min(least, np.nanmin(seen, initial=math.inf)) < _THIN_NECK_PX:
-        start = sides.s_px, sides.width.value, sides.middle.value
+        found = np.where(np.isfinite(sides.raw_px), sides.raw_px, sides.width.value)
+        start = sides.s_px, found, sides.middle.value
         neck = fit_neck(strip, table, start, at, _NECK_REACH_PX, BAND_PX)
         if neck is not None and neck.width_px < _THIN_NECK_PX:
             u = math.hypot(neck.u_width_px, sides.u_common_px)
             bottom = {"diameter_min_px": neck.width_px, "u_diameter_min_px": u}
             return sides.mended(neck), bottom
-    found = _parabola(sides, least, u_curve, at, table.profile.blur_px)
-    if found or not hidden:
-        return sides, found
+    bottom = _parabola(sides, least, u_curve, at, table.profile.blur_px)
+    if bottom or not hidden:
+        return sides, bottom
     return sides, {"u_diameter_min_px": max(u_curve, least / math.sqrt(12))}
 
 
