@@ -7,8 +7,8 @@ and shown forth and back until the movie is long enough. "Bare" demuxes and deco
 defaults and does nothing with the pictures. "Run" is ``tem-track run --no-pictures`` in a process
 of its own: start-up, opening, templates, measuring, tables, hash; "begin" is its part before the
 first frame is measured, "measuring / bare" its part after that, which is what a long movie tends
-to. "Where" parts the processor time of all processes into the beginning, what the bare decode
-takes, and the rest, which is measuring and the end; and says how busy the cores were. "Naive" finds
+to. "Where" parts the processor time of all processes into the beginning and what comes after it,
+says what a bare decode would be of it, and how busy the cores were. "Naive" finds
 bar and tip by `matchTemplate` in the full frame and outlines the specimen's box by Otsu's
 threshold, in a few frames; it writes nothing. "At most" is what a program that decodes as the bare
 side does, and does nothing else, could be faster than it. Each file is read once beforehand.
@@ -246,9 +246,10 @@ that matches both templates over the whole frame with OpenCV and outlines by Ots
 
 "Begin" is start-up and preparation, which a movie of any length needs once; "measuring / bare" is
 the rest, which a long movie tends to. "At most" is the bare decode over the naive script: who waits
-for such a decoder cannot beat the script by more. "Where" parts the processor time and says how
-busy the cores were: what is largest there bounds the row, and where they were not busy, one thing
-waited for another.
+for such a decoder cannot beat the script by more. "Where" parts the processor time into the
+beginning and what comes after it (measuring and writing), says how much of it all one decode would
+be, which may lie in either, and how busy the cores were. What is largest there bounds the row;
+where the cores were not busy, one thing waited for another.
 """
 
 
@@ -266,14 +267,10 @@ def row(codec: str, size: int, count: int, movie: Path) -> str:
     naive_cost, crude = side("naive", str(experiment), str(NAIVE_FRAMES[size]))
     crude_rate = crude["frames"] / crude["wall_s"]
     rate = count / whole.wall_s
-    parts = {
-        "begin": own["begin_cpu_s"],
-        "decode": plain["cpu_s"],
-        "measure": max(whole.cpu_s - own["begin_cpu_s"] - plain["cpu_s"], 0.0),
-    }
+    begin, decode = own["begin_cpu_s"] / whole.cpu_s, plain["cpu_s"] / whole.cpu_s
     busy = whole.cpu_s / (whole.wall_s * (os.cpu_count() or 1))
-    total = sum(parts.values())
-    where = ", ".join(f"{name} {100 * part / total:.0f} %" for name, part in parts.items())
+    parts = f"begin {begin:.0%}, after it {1 - begin:.0%}; a decode is {decode:.0%}"
+    where = f"{parts}; cores {busy:.0%}"
     cells = (
         codec,
         size,
@@ -289,7 +286,7 @@ def row(codec: str, size: int, count: int, movie: Path) -> str:
         f"{naive_cost.memory_mb:.0f}",
         f"{rate / crude_rate:.1f}",
         f"{count / plain['wall_s'] / crude_rate:.1f}",
-        f"{where}; cores {100 * busy:.0f} %",
+        where,
     )
     return f"| {' | '.join(map(str, cells))} |"
 
