@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from tem_track.specimen.growing_film import learn_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map
 from tem_track.specimen.growing_look import learn_grain
 from tem_track.specimen.growing_ride import look_inside, pattern_ride
-from tem_track.specimen.growing_sides import ladder
+from tem_track.specimen.growing_sides import SidesPrior, ladder, layer_gain
 from tem_track.specimen.growing_tube import find_tube
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import SpecimenModel, grid_for
@@ -40,6 +40,7 @@ _LEARN_SHARE = 0.85
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
 _U_FACET = 0.3
+_LAYER_GAIN = 16.0  # of chi-square: four u
 _LEAST_FORMS, _SHARE_OF_SCATTER = 8, 0.7
 _U_FORM = (0.05, 0.05, 0.03)  # of the end's share and power, and of the facet
 _CAUTION = 1.0  # what grows in a gas has a layer more often than not
@@ -286,19 +287,42 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     model = _learn_ride(model, found)
     model = replace(model, several=sum(_apart(s.patches) for _, s in found) >= _LEAST_APART)
     whole = _tall([pair for pair in found if _alone(pair[1].patches)] or found)
+    model = _learn_look(model, whole, _KINDS)
+    if _layer_is_grain(model, whole):
+        model = _learn_look(model, whole, [kind for kind in _KINDS if kind != "shell"])
+    model = _learn_end(model, whole)
+    return model if model.several else _learn_form(model, found)
+
+
+def _learn_look(
+    model: GrowthModel, found: list[tuple[_Kept, Scene]], kinds: Sequence[EdgeModel]
+) -> GrowthModel:
+    """Learn the profile of the sides and what falsifies it."""
     learnt = learn_profile(
-        _loaded_model(model, whole),
-        [(k.crop, k.tip, k.base, None) for k, _ in whole],
-        _KINDS,
+        _loaded_model(model, found),
+        [(k.crop, k.tip, k.base, None) for k, _ in found],
+        tuple(kinds),
         _U_FACET,
         _CAUTION,
     )
     # Both edges may lie off alike, the form of the profile being uncertain; in all frames the same.
     common = {"u_common_diameter_px": 2.0 * learnt.table.profile.u_edge_px}
     model = replace(model, tables=ladder(learnt.table), extra=model.extra | common)
-    model = _learn_grain(model, whole, learnt.table.noise)
-    model = _learn_end(model, whole)
-    return model if model.several else _learn_form(model, found)
+    return _learn_grain(model, found, learnt.table.noise)
+
+
+def _layer_is_grain(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> bool:
+    """Return whether noise and grain of the body could pass for its surface layer.
+
+    The grain stays with the body, so that many frames are hardly more than one.
+    """
+    gains = []
+    for _, scene in found[:: max(1, len(found) // _END_FRAMES)]:
+        grown = model.measure(scene, scene.patches[0], 0.0)
+        if grown is not None and grown.sides is not None:
+            gains.append(layer_gain(grown.sides, SidesPrior(grain=model.grain)))
+    known = [gain for gain in gains if math.isfinite(gain)]
+    return bool(known) and float(np.mean(known)) < _LAYER_GAIN
 
 
 def _learn_ride(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:

@@ -22,7 +22,7 @@ from tem_track.specimen.profile import EdgeTable, Profile, darkness, tabulate
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
 
-__all__ = ["Sides", "SidesPrior", "ladder", "measure_sides"]
+__all__ = ["Sides", "SidesPrior", "ladder", "layer_gain", "measure_sides"]
 
 _STEP_PX = 1.0
 _SHELL_RUNGS = 5
@@ -200,6 +200,40 @@ def _profile(
     spread = 2.0 * float(found.cost) / max(len(look.u_px) - len(free), 1)
     covariance = np.linalg.pinv(found.jac.T @ found.jac) * max(spread, 1.0)
     return own, math.hypot(math.sqrt(float(covariance[0, 0])), _U_SHARE * own.shell_px)
+
+
+def layer_gain(sides: Sides, prior: SidesPrior) -> float:
+    """Return by how much a layer fits a frame's mean look better than none: a fall of chi-square.
+
+    Without one, the absorption is free instead of the layer's thickness.
+    """
+    profile = sides.table.profile
+    look = mean_look(sides.edges, sides.bands, sides.t_px)
+    if profile.model != "shell" or look is None:
+        return math.nan
+    root = np.linalg.cholesky(prior.grain.covariance(look, look.value))
+    grid = np.arange(_OUTER_PX, _INNER_PX, _GRID_PX)
+
+    def cost(name: str, own: Profile, low: float, high: float) -> float:
+        def rest(p: FloatArray) -> FloatArray:
+            now = _own(own, [name, "facet"], p)
+            lit = 1.0 - np.interp(
+                look.u_px + p[2], grid, darkness(grid, look.radius_px + float(p[2]), now)
+            )
+            seen = np.linalg.solve(root, look.value - p[3] * lit)
+            return np.concatenate([seen, [(p[3] - 1.0) / _U_BACKGROUND, p[1] / _U_FACET]])
+
+        first = [getattr(own, name), profile.facet, 0.0, 1.0]
+        bounds = np.array([low, 0.0, -4.0, 0.9]), np.array([high, _MOST_FACET, 4.0, 1.1])
+        start = np.clip(first, bounds[0] + 1e-9, bounds[1] - 1e-9)
+        scale = [max(float(first[0]), 1e-3), 0.3, 1.0, 0.01]
+        found = least_squares(rest, start, bounds=bounds, x_scale=scale, max_nfev=25)
+        return 2.0 * float(found.cost)
+
+    bare = replace(profile, model="round", shell_px=0.0, shell_ratio=1.0)
+    mu = profile.mu_per_px
+    without = cost("mu_per_px", bare, 0.3 * mu, 3.0 * mu)
+    return without - cost("shell_px", profile, 0.5, 0.5 * look.radius_px)
 
 
 def _free(tables: tuple[EdgeTable, ...]) -> list[str]:

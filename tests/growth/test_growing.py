@@ -140,6 +140,14 @@ def test_two_bodies_touch_and_merge() -> None:
     assert rms((two.found("bodies_gap_px") - two.true("bodies_gap_nm"))[apart]) < 2.0
 
 
+def test_a_body_without_a_layer_is_given_none() -> None:
+    """Its grain fits a layer that absorbs a little more or less than it, if one is asked for."""
+    bare = grow("growth", seed=2, step=6, shell_nm=0.0)
+    assert not np.isfinite(bare.found("shell_px")).any()
+    assert rms(bare.found("diameter_max_px") - bare.true("diameter_max_nm")) < 1.0
+    assert bare.evaluated()[1]["shell_law"] == "undetermined"
+
+
 def test_the_nanotube_swells_before_the_nucleation() -> None:
     tube = grow("growth_nanotube", step=4)
     before = tube.true("bodies") == 0
