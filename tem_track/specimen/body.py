@@ -25,6 +25,7 @@ from tem_track.specimen.model import (
 )
 from tem_track.specimen.neck_fit import Neck, fit_neck
 from tem_track.specimen.profile import EdgeModel, EdgeTable
+from tem_track.specimen.resting import weighed
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
 from tem_track.specimen.strip import Crop, Strip
 from tem_track.specimen.widths import central, outer_line, upper_part, volume, weights_at
@@ -184,6 +185,9 @@ class Body:
             if sides.is_mended:
                 scalars |= self.scalars(sides, faces)
             scalars |= bottom
+        layer, u_layer = edges.shell_px, edges.u_shell_px
+        if model.layer is not None and math.isfinite(layer):
+            layer, u_layer = weighed(layer, u_layer, model.layer)
         flags = self.flags(model, scalars)
         if model.fixed:
             scalars, length, u_length = _without_ends(scalars), math.nan, math.nan
@@ -203,8 +207,8 @@ class Body:
             tip_face_px=(float(ends[1][0]), float(ends[1][1])),
             length_px=length,
             u_length_px=u_length,
-            shell_px=edges.shell_px,
-            u_shell_px=edges.u_shell_px,
+            shell_px=layer,
+            u_shell_px=u_layer,
             gap_px=faces.gap_px,
             u_gap_px=faces.u_gap_px,
             flags=flags,

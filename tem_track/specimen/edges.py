@@ -21,7 +21,7 @@ __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
 _LEAST_SMOOTH = 6
 _CAUTION_ALONE = 1.2
-_STEEP, _STEEP_BALL, _STEEP_HOLLOW = 0.25, 0.3, 0.2  # a steeper side's section tells no layer
+_STEEP, _STEEP_BALL, _STEEP_HOLLOW = 0.25, 0.2, 0.2  # a steeper side's section tells no layer
 _BALL, _MOST_CHANGE_PX = 0.5, 4.0
 _UNEVEN = 2.0  # how much thicker a layer may be, as a share, where a squeezed ball's slope is 1
 _FACETED = 0.25  # a stout crystal has a silhouette with corners

@@ -176,13 +176,17 @@ def _fit(
         return _residual(x, ensemble, start, names, prior)
 
     fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60, **_ENOUGH)
-    profile = replace(_filled(start, names, fit.x), u_edge_px=_u_shift(fit, len(names), ensemble))
+    u = _u_shared(fit, ensemble)
+    u_shell = float(u[names.index("shell_px")]) if "shell_px" in names else 0.0
+    profile = replace(
+        _filled(start, names, fit.x), u_edge_px=float(u[len(names)]), u_shell_px=u_shell
+    )
     score = 2.0 * float(fit.cost) + caution * _PENALTY * len(first)
     return profile, score
 
 
-def _u_shift(fit: Any, position: int, ensemble: Ensemble) -> float:
-    """Return how well the fit knows where the edge lies, its form being uncertain.
+def _u_shared(fit: Any, ensemble: Ensemble) -> FloatArray:
+    """Return how well the fit knows each of its unknowns, the form of the edge being uncertain.
 
     Texture makes neighbouring bins, and the classes of radius, depart together.
     """
@@ -191,7 +195,7 @@ def _u_shift(fit: Any, position: int, ensemble: Ensemble) -> float:
     variance = 2.0 * float(fit.cost) / max(n - jacobian.shape[1], 1)
     inverse = np.linalg.pinv(jacobian.T @ jacobian)
     shared = _TOGETHER_PX / BIN_PX * len(ensemble.radius_px)
-    return float(np.sqrt(max(shared * variance * inverse[position, position], 0.0)))
+    return np.asarray(np.sqrt(np.maximum(shared * variance * np.diag(inverse), 0.0)))
 
 
 def _filled(start: Profile, names: tuple[str, ...], values: FloatArray) -> Profile:

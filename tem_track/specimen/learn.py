@@ -22,23 +22,25 @@ from tem_track.specimen.model import (
     measure_edges,
 )
 from tem_track.specimen.noise import Noise, measure_noise
-from tem_track.specimen.profile import EdgeModel, tabulate
+from tem_track.specimen.profile import EdgeModel, Profile, tabulate
+from tem_track.specimen.resting import at_rest
 from tem_track.specimen.smooth import Mask, cornered, smooth_curve
 from tem_track.specimen.strip import Crop
 
-__all__ = ["learn_profile", "with_film"]
+__all__ = ["learn_profile", "with_film", "with_layer"]
 
 _CLEAR_PX = 10.0
 _GAP_PX = 30.0
 _MOST_FRAMES = 40
 _HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
 _BESIDE_PX = 6.0
+_LEAST_LAYERS = 4
 _LESS = 0.8  # what must be left of a film for it to be taken out
 _SOFT = 10.0  # a ball's sides curve more than a rod's, and a crystal's have corners
 _SOFT_NECK = 0.1
 _CORNER_BANDS = 1  # beside a rod's steep side: a smooth curve cuts the corner between them
 _OFFSETS_PX = np.arange(-14, 65)
-_STEEPEST, _STEEPEST_HOLLOW = 0.35, 0.15  # px a px: a steeper side is not seen at right angles
+_STEEPEST, _STEEPEST_BALL, _STEEPEST_HOLLOW = 0.35, 0.2, 0.15  # px a px: steeper, seen askew
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -154,6 +156,42 @@ def _uncovered(
     return Uncovered(strip, place.bar_px, clear), bands, edges
 
 
+def with_layer(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
+    """Learn the surface layer's thickness from all frames: one frame tells it to half a pixel."""
+    if model.table.by_shell is None:
+        return model
+    found = [
+        (edges.shell_px, edges.u_shell_px)
+        for item in kept[:: max(1, len(kept) // _MOST_FRAMES)]
+        if (edges := _edges(model, *item)) is not None and np.isfinite(edges.shell_px)
+    ]
+    if len(found) < _LEAST_LAYERS:
+        return model
+    value, u = np.array(found).T
+    return replace(model, layer=at_rest(value, u))
+
+
+def _edges(
+    model: SpecimenModel, crop: Crop, tip: Match, base: Match | None, bar: Match | None
+) -> Edges | None:
+    """Return the edges of one frame, None where they are not seen."""
+    place = model.place(crop, tip, base, bar)
+    if place is None or not place.tip_face_px > place.base_face_px + 24:
+        return None
+    strip = model.strip(crop, place)
+    edges, _ = measure_edges(
+        strip,
+        place.base_face_px,
+        place.tip_face_px,
+        sum(model.box_t_px) / 2 + place.shift_t_px,
+        model.table,
+        foot_t_px=model.foot_t_px(place),
+        beside_tip=model.mode == "compression",
+        behind=model.behind(place),
+    )
+    return edges if edges.good.any() else None
+
+
 def _band(
     model: SpecimenModel, crop: Crop, tip: Match, base: Match | None, bar: Match | None
 ) -> _Bands | None:
@@ -215,7 +253,7 @@ def _collect(
             smooth = [cornered(edges.t_px[:, k], good, smooth[k]) for k in (0, 1)]
         sides = [curve.value for curve in smooth]
         radius = (sides[1] - sides[0]) / 2
-        steepest = _STEEPEST_HOLLOW if model.table.profile.model == "hollow" else _STEEPEST
+        steepest = _steepest(model.table.profile)
         steep = np.abs(np.gradient(radius, item.s_px)) >= steepest
         good &= ~(binary_dilation(steep, iterations=_CORNER_BANDS) if is_long else steep)
         if good.sum() < 3:
@@ -228,6 +266,13 @@ def _collect(
         return None
     depths, grey, radii = zip(*found, strict=True)
     return np.concatenate(depths), np.concatenate(grey), np.concatenate(radii)
+
+
+def _steepest(profile: Profile) -> float:
+    """Return how steep a side may be; squeezed, a ball's layer is a ball's at its equator only."""
+    if profile.model == "hollow":
+        return _STEEPEST_HOLLOW
+    return _STEEPEST_BALL if profile.ball >= 0.5 else _STEEPEST
 
 
 def _noise(banded: list[_Bands], aligned: tuple[FloatArray, FloatArray, FloatArray]) -> Noise:

@@ -16,7 +16,7 @@ from tem_track.specimen.film import Behind, Film
 from tem_track.specimen.finding import darkness_begins, jumps_at_tip, median_beside
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.reduction import enlarged, reduced_match
-from tem_track.specimen.resting import Rest, leaning
+from tem_track.specimen.resting import Rest, weighed
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
@@ -105,7 +105,8 @@ class EndLook:
         Its looks, averaged over frames with an open gap, before and after contact; empty where
         too few show one.
     rests : tuple of Rest
-        Where the unloaded end with the look of the same number lies; empty where it is not known.
+        How high above the base's face the unloaded end with the look of the same number lies;
+        empty where it is not known.
     touch_px, u_touch_px : float
         The mean gap that is left where specimen and tip touch: rough faces meet at their highest
         points, the mean face lies behind them. NaN where no frame shows it.
@@ -146,6 +147,8 @@ class SpecimenModel:
         How far the tip's mean face may lie off where it meets the specimen: it is rough.
     vague_line_px : float
         How far the step at the foot seems to move with the law by which the base darkens.
+    layer : Rest or None
+        The surface layer's thickness, where it was learnt.
     """
 
     axis: Axis
@@ -180,6 +183,7 @@ class SpecimenModel:
     def u_common_length_px(self) -> float:
         """How far all lengths may be off together."""
         return math.hypot(self.u_base_face_px, self.u_common_tip_px)
+    layer: Rest | None = None
 
     def outline(
         self,
@@ -435,12 +439,12 @@ def find_tip_end(
     fits = []
     for k, gate in enumerate(gates):
         unloaded = model.end.rests[k] if k < len(model.end.rests) else None
-        expected = () if unloaded is None else (place.base_face_px + unloaded.height_px,)
+        expected = () if unloaded is None else (place.base_face_px + unloaded.value_px,)
         share = _SUPPOSED if model.end.rests and unloaded is None else 1.0
         for at in (*begins, *expected):
             step, left = fit_end(*parts, at, limit, gate, known=known, slopes=slopes)
             if unloaded is not None:
-                step = leaning(step, unloaded, place.base_face_px, place.u_base_face_px)
+                step = _with_others(step, unloaded, place)
             fits.append((step, left / share))
     least = min(rest for _, rest in fits)
     bound = _ALIKE * least
@@ -451,6 +455,13 @@ def find_tip_end(
         if rest <= bound and not dark:
             return step
     return contact
+
+
+def _with_others(step: Step, unloaded: Rest, place: Place) -> Step:
+    """Return an end as a frame and all others of an unloaded specimen show it together."""
+    base, u_base = place.base_face_px, place.u_base_face_px
+    height, u = weighed(step.s_px - base, step.u_px, unloaded, u_base)
+    return replace(step, s_px=base + height, u_px=u)
 
 
 def without_specimen(model: SpecimenModel, strip: Strip, place: Place) -> FloatArray:

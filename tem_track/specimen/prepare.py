@@ -21,7 +21,7 @@ from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.ends import learn_end
 from tem_track.specimen.faces import Step, find_step, half_level, measure_blur
 from tem_track.specimen.foot import contrast_step, root_doubt
-from tem_track.specimen.learn import learn_profile, with_film
+from tem_track.specimen.learn import learn_profile, with_film, with_layer
 from tem_track.specimen.model import (
     FRONT_PX,
     MARGIN_T_PX,
@@ -268,7 +268,7 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     if model.film is not None:
         model = learn_profile(model, seen, shape.profiles, shape.u_facet)
     if shape.may_be_round:
-        model = _learn_base_face(model, kept, width, middle)
+        model = with_layer(_learn_base_face(model, kept, width, middle), seen)
     return learn_end(model, triples)
 
 

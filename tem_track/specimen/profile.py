@@ -54,6 +54,8 @@ class Profile:
         ``r_core^2 = r^2 - shell (2 equator - shell)``; a crystal's layer is even.
     u_edge_px: float
         How far the edge may lie off, its form being uncertain; the same in all frames.
+    u_shell_px : float
+        The same of the layer's thickness.
     """
 
     model: EdgeModel = "round"
@@ -66,6 +68,7 @@ class Profile:
     facet: float = 0.0
     equator_px: float = 0.0
     u_edge_px: float = 0.0
+    u_shell_px: float = 0.0
 
     @property
     def ball(self) -> float:
