@@ -188,6 +188,7 @@ class Body:
         layer, u_layer = edges.shell_px, edges.u_shell_px
         if model.layer is not None and math.isfinite(layer):
             layer, u_layer = weighed(layer, u_layer, model.layer)
+        u_layer = math.hypot(u_layer, model.table.profile.u_shell_px)
         flags = self.flags(model, scalars)
         if model.fixed:
             scalars, length, u_length = _without_ends(scalars), math.nan, math.nan

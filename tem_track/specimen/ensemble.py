@@ -27,6 +27,7 @@ _GRID_PX = 0.2
 _FLOOR, _TEXTURE = 0.003, 0.05  # what averaging leaves: outside, and as a share of the depth
 _U_LOG_RATIO = 0.5
 _TOGETHER_PX = 4.0
+_REACH_PX, _HIDDEN = 8.0, 2.0  # a fit takes up half of what its residuals would share
 _SHELL_SHARE = 0.12  # a surface layer is thin against its body
 _ENOUGH = {"ftol": 1e-5, "xtol": 1e-5}
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
@@ -178,9 +179,9 @@ def _fit(
     fit = least_squares(residual, first, bounds=(low, high), x_scale=scale, max_nfev=60, **_ENOUGH)
     u = _u_shared(fit, ensemble)
     u_shell = float(u[names.index("shell_px")]) if "shell_px" in names else 0.0
-    profile = replace(
-        _filled(start, names, fit.x), u_edge_px=float(u[len(names)]), u_shell_px=u_shell
-    )
+    is_ball = start.equator_px > 0
+    u_edge = float(u[len(names)]) if is_ball else _u_still(fit, len(names), ensemble)
+    profile = replace(_filled(start, names, fit.x), u_edge_px=u_edge, u_shell_px=u_shell)
     score = 2.0 * float(fit.cost) + caution * _PENALTY * len(first)
     return profile, score
 
@@ -188,14 +189,40 @@ def _fit(
 def _u_shared(fit: Any, ensemble: Ensemble) -> FloatArray:
     """Return how well the fit knows each of its unknowns, the form of the edge being uncertain.
 
-    Texture makes neighbouring bins, and the classes of radius, depart together.
+    Texture makes neighbouring bins, and the classes of radius, depart together: by how much, the
+    residuals themselves say (the estimator of W. K. Newey and K. D. West, 1987).
+    """
+    jacobian, rest = np.asarray(fit.jac), np.asarray(fit.fun)
+    classes, bins = ensemble.value.shape
+    inverse = np.linalg.pinv(jacobian.T @ jacobian)
+    pull = jacobian * rest[:, None]
+    together = pull[: classes * bins].reshape(classes, bins, -1).sum(axis=0)
+    total = together.T @ together
+    reach = round(_REACH_PX / BIN_PX)
+    for lag in range(1, reach):
+        part = together[:-lag].T @ together[lag:]
+        total += (1 - lag / reach) * (part + part.T)
+    held = jacobian[classes * bins :]
+    freedom = _used(ensemble) / max(_used(ensemble) - jacobian.shape[1], 1)
+    variance = np.diag(inverse @ (freedom * total + held.T @ held) @ inverse)
+    return np.asarray(_HIDDEN * np.sqrt(np.maximum(variance, 0.0)))
+
+
+def _u_still(fit: Any, position: int, ensemble: Ensemble) -> float:
+    """Return the same of where the edge lies, for a body whose edges stay on their grain and film.
+
+    The frames then share what departs from the form, and the fit follows it: its residuals tell
+    too little, and all that is within reach of each other counts as one.
     """
     jacobian = np.asarray(fit.jac)
-    n = int((ensemble.weight[:, ensemble.u_px < _reach(ensemble)] > 0.05).sum())
-    variance = 2.0 * float(fit.cost) / max(n - jacobian.shape[1], 1)
+    variance = 2.0 * float(fit.cost) / max(_used(ensemble) - jacobian.shape[1], 1)
     inverse = np.linalg.pinv(jacobian.T @ jacobian)
     shared = _TOGETHER_PX / BIN_PX * len(ensemble.radius_px)
-    return np.asarray(np.sqrt(np.maximum(shared * variance * np.diag(inverse), 0.0)))
+    return float(np.sqrt(max(shared * variance * inverse[position, position], 0.0)))
+
+
+def _used(ensemble: Ensemble) -> int:
+    return int((ensemble.weight[:, ensemble.u_px < _reach(ensemble)] > 0.05).sum())
 
 
 def _filled(start: Profile, names: tuple[str, ...], values: FloatArray) -> Profile:
