@@ -187,7 +187,7 @@ def _touching(model: SpecimenModel, frames: list[_Seen | None]) -> EndLook:
     if len(near) < _LEAST_TOUCHING or spread > _MOST_SPREAD_PX:
         return model.end
     u = np.hypot(1.25 / np.sqrt(len(near)), 0.25) * spread  # the spread has a part that stays
-    if model.end.is_round:  # a flattened pole looks otherwise than its gates; no gap is negative
+    if len(_forms(model)) > 1:  # a squeezed end looks otherwise than its gates; no gap is negative
         middle = max(middle, 0.0)
     return replace(model.end, touch_px=middle, u_touch_px=float(u), spread_px=spread)
 

@@ -35,6 +35,7 @@ def find_step(
     reach_px: float,
     blur_px: float,
     sign: int = 0,
+    window_px: float = WINDOW_PX,
 ) -> Step:
     """Find the step that explains a profile best within reach of a guess.
 
@@ -50,6 +51,8 @@ def find_step(
         Standard deviation of the blur.
     sign : {-1, 0, 1}
         Whether the profile must fall or rise towards the tip; 0 takes either.
+    window_px : float
+        Standard deviation of the window in which both sides count as straight.
 
     Returns
     -------
@@ -61,18 +64,19 @@ def find_step(
     if len(s) < 12:
         return Step(float("nan"), float("nan"), float("nan"))
     coarse = np.arange(near_px - reach_px, near_px + reach_px + 0.25, 0.5)
-    rest, height, without = explained(s, y, coarse, coarse, float(blur_px))
+    rest, height, without = explained(s, y, coarse, coarse, float(blur_px), float(window_px))
     allowed = (height * sign > 0) | (sign == 0)
     at = float(coarse[int(np.argmax(np.where(allowed, without - rest, -np.inf)))])
-    return _refine(s, y, at, blur_px)
+    return _refine(s, y, at, blur_px, window_px)
 
 
-def _refine(s: FloatArray, y: FloatArray, at: float, blur: float) -> Step:
+def _refine(s: FloatArray, y: FloatArray, at: float, blur: float, window_px: float) -> Step:
     """Move to the least residual, re-centring the window until it lies inside."""
     for _ in range(6):
         trial = at + np.arange(-1.5, 1.55, 0.05)
         centre = at
-        costs, heights, _ = explained(s, y, trial, np.full(len(trial), centre), float(blur))
+        about = np.full(len(trial), centre)
+        costs, heights, _ = explained(s, y, trial, about, float(blur), float(window_px))
         best = int(np.argmin(costs))
         at = float(trial[best])
         if abs(best - len(trial) // 2) < 4:
@@ -82,7 +86,7 @@ def _refine(s: FloatArray, y: FloatArray, at: float, blur: float) -> Step:
     a, b, c = costs[best - 1 : best + 2]
     curvature = max(a - 2 * b + c, 1e-12)
     shift = float(np.clip(0.5 * (a - c) / curvature, -1, 1)) * 0.05
-    window = np.exp(-0.5 * ((s - centre) / WINDOW_PX) ** 2)
+    window = np.exp(-0.5 * ((s - centre) / window_px) ** 2)
     freedom = max(float((window**2).sum()) - 4, 1.0)
     variance = 2.0 * b / freedom / (curvature / 0.05**2)
     return Step(at + shift, float(np.sqrt(max(variance, 0.0))), float(heights[best]))

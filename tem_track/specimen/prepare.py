@@ -45,7 +45,7 @@ Triple = tuple[Frame, Match, Match | None]
 Seen = Triple | tuple[Frame, Match, Match | None, Match | None]
 _END_PX = 6.0
 _FOOT_PX = 8.0
-_FOOT_REACH_PX = 2.5
+_FOOT_REACH_PX, _FOOT_WINDOW_PX = 2.5, 3.0
 _CLEAR_OF_BODY_PX = 6.0
 _DRAWN_PX = 20.0  # how far a hand draws a face off
 _CLEAR_STEP, _PLAIN_STEP = 0.08, 0.25
@@ -615,10 +615,12 @@ def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float)
     """Return where a ball meets the base, on the averaged columns about its pole, or beside it.
 
     Squeezed or not, the base ends there in a step. Farther off the pole darkens as its form and
-    the load make it, so that only the pixels about the step are asked.
+    the load make it, and blotches of the base are hardly wider, so that only the pixels about the
+    step are asked; all frames together show them with little noise.
     """
-    profile = end_profile(mean, middle, model.end.half_px)
-    step = find_step(profile, mean.grid.s_px, near, _FOOT_REACH_PX, model.table.profile.blur_px, 1)
+    profile, s = end_profile(mean, middle, model.end.half_px), mean.grid.s_px
+    blur = model.table.profile.blur_px
+    step = find_step(profile, s, near, _FOOT_REACH_PX, blur, 1, _FOOT_WINDOW_PX)
     clear = step.height > _CLEAR_STEP * model.vacuum and step.u_px < 0.5
     if clear and abs(step.s_px - near) < _FOOT_REACH_PX - 0.1:
         return _seen(step, model.vacuum)

@@ -17,7 +17,12 @@ _RIDGE = 1e-9
 
 @compiled(nogil=True, error_model="numpy")
 def explained(
-    s_px: FloatArray, profile: FloatArray, at_px: FloatArray, centre_px: FloatArray, blur_px: float
+    s_px: FloatArray,
+    profile: FloatArray,
+    at_px: FloatArray,
+    centre_px: FloatArray,
+    blur_px: float,
+    window_px: float = WINDOW_PX,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Fit two straight lines joined by a blurred step, by weighted least squares.
 
@@ -28,6 +33,8 @@ def explained(
         Where the step is, and the middle of the window whose weights are the pixels'.
     blur_px : float
         Standard deviation of the blur.
+    window_px : float
+        Standard deviation of the window.
 
     Returns
     -------
@@ -40,7 +47,7 @@ def explained(
     target = np.empty(n)
     for k in range(m):
         for i in range(n):
-            weight = math.exp(-0.5 * ((s_px[i] - centre_px[k]) / WINDOW_PX) ** 2)
+            weight = math.exp(-0.5 * ((s_px[i] - centre_px[k]) / window_px) ** 2)
             x = s_px[i] - at_px[k]
             gate = 0.5 * math.erfc(-x / blur_px / math.sqrt(2.0))
             target[i] = profile[i] * weight
