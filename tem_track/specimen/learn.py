@@ -160,10 +160,12 @@ def with_layer(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
     """Learn the surface layer's thickness from all frames: one frame tells it to half a pixel."""
     if model.table.by_shell is None:
         return model
+    some = kept[:: max(1, len(kept) // _MOST_FRAMES)]
+    seen = _of_each(lambda item: _edges(model, *item), some, _size(kept))
     found = [
         (edges.shell_px, edges.u_shell_px)
-        for item in kept[:: max(1, len(kept) // _MOST_FRAMES)]
-        if (edges := _edges(model, *item)) is not None and np.isfinite(edges.shell_px)
+        for edges in seen
+        if edges is not None and np.isfinite(edges.shell_px)
     ]
     if len(found) < _LEAST_LAYERS:
         return model
