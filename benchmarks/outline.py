@@ -48,14 +48,16 @@ BLUR_PX = 1.2
 REMARKS = """The end diameters are extrapolated from the outer tenth of the length. "err/u change"
 is the scatter of the length's error, less each movie's median, over its stated uncertainty: that
 holds what changes from frame to frame, not the place of the base's face, the same in all frames.
+Of a ball in contact it also holds how well the place of contact is known against the open end,
+which the frames in contact share: against their median they scatter by half of that.
 
 What bounds them:
 
 - The mid diameter: the textured film behind it (3 % of the brightness) doubles the bound that shot
   noise sets for 40 rows. It stands still with the bar. Where a ball or a crystal uncovers it in
-  other frames it is learnt and divided out, so that they lie below the bound with the film. Drawn
-  without any film, solid balls come to 0.3 px as well. A straight rod always hides the film at its
-  own edges; rods and pillars lie within a third to a half of their bound.
+  other frames it is learnt and divided out, so that they lie below the bound with the film. A
+  straight rod always hides the film at its own
+  edges; rods and pillars lie within a third to a half of their bound.
 - With the film a rod's mid diameter is bound to 0.31 to 0.35 px over 40 rows, and the form of its
   profile, the same in all frames, to 0.24: together 0.42. Were the film known all around the
   specimen up to its edges, the bound would be 6 % less only: behind the edge is where it counts.
@@ -63,22 +65,28 @@ What bounds them:
   are led on: with 0.75 px an edge and band, 0.4 px from a straight line through 30 bands, 0.6 from
   a parabola. What is picked is not too large by being picked: means over the likely places of the
   maximum, stiffer curves and curves weighted by their evidence scatter alike (0.5 to 0.8 px).
-- A faceted particle: lines with corners, the mean over all that are likely. What is stated as the
-  uncertainty of its mid diameter is twice its error: its flanks scatter more than its face, and
-  what all frames share, the form of the profile, is stated with caution.
+- A ball's mid diameter is read on the bands about its equator, whose squares are as smooth as the
+  data ask for. Shot noise would allow 0.16 to 0.2 px if they were known to be one parabola over
+  nearly the whole ball (that is the bound printed for balls); what is left over that is the grain,
+  the film where it is not known, and the freedom that a form that is no parabola needs.
+- A faceted particle: lines with corners, the mean over all that are likely.
 - A hollow ball's wall, once squeezed, is thicker off the equator, as drawn here; it is read at the
-  equator, with a slope. A thinner layer on a ball comes out 0.5 to 0.8 px too thick, most of it
-  from the learnt profile and the squeezed frames; the rest is the noise of the rows about its
-  equator.
+  equator, with a slope, and so is a thinner layer. One frame tells a layer to 0.3 to 0.7 px; it
+  does not change, so that all frames tell it together, and what is left (0.2 to 0.5 px, the same
+  in all frames of a movie) is the learnt profile's: layer and core trade off against each other.
 - Length: the base's face, learnt once. Where its darkness begins with a small step and goes on as
   a root of the depth, the columns' differences show it to 0.05 to 0.4 px (ten movies drawn by
   another program, among them bases as dark as the rod: initial length off by -0.2 to 0.4 px, 0.6 of
   its u in rms; the mean's step 0.3 to 3.4 px). In contact the tip's roughness over the specimen's
   width counts: 0.15 to 0.35 px there, none here. The specimen's columns hold a line of light half a
-  sub-pixel wide between base and specimen, as they are drawn here, which moves the face 0.1 px, and
-  up to 0.4 px under particles, whose step to the base is small. `u_common_length_px` is 0.1 to
-  0.3 px for that. Of a ball across an open gap, its pole, a noise of 0.1 to 0.4 px over the 20
-  columns in which a pole is flat, also in its change of length.
+  sub-pixel wide between base and specimen, as they are drawn here, which moves the face 0.1 px;
+  let free, it could not be told from the step's own place. `u_common_length_px` is 0.1 to 0.3 px
+  for that. Under balls and crystals the 3 px about the step count: blotches of the base are not
+  much wider, and moved it by up to 0.3 px.
+- A ball across an open gap: shot noise alone leaves 0.2 to 0.3 px to its pole in one frame, over
+  the 20 columns in which a pole is flat (the bound printed for balls). Before contact, and again
+  after it, nothing presses on it, so that the frames of that time tell one length together. The
+  sample of these tables has three or four such frames; a whole movie has more.
 - The ends of balls: their diameters at the faces are not to be used.
 - A neck from 34 to 6 px wide: 0.1 to 0.7 px rms (0.2 too wide in the mean) on the tests' scenes,
   which are drawn apart, contours or not, and 0.2 to 0.6 along 28 px about its bottom; kinked ones
@@ -157,7 +165,8 @@ def plain_lengths(
 def noise_bounds(model: SpecimenModel, width_px: float) -> dict[str, float]:
     """Cramer-Rao bounds over 40 rows (mid diameter) and 12 columns (a free flat end).
 
-    With shot noise alone, and with the background's texture, which is not averaged as fast.
+    With shot noise alone, and with the background's texture, which is not averaged as fast. Of a
+    ball: all its bands as one parabola, and its pole over the columns in which it is flat.
     """
     table, measured = model.table, model.table.noise
     rows = 40 / BAND_PX
@@ -177,11 +186,41 @@ def noise_bounds(model: SpecimenModel, width_px: float) -> dict[str, float]:
     slope = dark * np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * table.profile.blur_px)
     lit = 1 - dark * ndtr(z)
     face = ((slope**2 / lit).sum() * 12 / (measured.shot * BAND_PX)) ** -0.5
-    return {
+    bounds = {
         "mid shot": np.sqrt(2) * u["shot"],
         "mid both": np.sqrt(2) * u["both"],
         "face": float(face),
     }
+    if model.end.is_round:
+        bounds |= {"mid shot": ball_bound(model, width_px), "face": pole_bound(model, width_px)}
+    return bounds
+
+
+def ball_bound(model: SpecimenModel, width_px: float) -> float:
+    """Cramer-Rao bound, shot noise alone, of a ball's width if its square is a parabola."""
+    table = model.table
+    s = np.arange(-0.45 * width_px, 0.45 * width_px, BAND_PX)
+    width = np.sqrt(width_px**2 - 4 * s**2)
+    depth = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
+    rungs = table.rung(width / 2)
+    rows = np.unique(rungs)
+    parts = np.exp(table.log_radius[rows]), depth, table.value[rows], table.slope[rows], None
+    bank = build_bank(*parts, Noise(table.noise.shot, 1e-6, 2.0, 1e-6, 2.0))
+    u = np.sqrt(2) * bank.u_px.mean(axis=1)[np.searchsorted(rows, rungs)]
+    design = np.stack([np.ones_like(s), s, s**2], axis=1) / (2 * width * u)[:, None]
+    return float(np.sqrt(np.linalg.inv(design.T @ design)[0, 0]) / (2 * width_px))
+
+
+def pole_bound(model: SpecimenModel, width_px: float) -> float:
+    """Cramer-Rao bound, shot noise alone, of a ball's pole in one frame, its darkness unknown."""
+    table = model.table
+    row = int(table.rung(np.array([width_px / 2]))[0])
+    depth = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
+    at = np.arange(-14.0, 15.0)
+    dark, slope = (np.interp(at, depth, part[row]) for part in (table.value, table.slope))
+    sigma = np.sqrt((1 - dark) * table.noise.shot * BAND_PX / (2 * model.end.half_px))
+    design = np.stack([slope, dark, np.ones_like(at)], axis=1) / sigma[:, None]
+    return float(np.sqrt(np.linalg.inv(design.T @ design)[0, 0]))
 
 
 def measure(name: str, seed: int, every: int) -> Run:
@@ -268,7 +307,7 @@ def table(results: dict[str, list[Run]]) -> str:
         "length by half level",
         "step (erf)",
         "this program",
-        "noise bound, one free face",
+        "noise bound, one free face or pole",
         "d mid by half level",
         "step (erf)",
         "this program",

@@ -27,6 +27,7 @@ from tem_track.specimen.neck_fit import Neck, fit_neck
 from tem_track.specimen.profile import EdgeModel, EdgeTable
 from tem_track.specimen.resting import weighed
 from tem_track.specimen.smooth import Curve, Mask, smooth_curve
+from tem_track.specimen.smoothing import CAUTION
 from tem_track.specimen.strip import Crop, Strip
 from tem_track.specimen.widths import central, outer_line, upper_part, volume, weights_at
 
@@ -47,6 +48,7 @@ class Sides:
 
     `u_common_px` is how far all widths may be off together, the form of the profile being
     uncertain. `u_mended_px` is the widths' own uncertainty where they are not the curve's.
+    `caution` is by how much what neighbouring bands share widens a variance.
     """
 
     s_px: FloatArray
@@ -56,6 +58,7 @@ class Sides:
     raw_px: FloatArray
     u_common_px: float = 0.0
     u_mended_px: FloatArray | None = None
+    caution: float = CAUTION
 
     @property
     def is_mended(self) -> bool:
@@ -270,7 +273,7 @@ class Body:
         width = self.smooth_width(t[:, 1] - t[:, 0], good, softest, edges.caution)
         middle = smooth_curve(t.mean(axis=1), good, caution=edges.caution)
         raw = np.where(good, t[:, 1] - t[:, 0], np.nan)
-        return Sides(edges.s_px[inside], width, middle, good, raw)
+        return Sides(edges.s_px[inside], width, middle, good, raw, caution=edges.caution)
 
     def smooth_width(
         self, width_px: FloatArray, good: Mask, softest: float, caution: float

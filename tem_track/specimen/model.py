@@ -178,12 +178,12 @@ class SpecimenModel:
     vague_line_px: float = 0.0
     u_facing_px: float = 0.0
     u_common_tip_px: float = 0.0
+    layer: Rest | None = None
 
     @property
     def u_common_length_px(self) -> float:
         """How far all lengths may be off together."""
         return math.hypot(self.u_base_face_px, self.u_common_tip_px)
-    layer: Rest | None = None
 
     def outline(
         self,

@@ -9,9 +9,13 @@ import numpy as np
 
 from tem_track.records import FloatArray
 from tem_track.specimen.body import Body, Sides
+from tem_track.specimen.model import Faces
 from tem_track.specimen.smooth import Curve, Mask, cornered, smooth_curve
 
 __all__ = ["Particle"]
+
+_EQUATOR_SHARE = 0.35  # of the length, to both sides of the middle
+_LEAST_BANDS = 8
 
 
 class Particle(Body):
@@ -30,6 +34,29 @@ class Particle(Body):
         width = np.sqrt(np.maximum(square.value, 1.0))
         smooth = replace(square, value=width, scale=0.5 / width)
         return cornered(width_px, good, smooth, caution)
+
+    def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:
+        """Return the scalars; a ball's diameter is read on the bands about its equator alone.
+
+        Its poles are steep, and what goes astray there would make the whole curve softer.
+        """
+        out = super().scalars(sides, faces)
+        low, high = faces.base.s_px, faces.tip.s_px
+        half = (low + high) / 2
+        near = np.abs(sides.s_px - half) <= _EQUATOR_SHARE * (high - low)
+        is_smooth = np.ndim(sides.width.scale) > 0
+        if not is_smooth or (sides.good & near).sum() < _LEAST_BANDS:
+            return out
+        square = smooth_curve(sides.raw_px[near] ** 2, sides.good[near], caution=sides.caution)
+        width = np.sqrt(np.maximum(square.value, 1.0))
+        u = np.hypot(square.u * 0.5 / width, sides.u_common_px)
+        mid, u_mid = (float(np.interp(half, sides.s_px[near], line)) for line in (width, u))
+        most = int(np.argmax(width))
+        out |= {"diameter_mid_px": mid, "u_diameter_mid_px": u_mid}
+        if 0 < most < len(width) - 1:
+            largest = {"diameter_max_px": float(width[most]), "u_diameter_max_px": float(u[most])}
+            out |= largest
+        return out
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
         """Extrapolate the square of the width, a parabola of a ball's, to both faces."""
