@@ -30,6 +30,8 @@ __all__ = ["grow"]
 ROUNDS = 5
 BLUR_ROUNDS = 2
 """Rounds in which blurred frames are looked for; in all where there are some."""
+LEAST_KNOWN = 0.1
+"""Part of the frames, over those it was made of, in which a template must be found again."""
 _AS_MUCH = 0.95
 
 
@@ -100,7 +102,10 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
     for number in range(ROUNDS):
         average(state, stack, splines, fits, inner.level)
         inner = state.pattern()
-        fits = fit_all(stack, inner, state, fits)
+        again = fit_all(stack, inner, state, fits)
+        # a template that hardly a frame knows has lost its edges: what it was made of counts on
+        if len(good_fits(again)) > LEAST_KNOWN * len(good_fits(fits)):
+            fits = again
         if number == 0 and turns:
             state.turns = True
             splines = _splines(stack, 3)

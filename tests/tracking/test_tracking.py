@@ -12,9 +12,10 @@ import tifffile
 
 from tem_track.errors import TrackingError
 from tem_track.records import Axis, Box, Match, Reference, Target
-from tem_track.tracking import build_trackers, choose, require_axis
+from tem_track.tracking import build_trackers, choose, growing, require_axis
 from tem_track.tracking.coarse import make_coarse, search
 from tem_track.tracking.outward import Outward, grows
+from tem_track.tracking.registration import fit_all
 from tests.recordings import recording
 from tests.small import movie_frames
 
@@ -235,6 +236,20 @@ def test_a_region_that_changes_as_a_whole_is_counted_in_the_uncertainty():
         tracker = build_trackers({1: images[1]}, scenes.sample(images), target)["tip"]
         u = tracker.locate(images[1]).xx_px2 ** 0.5
         assert 0.75 < np.std(positions(tracker, images)[:, 0]) / u < 1.35
+
+
+def test_a_round_in_which_hardly_a_frame_is_found_does_not_end_the_learning(movie, monkeypatch):
+    """A template that has lost its edges for a round; an average of one frame held no pixel."""
+    _, images = movie
+
+    def once_lost(stack, pattern, state, before=None):
+        fits = fit_all(stack, pattern, state, before)
+        return [fits[0], *[None] * (len(fits) - 1)] if state.rounds == 1 else fits
+
+    monkeypatch.setattr(growing, "fit_all", once_lost)
+    bar = build_trackers({0: images[0]}, scenes.sample(images), scenes.targets()[:1])["bar"]
+    assert bar.moving_mask.mean() > 0.3
+    assert not any(bar.locate(image).lost for image in images[::10])
 
 
 def test_noise_alone_is_no_outline_that_moves_outwards():
