@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tem_track.records import FloatArray
+from tem_track.tracking.changed import Usual, structure, usual
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
 from tem_track.tracking.information import scores_of, slopes_at_rest, squares
@@ -25,6 +26,8 @@ NO_NOISE = 1e-3
 """Mean square below which the frames are copies of each other."""
 SOME_FRAMES = 32
 """Frames that are asked whether an outline moves outwards."""
+FEWEST_USUAL = 8
+"""Frames in full view from which on it is known how much their residuals differ."""
 CLIPPED = 0.5
 """Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 
@@ -61,7 +64,22 @@ def settle(state: Template, stack: list[Crop], fits: list[Fit | None], anchor: F
     look = state.look(
         Limits(typical, most, likeness, at_peak=peak, detail_usual=_usual_detail(contrast))
     )
-    return replace(look, outward=_outward(state, stack, fits, good, pattern, anchor))
+    outward = _outward(state, stack, fits, good, pattern, anchor)
+    return replace(look, outward=outward, usual=_usual(state, stack, fits, good, pattern))
+
+
+def _usual(
+    state: Template, stack: list[Crop], fits: list[Fit | None], good: list[int], pattern: Pattern
+) -> Usual:
+    """Return what the residuals of the good frames are; those in full view tell it."""
+    if state.turns:
+        return Usual()
+    value = slopes_at_rest(pattern, state.pivot_px, False)[0]
+    known = [(k, fit) for k in good if (fit := fits[k]) is not None and stack[k].is_whole]
+    if len(known) < FEWEST_USUAL:
+        return Usual()
+    found = [structure(residuals(stack[k], f, pattern, state)[0], value, pattern) for k, f in known]
+    return usual(np.array([f.chi2 / max(f.gain, 1.0) for _, f in known]), np.array(found))
 
 
 def _usual_detail(contrast: FloatArray) -> float:

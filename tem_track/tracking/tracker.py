@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import Box, FloatArray, Image, Match
+from tem_track.tracking.changed import Usual, doubt_of_change
 from tem_track.tracking.coarse import Coarse, Place, reduce_image, search, search_partly
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
-from tem_track.tracking.focus import Detail, Refocused, contrast_of_detail, refocus
+from tem_track.tracking.focus import Detail, Refocused, blurred, contrast_of_detail, refocus
 from tem_track.tracking.outward import DOUBT, Outward
 
 __all__ = ["Limits", "Look", "Tracker", "rough_place"]
@@ -127,6 +128,8 @@ class Look:
         Whether that place was measured on the outline, not drawn.
     chance : Chance or None
         A direction along which chance has the larger part in a fit, where there is one.
+    usual : Usual
+        What the residuals are of frames that look as the template does.
     """
 
     pattern: Pattern
@@ -146,6 +149,7 @@ class Look:
     outward: Outward | None = None
     is_tied: bool = False
     chance: Chance | None = None
+    usual: Usual = field(default_factory=Usual)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -396,6 +400,7 @@ def _match(image: Image, found: Refocused, look: Look) -> Match:
     covariance = covariance + np.diag(found.doubt_px**2)
     pull, of_pull = _pull(image, fit, look)
     covariance = covariance + of_pull
+    covariance = covariance + _of_change(image, found, look)
     covariance = covariance + np.outer(back, back) / 4  # it may be there after all: two u off
     score = min(1.0, math.sqrt(fit.likeness / look.limits.likeness))
     return Match(
@@ -430,6 +435,17 @@ def _pull(image: Image, fit: Fit, look: Look) -> tuple[FloatArray, FloatArray]:
         return np.zeros(2), FARTHEST_OUT_PX**2 * np.outer(pull, pull)
     variance = look.outward.u_px**2 + (DOUBT * move) ** 2
     return move * pull, variance * np.outer(pull, pull)
+
+
+def _of_change(image: Image, found: Refocused, look: Look) -> FloatArray:
+    """Return the covariance (x, y) that a changed look of the target leaves."""
+    if look.free is not None or look.turns:
+        return np.zeros((2, 2))
+    pattern, usual = look.pattern, look.usual
+    if found.blur_px > 0:  # a layer can pass for a blur, and its residuals in all for usual ones
+        pattern, usual = blurred(pattern, found.blur_px), replace(usual, chi2=-math.inf)
+    doubt = doubt_of_change(image, found.fit, pattern, usual)
+    return np.asarray(doubt * np.linalg.pinv(look.information)[:2, :2])
 
 
 FARTHEST_OUT_PX = 1.0

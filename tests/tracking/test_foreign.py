@@ -112,3 +112,12 @@ def test_a_bar_that_the_tip_touches_in_the_reference_frame_is_kept():
     _, error, _ = followed("bar", path, foreign.World(rod=False).movie(path))
     assert not np.isnan(error).any()
     assert rms(error[:, 1] - error[:, 1].mean()) < 0.08
+
+
+def test_a_layer_that_is_there_at_once_stands_in_the_uncertainty():
+    clean = foreign.poses(N)
+    path = [replace(p, carbon=3.0 if k >= 28 else 0.0) for k, p in enumerate(clean)]
+    _, error, u = followed("tip", path, foreign.World(rod=False).movie(path))
+    assert (rms(error[:28] / u[:28]) < 1.5).all()
+    assert rms(error[28:, 1] / u[28:, 1]) < 5
+    assert np.median(u[28:, 1]) > 4 * np.median(u[:28, 1])
