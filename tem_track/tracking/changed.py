@@ -22,7 +22,7 @@ from tem_track.tracking.splines import MARGIN, moved
 
 __all__ = ["Usual", "doubt_of_change", "structure", "usual"]
 
-SURE = 5.0
+SURE = 4.0
 """Deviations of the usual frames' structure that a changed look exceeds."""
 ASKED = 2.0
 """Deviations of the usual frames' chi2 from which on a frame's structure is looked at."""
