@@ -190,6 +190,9 @@ def touch_row(gap_px: FloatArray, touching: NDArray[np.bool_], end: int) -> int 
     closed = np.flatnonzero(touching[:end])
     if not known.size:
         return int(closed[0]) if closed.size else None
+    soon = closed[closed > known[-1]]
+    if gap_px[known[-1]] < _LEAST_GAP_PX and soon.size:
+        return int(soon[0])
     late = known[known > known[-1] - _LATE]
     wide = late[gap_px[late] > _CLEAR_GAP_PX]
     use = wide if len(wide) >= _LEAST_LINE else late[gap_px[late] > _LEAST_GAP_PX]

@@ -166,6 +166,8 @@ class Marks:
         if outline is None or len(outline) < 2 or self._broken_in_one_piece(row, outline):
             return None
         stations = outline.astype(float)
+        if self.result.experiment.mode == "growth":
+            return stations  # from root to end already, and maybe of several bodies
         base = self._end("base", row, stations[0], stations)
         tip = self._end("tip", row, stations[-1], stations)
         joined: FloatArray = np.concatenate([base, stations, tip])

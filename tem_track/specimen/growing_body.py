@@ -109,7 +109,7 @@ def measure_body(
     own = _beside(without_tube(strip, dark, tube, (patch.t_low_px, patch.t_high_px)), patch)
     sides = measure_sides(
         own, root + 1.0, patch.top_px, (patch.t_low_px + patch.t_high_px) / 2, tables, prior,
-        shown_through(tube, own.grid.t_px),
+        shown_through(tube, own.grid.t_px), max(patch.cut_low_px, patch.cut_high_px),
     )  # fmt: skip
     edges, table = sides.edges, sides.table
     if len(edges.s_px) < _LEAST_BANDS:

@@ -112,6 +112,7 @@ def measure_sides(
     tables: tuple[EdgeTable, ...],
     prior: SidesPrior | None = None,
     hidden: Mask | None = None,
+    free_from_px: float = -math.inf,
 ) -> Sides:
     """Fit the edges with the layer and the section that the frame itself shows.
 
@@ -127,6 +128,8 @@ def measure_sides(
     prior : SidesPrior or None
     hidden : array of bool, shape (m,), or None
         Columns in which something else shows through.
+    free_from_px : float
+        Height up to which a neighbour hides a side: no layer is read there.
     """
     table = tables[len(tables) // 2]
     shell = u_shell = facet = math.nan
@@ -137,10 +140,12 @@ def measure_sides(
         edges, bands = measure_edges(strip, low_px, high_px, middle_px, table, 3)
         found = None
         if len(edges.s_px):
-            look = mean_look(edges, bands, strip.grid.t_px, hidden)
+            free = replace(edges, good=edges.good & (edges.s_px > free_from_px)[:, None])
+            look = mean_look(free, bands, strip.grid.t_px, hidden)
             found = None if look is None else _profile(look, table, tables, prior)
         if found is None:
-            shell, u_shell = edges.shell_px, edges.u_shell_px
+            if free_from_px == -math.inf:
+                shell, u_shell = edges.shell_px, edges.u_shell_px
             break
         profile, u_shell = found
         shell = profile.shell_px if profile.model == "shell" else math.nan

@@ -18,6 +18,7 @@ from tem_track.growth import (
     evaluate,
     read_log,
 )
+from tem_track.growth.tracks import touch_row
 
 N = 60
 SCALE = 2.0
@@ -166,6 +167,14 @@ def test_a_speck_of_long_ago_takes_no_body_that_comes_to_its_place() -> None:
     _, summary = evaluate(measured, Settings(SCALE))
     assert [body["nucleation_frame"] for body in summary["bodies"]] == [10, 15]
     assert summary["merges"] == [{"bodies": [1, 2], "touch_frame": 40, "merge_frame": 50}]
+
+
+def test_bodies_that_all_but_touch_do_so_in_the_next_frame() -> None:
+    """A gap of a pixel that is not seen again was closed then, whatever its course before."""
+    gap = np.full(31, np.nan)
+    gap[20:27] = [25.8, 22.2, 19.4, 16.9, 12.9, 10.1, 0.7]
+    touching = np.arange(31) >= 27
+    assert touch_row(gap, touching, 31) == 27
 
 
 @pytest.mark.parametrize("side", [1, -1])
