@@ -56,8 +56,8 @@ What bounds them:
 - The mid diameter: the textured film behind it (3 % of the brightness) doubles the bound that shot
   noise sets for 40 rows. It stands still with the bar. Where a ball or a crystal uncovers it in
   other frames it is learnt and divided out, so that they lie below the bound with the film. A
-  straight rod always hides the film at its own
-  edges; rods and pillars lie within a third to a half of their bound.
+  straight rod always hides the film at its own edges; rods and pillars lie within a third to a half
+  of their bound.
 - With the film a rod's mid diameter is bound to 0.31 to 0.35 px over 40 rows, and the form of its
   profile, the same in all frames, to 0.24: together 0.42. Were the film known all around the
   specimen up to its edges, the bound would be 6 % less only: behind the edge is where it counts.
@@ -66,7 +66,7 @@ What bounds them:
   a parabola. What is picked is not too large by being picked: means over the likely places of the
   maximum, stiffer curves and curves weighted by their evidence scatter alike (0.5 to 0.8 px).
 - A ball's mid diameter is read on the bands about its equator, whose squares are as smooth as the
-  data ask for. Shot noise would allow 0.16 to 0.2 px if they were known to be one parabola over
+  data ask for. Shot noise would allow 0.1 to 0.2 px if they were known to be one parabola over
   nearly the whole ball (that is the bound printed for balls); what is left over that is the grain,
   the film where it is not known, and the freedom that a form that is no parabola needs.
 - A faceted particle: lines with corners, the mean over all that are likely.
@@ -83,7 +83,7 @@ What bounds them:
   let free, it could not be told from the step's own place. `u_common_length_px` is 0.1 to 0.3 px
   for that. Under balls and crystals the 3 px about the step count: blotches of the base are not
   much wider, and moved it by up to 0.3 px.
-- A ball across an open gap: shot noise alone leaves 0.2 to 0.3 px to its pole in one frame, over
+- A ball across an open gap: shot noise alone leaves 0.15 to 0.3 px to its pole in one frame, over
   the 20 columns in which a pole is flat (the bound printed for balls). Before contact, and again
   after it, nothing presses on it, so that the frames of that time tell one length together. The
   sample of these tables has three or four such frames; a whole movie has more.
