@@ -123,6 +123,21 @@ def test_pictures_are_drawn_of_every_kind_of_result(tmp_path: Path, case: str) -
     assert len(decoded(tmp_path / "overlay.mp4")) == count
 
 
+def test_the_end_of_one_body_is_not_joined_to_another() -> None:
+    """The face towards the tip is the larger body's; the last station may be the smaller one's."""
+    grown = made.growth()
+    first = grown.outlines[0].astype(float)
+    both = np.concatenate([first, np.full((1, 6), np.nan), first - [30, -6, 30, -6, 30, -6]])
+    grown.outlines[0] = both.astype(np.float32)
+    for axis, value in zip("xy", first[-1, :2], strict=True):
+        grown.measurement[f"tip_face_{axis}_px"] = value
+    marks = marks_of(grown, made.movie(12))
+    stations = marks.stations(0)
+    assert stations is not None
+    assert np.allclose(stations, both, atol=1e-3, equal_nan=True)
+    assert sum(mark.role == "outline" for mark in marks.at(0)) == 2
+
+
 @pytest.mark.parametrize("size", [(512, 512), (1500, 300), (300, 900)])
 def test_a_painted_frame_has_even_sides_and_room_for_words(size: tuple[int, int]) -> None:
     stack = np.full((3, size[1], size[0]), 128, dtype=np.uint16)
