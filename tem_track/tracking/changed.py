@@ -91,10 +91,12 @@ def doubt_of_change(image: Image, fit: Fit, pattern: Pattern, known: Usual) -> f
         The structure that is more than usual, a side of the target each; 0 where it is usual or
         cannot be seen whole.
     """
+    if fit.chi2 / max(fit.gain, 1.0) <= known.chi2 or fit.seen < 1:
+        return 0.0
     x, y = round(fit.x_px), round(fit.y_px)
     h, w = pattern.shape
     part = image[max(y, 0) : y + h, max(x, 0) : x + w].astype(np.float32)
-    if fit.chi2 / max(fit.gain, 1.0) <= known.chi2 or fit.seen < 1 or part.shape != (h, w):
+    if part.shape != (h, w):
         return 0.0
     inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
     value = moved(pattern.coef, x - fit.x_px, y - fit.y_px, 3)[inner].astype(float)
