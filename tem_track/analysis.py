@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +203,7 @@ def _learnt(
     for name in ("bar", "tip"):
         if name in trackers:
             require_axis(trackers[name], axis, name)
+            trackers[name] = replace(trackers[name], along=axis.along)
     scale = experiment.calibration
     said: tuple[str, ...] = doubts(
         movie, scale_nm_per_px=scale.scale_nm_per_px, u_scale_nm_per_px=scale.u_scale_nm_per_px

@@ -296,7 +296,7 @@ class Experiment(_Section):
             ("base", self.base),
         )
         return tuple(
-            _target(name, tracked, self.frames.reference, self.rough_axis)
+            _target(name, tracked, self.frames.reference, self.rough_axis, self.polarity)
             for name, tracked in named
             if tracked is not None
         )
@@ -308,7 +308,11 @@ class Experiment(_Section):
 
 
 def _target(
-    name: Literal["bar", "tip", "base"], tracked: Tracked, reference: int, axis: Axis
+    name: Literal["bar", "tip", "base"],
+    tracked: Tracked,
+    reference: int,
+    axis: Axis,
+    polarity: Polarity,
 ) -> Target:
     first = Reference(reference, tracked.box)
     further = tuple(Reference(r.frame, Box(*r.box_px)) for r in tracked.reference)
@@ -318,7 +322,7 @@ def _target(
         point = facing_point_px(tracked.box, axis)
     else:
         point = tracked.box.centre_px
-    return Target(name, (first, *further), point)
+    return Target(name, (first, *further), point, polarity)
 
 
 def facing_point_px(box: Box, axis: Axis) -> tuple[float, float]:

@@ -126,11 +126,14 @@ class Target:
         The first is the reference frame; further ones show the target's later looks.
     point_px : (float, float)
         Point (x, y) in the first reference that is reported, in pixels.
+    polarity : {'dark', 'bright'}
+        How matter looks beside vacuum.
     """
 
     name: Literal["bar", "tip", "base"]
     references: tuple[Reference, ...]
     point_px: tuple[float, float]
+    polarity: Polarity = "dark"
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,4 +168,7 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
     looks = (first, *(link(first, look) for look, _ in grown[1:]))
     require_structure(gathering, looks)
     sure = tuple(map(without_chance, gathering.looks, looks))
-    return Tracker(target.name, target.references[0].box, target.point_px, sure, grown[0][1])
+    return Tracker(
+        target.name, target.references[0].box, target.point_px, sure, grown[0][1],
+        polarity=target.polarity,
+    )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 
 from tem_track.records import FloatArray
 from tem_track.tracking.changed import Usual, structure, usual
+from tem_track.tracking.covered import Cover
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
 from tem_track.tracking.information import scores_of, slopes_at_rest, squares
@@ -65,7 +66,13 @@ def settle(state: Template, stack: list[Crop], fits: list[Fit | None], anchor: F
         Limits(typical, most, likeness, at_peak=peak, detail_usual=_usual_detail(contrast))
     )
     outward = _outward(state, stack, fits, good, pattern, anchor)
-    return replace(look, outward=outward, usual=_usual(state, stack, fits, good, pattern))
+    places = [(stack[k].x + f.x_px, stack[k].y + f.y_px) for k in good if (f := fits[k])]
+    return replace(
+        look,
+        outward=outward,
+        usual=_usual(state, stack, fits, good, pattern),
+        cover=Cover.of(chi2, np.array(places)),
+    )
 
 
 def _usual(

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.records import Box, FloatArray, Image, Match
+from tem_track.records import Box, FloatArray, Image, Match, Polarity
 from tem_track.tracking.changed import Usual, doubt_of_change
 from tem_track.tracking.coarse import Coarse, Place, reduce_image, search, search_partly
+from tem_track.tracking.covered import Cover, Uncovered, uncover
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.focus import Detail, Refocused, blurred, contrast_of_detail, refocus
 from tem_track.tracking.outward import DOUBT, Outward
@@ -87,6 +88,9 @@ class Chance:
         return -off * self.direction if abs(off) > _FAR * self.wander_px else np.zeros(2)
 
 
+WORST_U_PX = 0.5
+"""Uncertainty along the loading axis from which on what is left of a target does not fix it."""
+
 _FAR = 3.0
 """From how many of the usual wanderings on a place along an edge is not believed."""
 
@@ -130,6 +134,8 @@ class Look:
         A direction along which chance has the larger part in a fit, where there is one.
     usual : Usual
         What the residuals are of frames that look as the template does.
+    cover : Cover or None
+        What tells what is left of the target where a part is covered.
     """
 
     pattern: Pattern
@@ -150,6 +156,7 @@ class Look:
     is_tied: bool = False
     chance: Chance | None = None
     usual: Usual = field(default_factory=Usual)
+    cover: Cover | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +175,11 @@ class Tracker:
         The pixels of the box that move with the target.
     found_frames : tuple of int
         Further reference frames that were found, not named.
+    polarity : {'dark', 'bright'}
+        How matter looks beside vacuum.
+    along : (float, float) or None
+        Unit vector (x, y) of the loading axis, as far as it is known: what is left of a target of
+        which a part is covered has to fix it.
     """
 
     name: str
@@ -176,6 +188,8 @@ class Tracker:
     looks: tuple[Look, ...]
     moving_mask: NDArray[np.bool_] = field(default_factory=lambda: np.ones((0, 0), bool))
     found_frames: tuple[int, ...] = ()
+    polarity: Polarity = "dark"
+    along: tuple[float, float] | None = None
 
     @property
     def first(self) -> Tracker:
@@ -201,8 +215,11 @@ class Tracker:
         """
         found: list[tuple[float, Match]] = []
         reasons: list[tuple[float, str]] = []
-        for look in self.looks:
-            self._try(image, look, _places(image, look, near_px), found, reasons)
+        places = [(look, _places(image, look, near_px)) for look in self.looks]
+        as_usual = [self._try(image, *each, found, reasons) for each in places]
+        left = None if any(as_usual) else self._uncovered(image, places)
+        if left is not None:
+            return left
         if not found and near_px is None:
             for look in self.looks:
                 beyond = [
@@ -229,14 +246,53 @@ class Tracker:
         places: list[Place],
         found: list[tuple[float, Match]],
         reasons: list[tuple[float, str]],
-    ) -> None:
-        """Refine places; add what is believed to `found`, and to `reasons` why the rest is not."""
+    ) -> bool:
+        """Refine places; add what is believed to `found`, and to `reasons` why the rest is not.
+
+        Returns whether one looks as the target usually does.
+        """
+        as_usual = False
         for place in places:
             refined, reason = _refine(image, look, place, patient=not found)
             if refined is None or reason:
                 reasons.append((place.likeness, reason))
             else:
                 found.append((_left_over(refined.fit, look), _match(image, refined, look)))
+                as_usual |= look.cover is None or look.cover.is_usual(refined.fit)
+        return as_usual
+
+    def _uncovered(self, image: Image, places: list[tuple[Look, list[Place]]]) -> Match | None:
+        """Return where the bar is by what is left of it, where another body covers a part."""
+        if self.name != "bar":
+            return None
+        found: list[tuple[float, Match]] = []
+        for look, starts in places:
+            if look.cover is None or look.turns:
+                continue
+            left = uncover(
+                image, look.pattern, look.cover, [(p.x_px, p.y_px) for p in starts],
+                information=look.information, free=look.free, along=self.along,
+                darker=self.polarity == "dark",
+            )  # fmt: skip
+            if left is not None and not _why_lost(left.fit, look):
+                own = replace(
+                    look, pattern=left.pattern, free=left.free,
+                    u_free_px=look.u_free_px if look.free is not None else left.u_free_px,
+                )  # fmt: skip
+                match = _doubted(_match(image, Refocused(left.fit, 0.0, _NO_DOUBT), own), left)
+                if self.along is None or match.u_along_px(self.along) < WORST_U_PX:
+                    found.append((left.fit.seen, match))
+        return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _doubted(match: Match, left: Uncovered) -> Match:
+    (xx, xy), (_, yy) = left.doubt_px2
+    return replace(
+        match,
+        xx_px2=match.xx_px2 + float(xx),
+        xy_px2=match.xy_px2 + float(xy),
+        yy_px2=match.yy_px2 + float(yy),
+    )
 
 
 def _left_over(fit: Fit, look: Look) -> float:
@@ -460,7 +516,13 @@ def _covariance(fit: Fit, look: Look, arm: FloatArray, *, changed: bool) -> Floa
     """
     scale = max(fit.chi2 / look.limits.chi2, 0.5) / fit.gain**2
     covariance = look.covariance
-    if (fit.seen < 1 or changed) and look.free is None:
+    if fit.seen < 1 and look.free is not None:
+        fixed = np.array([-look.free[1], look.free[0]])
+        left, whole = (
+            float(fixed @ m[:2, :2] @ fixed) for m in (fit.information, look.information)
+        )
+        covariance = covariance * whole / left
+    elif (fit.seen < 1 or changed) and look.free is None:
         change = np.linalg.inv(fit.information) @ look.information
         share = float(np.trace(fit.information[:2, :2]) / np.trace(look.information[:2, :2]))
         covariance = share * change @ covariance @ change.T
