@@ -41,6 +41,7 @@ _NEAR_PX, _LEAST_TOUCHING = 1.5, 4
 _FARTHEST_PX = 0.9  # a fit is held within 1 px behind the face; there the look does not suit
 _LEAST_SPREAD_PX, _MOST_SPREAD_PX = 0.03, 0.4
 _CUTS_PX = (2.0, 5.0, 10.0)  # squeezed poles, where the movie does not show one across a gap
+_ALIKE = 0.25  # grain and contours in front of an end stay, and so does the look it is sought by
 _DEPTH_PX = np.arange(-14.0, 26.01, 0.25)
 
 
@@ -82,7 +83,7 @@ def learn_end(model: SpecimenModel, kept: list[tuple[Crop, Match, Match | None]]
         form = shapes[best] if shapes[best].is_round else form
         gates.append(_average(ends, fits[best][:, 0]))
         bases = np.array([end.base_px for end in ends])
-        rests.append(at_rest(fits[best][:, 0] - bases, fits[best][:, 2]))
+        rests.append(at_rest(fits[best][:, 0] - bases, fits[best][:, 2], _ALIKE))
     if form.is_round and len(gates) < 2:
         radius = float(np.median([end.radius_px for end in groups[0]]))
         gates += [cut_end(model.table, radius, cut) for cut in _CUTS_PX]

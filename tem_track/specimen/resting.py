@@ -33,12 +33,15 @@ class Rest:
         Standard uncertainty of what a single frame shows, by the frames' own scatter.
     spread_px : float
         By how much more than their stated noise the frames differ.
+    u_alike_px : float
+        How far they may all be off together.
     """
 
     value_px: float
     u_px: float
     noise_px: float
     spread_px: float = 0.0
+    u_alike_px: float = 0.0
 
     @property
     def u_frame_px(self) -> float:
@@ -46,13 +49,15 @@ class Rest:
         return math.hypot(self.u_px, self.spread_px)
 
 
-def at_rest(value_px: FloatArray, u_px: FloatArray) -> Rest:
+def at_rest(value_px: FloatArray, u_px: FloatArray, alike: float = 0.0) -> Rest:
     """Return what some frames say together of something that stays.
 
     Parameters
     ----------
     value_px, u_px : array, shape (n,)
         As each frame shows it, and the uncertainty by the frame alone; strays are left out.
+    alike : float
+        Share of a frame's variance that all frames have in common and no mean takes away.
     """
     middle = float(np.median(value_px))
     away = np.abs(value_px - middle)
@@ -65,7 +70,9 @@ def at_rest(value_px: FloatArray, u_px: FloatArray) -> Rest:
     chance = _SURE * noise * math.sqrt(2 / max(n - 1, 1))
     spread = math.sqrt(scatter - noise) if scatter - noise > chance else 0.0
     single = math.sqrt(max(scatter, noise))
-    return Rest(float(value.mean()), single / math.sqrt(n), single, spread)
+    return Rest(
+        float(value.mean()), single / math.sqrt(n), single, spread, single * math.sqrt(alike)
+    )
 
 
 def weighed(
@@ -87,4 +94,4 @@ def weighed(
         return value_px, u_px
     weight = own**-2 / (own**-2 + u**-2)
     value = weight * value_px + (1 - weight) * rest.value_px
-    return value, 1 / math.sqrt(own**-2 + u**-2)
+    return value, math.hypot(1 / math.sqrt(own**-2 + u**-2), rest.u_alike_px)

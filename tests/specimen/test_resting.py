@@ -45,3 +45,9 @@ def test_a_value_is_weighed_by_how_sure_either_is() -> None:
     assert u < rest.u_px
     unsure, _ = weighed(200.3, 0.3, rest, u_place_px=0.5)
     assert unsure > value
+
+
+def test_what_all_frames_have_in_common_stays() -> None:
+    rest = at_rest(200.0 + np.tile([-0.3, 0.3], 200), np.full(400, 0.3), alike=0.25)
+    _, u = weighed(200.0, 0.3, rest)
+    assert u == pytest.approx(0.15, rel=0.05)
