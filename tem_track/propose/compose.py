@@ -86,24 +86,26 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
     if scene is None:
         nothing = _nothing(movie, glance, mode, polarity)
         return replace(nothing, scale_bar=bar, labels=writing.boxes)
+    parts = {
+        part.name: part for part in (_bar(scene), _tip(scene), _specimen(scene, mode), _base(scene))
+    }
     return Proposal(
         mode,
         polarity,
         glance.size_px,
         glance.frames[0],
-        _in_first_frame(
-            scene, (_bar(scene), _tip(scene), _specimen(scene, mode), _base(scene)), mode
-        ),
-        shape_of(scene.figures(), mode),
-        _axis(scene),
+        _in_first_frame(scene, tuple(parts.values()), mode),
+        _shape(scene, parts["specimen"], mode),
+        _believed_axis(scene, parts),
         bar,
         writing.boxes,
         tag_scale_nm_per_px=movie.info.scale_nm_per_px,
         travel_px=tuple(
             (name, round(way * glance.step, 1))
             for name, way in zip(("tip", "base"), scene.travel, strict=True)
+            if parts["bar"].found and parts[name].found
         ),
-        warnings=tuple(_warnings(scene, movie, mode)),
+        warnings=tuple(_warnings(scene, parts, movie, mode)),
     )
 
 
@@ -231,9 +233,26 @@ def _axis(scene: Scene) -> AxisFound:
     return AxisFound(axis_as_it_is(found, scene.turn), round(sure, 2), source)
 
 
-def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
+def _shape(scene: Scene, specimen: Part, mode: Mode) -> ShapeFound:
+    """Return the shape, no surer than the box it is seen in; none where that is not found."""
+    if not specimen.found:
+        return ShapeFound(None, 0.0)
+    found = shape_of(scene.figures(), mode)
+    return replace(found, confidence=min(found.confidence, specimen.confidence))
+
+
+def _believed_axis(scene: Scene, parts: dict[str, Part]) -> AxisFound:
+    """Return the axis, where what it was found from is found; no surer than that."""
+    axis = _axis(scene)
+    seen_in = ("specimen",) if axis.source == "outline" else ("tip", "base")
+    if not all(parts[name].found for name in seen_in):
+        return AxisFound(None, 0.0)
+    return replace(axis, confidence=min(axis.confidence, round(_sure(scene), 2)))
+
+
+def _warnings(scene: Scene, parts: dict[str, Part], movie: Movie, mode: Mode) -> list[str]:
     glance, out = scene.glance, list(movie.info.warnings)
-    if _specimen(scene, mode).confidence < GUESS:
+    if not parts["specimen"].found:
         out.append(_UNLIKE.format(scene.glance.frames[0]))
     if glance.disturbed:
         shown = ", ".join(str(n) for n in glance.disturbed[:5])
@@ -241,14 +260,21 @@ def _warnings(scene: Scene, movie: Movie, mode: Mode) -> list[str]:
     loose = np.median([chain.loose_ends for chain in scene.chains.values()]) >= 1
     if loose or (_UNLIKE.format(glance.frames[0]) in out and _one_end_alone(glance)):
         out.append(_NO_BASE)
-    tip, base = (way * glance.step for way in scene.travel)
-    if mode != "growth" and max(tip, base) < STILL_PX:
-        out.append("tip and base hardly move against the bar: nothing seems to be loaded")
-    elif mode != "growth" and tip < STILL_PX:
-        out.append("the tip hardly moves against the bar: no contact is seen, and no force")
-    elif mode == "compression" and _never_closed(scene):
-        out.append("a gap stays between the specimen and an end: no contact is seen, and no force")
+    if mode != "growth":
+        out += _unloaded(scene, {name for name, part in parts.items() if part.found}, mode)
     return out
+
+
+def _unloaded(scene: Scene, found: set[str], mode: Mode) -> list[str]:
+    """Say where nothing is loaded, as far as what tells it is found."""
+    tip, base = (way * scene.glance.step for way in scene.travel)
+    if found >= {"bar", "tip", "base"} and max(tip, base) < STILL_PX:
+        return ["tip and base hardly move against the bar: nothing seems to be loaded"]
+    if found >= {"bar", "tip"} and tip < STILL_PX:
+        return ["the tip hardly moves against the bar: no contact is seen, and no force"]
+    if mode == "compression" and "specimen" in found and _never_closed(scene):
+        return ["a gap stays between the specimen and an end: no contact is seen, and no force"]
+    return []
 
 
 def _one_end_alone(glance: Glance) -> bool:

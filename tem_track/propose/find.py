@@ -218,7 +218,7 @@ def _oriented(
         camera = _camera(start.bar, found.turn, len(clear))
         upper, lower = (_travel(track, camera[:, 1]) for track in (found.tip, found.base))
         sure, _ = _which_is_tip(found, (upper, lower), mode)
-        over, lean = sure < 0, _lean_deg(found, camera, mode)
+        over, lean = sure < 0, _lean_deg(found, None if start.bar is None else camera, mode)
         if (looks == LOOKS and not over) or turns_left == 1:
             return _scene(glance, start, second, found, camera, lean, mode)
         if not over and abs(lean) < UPRIGHT_DEG:
@@ -238,7 +238,8 @@ def _scene(
 ) -> Scene:
     upper, lower = (_travel(track, camera[:, 1]) for track in (found.tip, found.base))
     sure, why = _which_is_tip(found, (upper, lower), mode)
-    axis = None if mode == "growth" else axis_of_motion(found.tip, found.base, camera, UP)
+    by_bar = None if start.bar is None else camera
+    axis = None if mode == "growth" else axis_of_motion(found.tip, found.base, by_bar, UP)
     laid = _chain_quality([*found.chains.values()], found.clear.shape[2], mode)
     askew = min(abs(lean) / ASKEW_DEG, 1.0)  # a chain that still leans is not the right one
     settled = (start.total - start.quality) + laid * (1 - 0.5 * askew)
@@ -265,7 +266,7 @@ class _Followed:
     base: Track
 
 
-def _lean_deg(found: _Followed, camera: FloatArray, mode: Mode) -> float:
+def _lean_deg(found: _Followed, camera: FloatArray | None, mode: Mode) -> float:
     """Return the axis' angle from straight up in the turned picture, as far as it is known."""
     axes = [outline_axis(found.chains[0]), face_axis(found.clear, found.chains)]
     if mode != "growth":

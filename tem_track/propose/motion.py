@@ -145,19 +145,20 @@ def _vertex(line: NDArray[np.float32], at: int) -> float:
 
 
 def axis_of_motion(
-    tip: Track, base: Track, camera: FloatArray, up: tuple[float, float]
+    tip: Track, base: Track, camera: FloatArray | None, up: tuple[float, float]
 ) -> Axis | None:
     """Return the loading axis from what moves, pointing along `up` (x, y); None where little does.
 
     Two views, the better known one wins: the base against the tip, where drift of the stage and
     jitter of the camera drop out; and the base against the bar, without what grows evenly with
-    time, where the way is longer. `camera` is the bar's motion, shape (n, 2).
+    time, where the way is longer. `camera` is the bar's motion, shape (n, 2); None without a bar:
+    then only the first view tells the load from the camera.
     """
-    times = np.linspace(-1, 1, len(camera))
-    views = [
-        _direction(base.moved - tip.moved, up, SYSTEMATIC_PX),
-        _direction(_without_drift(base.moved - camera, times), up, 3 * SYSTEMATIC_PX),
-    ]
+    views = [_direction(base.moved - tip.moved, up, SYSTEMATIC_PX)]
+    if camera is not None:
+        times = np.linspace(-1, 1, len(camera))
+        against_bar = _without_drift(base.moved - camera, times)
+        views.append(_direction(against_bar, up, 3 * SYSTEMATIC_PX))
     return min((v for v in views if v is not None), key=lambda v: v.u_angle_deg, default=None)
 
 

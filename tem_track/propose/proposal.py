@@ -114,7 +114,7 @@ class Proposal:
     tag_scale_nm_per_px : float or None
         Scale from the file's own tags.
     travel_px : dict
-        How far tip and base move against the bar along the axis.
+        How far tip and base move against the bar along the axis, where they and it are found.
     warnings : tuple of str
     """
 

@@ -12,7 +12,7 @@ from tem_track.propose.compose import propose
 from tem_track.propose.picture import preview
 from tem_track.propose.proposal import SURE, Part, Proposal
 from tem_track.propose.scale import with_scale
-from tem_track.propose.writing import Given, unanswered, write_experiment
+from tem_track.propose.writing import Given, may_stay_out, unanswered, write_experiment
 from tem_track.records import Mode, Polarity
 
 __all__ = ["Started", "init_experiment"]
@@ -46,14 +46,19 @@ class Started:
             *((part.name, _part_words(part)) for part in self.proposal.parts),
             *_other_rows(self.proposal),
             ("preview", str(self.preview)),
-            ("still to fill in", ", ".join(self.open_keys) or "nothing"),
+            ("still to fill in", ", ".join((*self.open_keys, *self.left_out)) or "nothing"),
             *(("not given", words) for words in self.not_given),
             ("then", self._next()),
         ]
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What was not found and a run goes on without, with what is missed then."""
+        return may_stay_out(self.proposal)
+
     def _next(self) -> str:
         run = f"tem-track run {self.path}"
-        if not self.open_keys:
+        if not self.open_keys and not self.left_out:
             return run
         return f"fill it in, in the file or with tem-track setup {self.path}; then {run}"
 
@@ -82,6 +87,7 @@ class Started:
             "scale_bar_label": None if bar is None else bar.label,
             "labels_px": [list(box.as_tuple()) for box in proposal.labels],
             "open": list(self.open_keys),
+            "may_stay_out": list(self.left_out),
             "not_given": list(self.not_given),
             "warnings": list(self.warnings),
         }
@@ -183,20 +189,21 @@ def _part_words(part: Part) -> str:
     if part.box is None or not part.found:
         return f"not found; {part.words}" if part.words else "not found"
     numbers = ", ".join(f"{v:g}" for v in part.box.as_tuple())
-    words = f"[{numbers}]  confidence {part.confidence:.2f}"
-    return words + (f"  unsure; {part.words}" if part.confidence < SURE else "")
+    words = f"[{numbers}]  {_how_sure(part.confidence)}"
+    return f"{words}; {part.words}" if part.confidence < SURE and part.words else words
 
 
 def _other_rows(proposal: Proposal) -> list[tuple[str, str]]:
-    rows = []
-    if proposal.shape.shape is not None:
-        rows.append(
-            ("shape", f"{proposal.shape.shape}  confidence {proposal.shape.confidence:.2f}")
-        )
-    if proposal.axis.axis is not None:
-        angle = proposal.axis.axis.angle_deg
-        rows.append(("axis", f"{angle:.1f} deg  confidence {proposal.axis.confidence:.2f}"))
-    if proposal.scale_bar is not None:
-        bar = proposal.scale_bar
-        rows.append(("scale bar", f"{bar.length_px:.1f} px  {bar.label}".rstrip()))
-    return rows
+    shape, axis, bar = proposal.shape, proposal.axis, proposal.scale_bar
+    rows = dict.fromkeys(("shape", "axis", "scale bar"), "not found")
+    if shape.shape is not None:
+        rows["shape"] = f"{shape.shape}  {_how_sure(shape.confidence)}"
+    if axis.axis is not None:
+        rows["axis"] = f"{axis.axis.angle_deg:.1f} deg  {_how_sure(axis.confidence)}"
+    if bar is not None:
+        rows["scale bar"] = f"{bar.length_px:.1f} px  {bar.label}".rstrip()
+    return [*rows.items()]
+
+
+def _how_sure(confidence: float) -> str:
+    return f"confidence {confidence:.2f}" + ("  unsure" if confidence < SURE else "")

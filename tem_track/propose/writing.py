@@ -14,7 +14,7 @@ from tomlkit.toml_document import TOMLDocument
 
 from tem_track.propose.proposal import NAMES, SURE, Part, Proposal
 
-__all__ = ["Given", "experiment_text", "unanswered", "write_experiment"]
+__all__ = ["Given", "experiment_text", "may_stay_out", "unanswered", "write_experiment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,9 @@ _SAYS = {
     "specimen": "the specimen with its gap, from face to face",
     "base": "the counter electrode",
 }
+
+
+_ASK_SHAPE = 'shape = "rod"  # needed: rod, particle, pillar or hollow_sphere'
 
 
 def write_experiment(
@@ -85,9 +88,26 @@ def unanswered(proposal: Proposal, given: Given) -> tuple[str, ...]:
         open_ends.append("cantilever.stiffness_N_per_m")
     needed = ("bar", "tip") if loaded else ("specimen",)
     open_ends += [f"{name}.box_px" for name in needed if not proposal.part(name).found]
-    if proposal.part("specimen").found and proposal.shape.shape is None:
+    specimen_open = not loaded and not proposal.part("specimen").found
+    if specimen_open or (proposal.part("specimen").found and proposal.shape.shape is None):
         open_ends.append("specimen.shape")
     return tuple(open_ends)
+
+
+def may_stay_out(proposal: Proposal) -> tuple[str, ...]:
+    """Return what was not found and a run goes on without, with what is missed then."""
+    loaded = proposal.mode != "growth"
+    missed = {"base": "no check by the counter electrode"}
+    if loaded:
+        missed["specimen"] = "no strain and no stress"
+    else:
+        missed |= dict.fromkeys(("bar", "tip"), "one less to tell drift by")
+    out = []
+    for name in NAMES:
+        if name in missed and not proposal.part(name).found:
+            keys = "specimen.box_px and specimen.shape" if name == "specimen" else f"{name}.box_px"
+            out.append(f"{keys} (may stay out: {missed[name]})")
+    return tuple(out)
 
 
 def experiment_text(proposal: Proposal, movie: str, given: Given) -> str:
@@ -190,9 +210,7 @@ def _add_part(document: TOMLDocument, proposal: Proposal, part: Part, given: Giv
 def _add_shape(table: Table, proposal: Proposal, given: Given) -> None:
     shape = proposal.shape
     if shape.shape is None:
-        table.add(
-            tomlkit.comment('shape = "rod"  # needed: rod, particle, pillar or hollow_sphere')
-        )
+        table.add(tomlkit.comment(_ASK_SHAPE))
     else:
         second = f"; next best: {shape.runner_up}" if shape.runner_up else ""
         _put(table, "shape", shape.shape, f"confidence {shape.confidence:.2f}{second}")
@@ -209,6 +227,8 @@ def _ask_for_part(document: TOMLDocument, proposal: Proposal, part: Part) -> Non
     if part.box is not None:
         guess = f"{[round(v) for v in part.box.as_tuple()]}  # a guess, {part.confidence:.2f};"
     document.add(tomlkit.comment(f"box_px = {guess}  # {part.note}".replace(";  #", ";")))
+    if part.name == "specimen":
+        document.add(tomlkit.comment(_ASK_SHAPE))
 
 
 def _put(table: Table, key: str, value: object, words: str) -> None:

@@ -101,6 +101,8 @@ RECORDINGS = ["micropillar/movie.tif", "camera_avi/100_0306.AVI", "camera_avi/MV
 def test_other_movies_are_not_taken_for_a_test(name: str, mode: Mode) -> None:
     found = propose(open_movie(recording(name)), mode=mode)
     assert found.missing == ("bar", "tip", "specimen", "base")
+    assert found.shape.shape is None
+    assert found.axis.axis is None
     assert "was recognised" in found.warnings[-1]
 
 

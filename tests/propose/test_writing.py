@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from tem_track.propose import Given, complete_like, init_experiment, like, previ
 from tem_track.propose.glance import look
 from tem_track.propose.labels import find_writing
 from tem_track.propose.reading import length_in_nm
+from tem_track.propose.writing import may_stay_out, unanswered
 from tests.propose.scenes import made, overlap
 
 
@@ -64,6 +66,37 @@ def test_what_was_not_given_is_asked_for(folder: Path) -> None:
     assert tomlkit.parse(text)["calibration"]["scale_nm_per_px"] == pytest.approx(2.0, rel=0.01)
     with pytest.raises(ConfigError, match="stiffness_N_per_m is missing"):
         load_experiment(path)
+
+
+def test_what_was_not_found_is_left_to_a_person(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).poisson(150, (5, 128, 160)).clip(0, 255).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "noise.tif", noise)
+    known = Given(scale_nm_per_px=2.0, stiffness_N_per_m=6.0)
+    begun = init_experiment(tmp_path / "noise.tif", mode="compression", given=known)
+    rows = dict(begun.rows())
+    assert [rows[name] for name in ("shape", "axis", "scale bar")] == ["not found"] * 3
+    for key in ("bar.box_px", "tip.box_px", "specimen.box_px", "specimen.shape", "base.box_px"):
+        assert key in rows["still to fill in"], key
+    assert begun.open_keys == ("bar.box_px", "tip.box_px")
+    assert '# shape = "rod"  # needed' in begun.path.read_text()
+    grown = init_experiment(tmp_path / "noise.tif", mode="growth", given=known, force=True)
+    assert grown.open_keys == ("specimen.box_px", "specimen.shape")
+
+
+def test_specimen_and_base_may_stay_out() -> None:
+    _, movie = made("rod_compression")
+    found = propose(movie, mode="compression")
+    parts = tuple(
+        replace(part, confidence=0.1) if part.name in ("specimen", "base") else part
+        for part in found.parts
+    )
+    left = may_stay_out(replace(found, parts=parts))
+    assert unanswered(replace(found, parts=parts), Given(1.0, stiffness_N_per_m=6.0)) == ()
+    assert [words.split(" (")[0] for words in left] == [
+        "specimen.box_px and specimen.shape",
+        "base.box_px",
+    ]
+    assert may_stay_out(found) == ()
 
 
 def test_sources_of_scale_that_differ_are_told(folder: Path) -> None:
