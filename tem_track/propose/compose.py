@@ -35,6 +35,9 @@ STILL_PX = 2.0
 SURE_BAR = 0.6
 """Quality of a bar that is hardly anything else."""
 
+CLEAR_UPRIGHT = 0.7
+"""How sure it is which end is the tip, from which the other end is no next best."""
+
 DARK_END = 0.45
 """Transmission of tip and base, at most."""
 
@@ -162,14 +165,17 @@ def _bar(scene: Scene) -> Part:
 
 def _tip(scene: Scene) -> Part:
     sure = round(_sure(scene) * (0.4 + 0.6 * scene.upright), 2)
-    second = "the base's box" if scene.upright < 0.7 else ""
-    note = "" if sure >= SURE else f"only told by: {scene.why_upright}"
+    second = "the base's box" if scene.upright < CLEAR_UPRIGHT else ""
+    doubted = sure < SURE and scene.upright < CLEAR_UPRIGHT
+    note = f"only told by: {scene.why_upright}" if doubted else ""
     return Part("tip", tip_box(scene), sure, second, note)
 
 
 def _base(scene: Scene) -> Part:
     sure = round(_sure(scene) * (0.4 + 0.6 * scene.upright), 2)
-    return Part("base", base_box(scene), sure, "the tip's box" if scene.upright < 0.7 else "")
+    return Part(
+        "base", base_box(scene), sure, "the tip's box" if scene.upright < CLEAR_UPRIGHT else ""
+    )
 
 
 def _specimen(scene: Scene, mode: Mode) -> Part:

@@ -109,7 +109,7 @@ def init_experiment(
     movie : path
     mode : {'compression', 'tension', 'growth'}
     polarity : {'dark', 'bright'}, optional
-        By default dark objects are looked for, and bright ones where no dark ones are recognised.
+        By default dark objects are looked for, and bright ones where dark ones show no sure bar.
     given : Given, optional
         Scale, stiffness, frame interval, as far as they are known.
     output : path, optional
@@ -147,18 +147,52 @@ def init_experiment(
 
 
 def _of_either(movie: Movie, mode: Mode) -> Proposal:
-    """Return the proposal for dark objects, or for bright ones where only these are recognised."""
+    """Return the proposal for dark objects, or for bright ones where these have the better bar.
+
+    Bright objects on dark seen as dark ones on bright may look like two ends and a body as well,
+    and the other way round. The bar is what can hardly be mistaken: a sharp, still thing at the
+    border. Without one in either view dark is taken, and told as unsure where both are possible.
+    """
     dark = propose(movie, mode=mode)
-    if any(part.found for part in dark.parts):
+    if dark.part("bar").confidence >= SURE_BAR:
         return dark
     bright = propose(movie, mode=mode, polarity="bright")
-    sure = {part.name: part.found and part.confidence >= SURE for part in bright.parts}
-    if not (sure["tip"] and sure["specimen"]):
+    if not all(bright.part(name).found for name in ("tip", "specimen")):
         return dark
-    return replace(bright, warnings=(*bright.warnings, _BRIGHT))
+    bars = [each.part("bar").confidence for each in (dark, bright)]
+    sure = all(bright.part(name).confidence >= SURE for name in ("bar", "tip", "specimen"))
+    if sure and bars[1] > bars[0]:
+        return replace(bright, warnings=(*bright.warnings, _BRIGHT))
+    if bars[0] >= SURE:
+        return dark
+    return _doubted(dark)
 
 
-_BRIGHT = "no dark objects are recognised and bright ones are: polarity = 'bright' was written"
+def _doubted(dark: Proposal) -> Proposal:
+    """Return a proposal with nothing in it sure, and what a person should say."""
+    most = SURE - 0.01
+    parts = tuple(replace(part, confidence=min(part.confidence, most)) for part in dark.parts)
+    return replace(
+        dark,
+        parts=parts,
+        shape=replace(dark.shape, confidence=min(dark.shape.confidence, most)),
+        axis=replace(dark.axis, confidence=min(dark.axis.confidence, most)),
+        warnings=(*dark.warnings, _EITHER),
+    )
+
+
+SURE_BAR = 0.8
+"""Confidence of a dark bar from which bright objects are not looked for."""
+
+_BRIGHT = (
+    "bright objects are recognised, with a clearer bar than dark ones have: polarity = 'bright' was"
+    " written; give --polarity dark if it is wrong"
+)
+
+_EITHER = (
+    "without a clear bar dark objects and bright ones are both possible: dark was taken; give"
+    " --polarity bright if specimen, tip and base are brighter than vacuum"
+)
 
 
 def _not_given(given: Given, movie: Movie) -> tuple[str, ...]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,11 +12,22 @@ import tomlkit
 
 from tem_track.config import load_experiment
 from tem_track.errors import ConfigError
-from tem_track.propose import Given, complete_like, init_experiment, like, preview, propose
+from tem_track.propose import (
+    Given,
+    Proposal,
+    complete_like,
+    init_experiment,
+    like,
+    preview,
+    propose,
+    start,
+)
 from tem_track.propose.glance import look
 from tem_track.propose.labels import find_writing
+from tem_track.propose.proposal import SURE
 from tem_track.propose.reading import length_in_nm
 from tem_track.propose.writing import may_stay_out, unanswered
+from tem_track.records import Mode, Polarity
 from tests.propose.scenes import made, overlap
 
 
@@ -52,6 +64,50 @@ def test_bright_objects_are_found_without_being_asked_for(tmp_path: Path) -> Non
     assert any("bright" in warning for warning in begun.warnings)
     for part in begun.proposal.parts:
         assert overlap(part.box, scene.boxes[part.name]) > 0.5
+
+
+def views(dark: dict[str, float], bright: dict[str, float]) -> Any:
+    """Return a stand-in for `propose` that finds parts with these confidences."""
+    _, movie = made("rod_compression")
+    found = propose(movie, mode="compression")
+
+    def stand_in(_movie: Any, *, mode: Mode, polarity: Polarity = "dark") -> Proposal:
+        sure = {"dark": dark, "bright": bright}[polarity]
+        parts = tuple(replace(part, confidence=sure[part.name]) for part in found.parts)
+        return replace(found, mode=mode, polarity=polarity, parts=parts)
+
+    return stand_in
+
+
+CHAIN = {"tip": 0.7, "specimen": 0.7, "base": 0.7}
+NOTHING = dict.fromkeys(("bar", "tip", "specimen", "base"), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("dark", "bright", "taken", "doubted"),
+    [
+        ({"bar": 0.9} | CHAIN, {"bar": 0.95} | CHAIN, "dark", False),
+        ({"bar": 0.5} | CHAIN, {"bar": 0.66} | CHAIN, "bright", False),
+        ({"bar": 0.6} | CHAIN, {"bar": 0.55} | CHAIN, "dark", False),
+        (NOTHING, {"bar": 0.1} | CHAIN, "dark", True),
+        ({"bar": 0.1} | CHAIN, {"bar": 0.1} | CHAIN, "dark", True),
+        ({"bar": 0.1} | CHAIN, NOTHING, "dark", False),
+        (NOTHING, NOTHING, "dark", False),
+    ],
+)
+def test_polarity_is_told_by_the_bar(
+    monkeypatch: pytest.MonkeyPatch,
+    dark: dict[str, float],
+    bright: dict[str, float],
+    taken: str,
+    doubted: bool,
+) -> None:
+    _, movie = made("rod_compression")
+    monkeypatch.setattr(start, "propose", views(dark, bright))
+    found = start._of_either(movie, "compression")
+    assert found.polarity == taken
+    assert any("both possible" in words for words in found.warnings) == doubted
+    assert all(part.confidence < SURE for part in found.parts) == (doubted or dark == NOTHING)
 
 
 def test_what_was_not_given_is_asked_for(folder: Path) -> None:
