@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
 from tem_track.tracking.splines import MARGIN
+
+if TYPE_CHECKING:
+    from tem_track.tracking.illumination import Light
 
 __all__ = ["SLACK", "Crop", "cut"]
 
@@ -33,6 +37,8 @@ class Crop:
         Where the target's box seems to be, (x, y) from the crop's own.
     agreed : bool (h, w) or None
         The pixels that looked like the reference frame when the crop was cut.
+    uneven : Image or None
+        What `image` was before the beam's brightness was divided out.
     """
 
     image: Image
@@ -41,12 +47,18 @@ class Crop:
     inside: tuple[int, int, int, int]
     start: tuple[float, float] = (0.0, 0.0)
     agreed: NDArray[np.bool_] | None = None
+    uneven: Image | None = None
 
     @property
     def is_whole(self) -> bool:
         """Whether the frame holds all of it."""
         top, bottom, left, right = self.inside
         return (top, left) == (0, 0) and (bottom, right) == self.image.shape
+
+    def even(self, light: Light) -> None:
+        """Divide the picture, as it was in the movie, by the beam's brightness."""
+        self.uneven = self.image if self.uneven is None else self.uneven
+        self.image = light.evened_part(self.uneven, self.x - SLACK, self.y - SLACK)
 
     def visible(self) -> FloatArray:
         """Return 1 where the frame holds the pixel, 0 beyond its border."""

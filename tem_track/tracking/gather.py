@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,7 @@ from tem_track.records import FloatArray, Image, Target
 from tem_track.tracking.coarse import search
 from tem_track.tracking.crops import Crop, cut
 from tem_track.tracking.draft import draft_look, reference_crop
+from tem_track.tracking.illumination import Beam, Light
 from tem_track.tracking.noise import single_frame_variance
 from tem_track.tracking.overlay import Still
 from tem_track.tracking.tracker import Look, rough_place
@@ -23,6 +24,8 @@ FEWEST_AGREED = 0.3
 WEAK_SHARE = 1 / 12
 """Least information along a direction over that along the best for a target that is no edge."""
 SLID_PX = 20.0
+TRAVELS_PX = 8.0
+"""Way from which on a target passes brightness that stands still."""
 NEARLY_AS_GOOD = 0.5
 SURELY = 0.7
 """Agreement below which a target is sought in its own place as well."""
@@ -56,6 +59,15 @@ class Gathered:
     weak: FloatArray | None = None
     crops: list[Crop] = field(default_factory=list)
 
+    def all(self) -> list[Crop]:
+        """Return the reference and the crops."""
+        return [self.reference, *self.crops]
+
+    def way_px(self) -> float:
+        """Return how far apart its places in the frames lie."""
+        places = np.array([(crop.x, crop.y) for crop in self.all()])
+        return float(np.ptp(places, axis=0).max())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
@@ -83,6 +95,8 @@ class Gathering:
     looks : list of Gathered
     shown : int
         Frames that were shown.
+    light : Light or None
+        What the kept surroundings were divided by.
     """
 
     def __init__(self, target: Target, images: Mapping[int, Image], *, apart: bool = False) -> None:
@@ -91,6 +105,8 @@ class Gathering:
         self._apart = apart
         self.looks = [_begin(target, number, images) for number in range(len(target.references))]
         self.shown = 0
+        self.light: Light | None = None
+        self._beam: Beam | None = None
         self._own: dict[int, int] = {}
         for number, ref in enumerate(target.references):
             self._own.setdefault(fingerprint(images[ref.frame]), number)
@@ -130,6 +146,33 @@ class Gathering:
             number = next(i for i, one in enumerate(found) if one.agreed >= enough)
             if self._apart or number == count - 1:
                 found[number].own.crops.append(found[number].crop)
+
+    def travels(self) -> bool:
+        """Tell whether the target is seen in places that lie apart."""
+        return any(own.way_px() > TRAVELS_PX for own in self.looks)
+
+    def even(self, beam: Beam) -> None:
+        """Divide the surroundings that were kept by the beam's brightness there."""
+        self._beam = beam
+        self._divide()
+
+    def even_beneath(self, looks: Sequence[Look], whole: Sequence[list[Crop]]) -> None:
+        """Divide them anew, by what the target itself, as it looks by now, says of the beam too.
+
+        The crops that a look was made of tell it; `whole` are all, and the look's again.
+        """
+        assert self._beam is not None
+        shown = [(own.all(), look) for own, look in zip(self.looks, looks, strict=True)]
+        self._beam = self._beam.with_beneath(shown)
+        for own, crops in zip(self.looks, whole, strict=True):
+            own.crops = crops
+        self._divide()
+
+    def _divide(self) -> None:
+        assert self._beam is not None
+        self.light = self._beam.light()
+        for crop in (crop for own in self.looks for crop in own.all()):
+            crop.even(self.light)
 
 
 def _found(image: Image, own: Gathered) -> Found | None:

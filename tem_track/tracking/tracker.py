@@ -16,6 +16,7 @@ from tem_track.tracking.coarse import Coarse, Place, reduce_image, search, searc
 from tem_track.tracking.covered import Cover, Uncovered, uncover
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.focus import Detail, Refocused, blurred, contrast_of_detail, refocus
+from tem_track.tracking.illumination import Light
 from tem_track.tracking.outward import DOUBT, Outward
 
 __all__ = ["Limits", "Look", "Tracker", "rough_place"]
@@ -190,6 +191,7 @@ class Tracker:
     found_frames: tuple[int, ...] = ()
     polarity: Polarity = "dark"
     along: tuple[float, float] | None = None
+    light: Light | None = None
 
     @property
     def first(self) -> Tracker:
@@ -213,6 +215,8 @@ class Tracker:
             Position of the target's point with its covariance; lost, with the reason, where the
             frame does not show the target.
         """
+        if self.light is not None:
+            image = self.light.evened(image)
         found: list[tuple[float, Match]] = []
         reasons: list[tuple[float, str]] = []
         places = [(look, _places(image, look, near_px)) for look in self.looks]
