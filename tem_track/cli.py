@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
@@ -174,8 +174,47 @@ _STAGES = {
 
 
 @contextmanager
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Give a check that raises an interruption again which a library's callback has swallowed."""
+    import signal
+    import threading
+
+    main = threading.main_thread()
+    pressed: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if pressed and threading.current_thread() is main:
+            raise KeyboardInterrupt
+
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not main or usual is not signal.default_int_handler:
+        yield check
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
 def _progress(quiet: bool) -> Iterator[Progress]:
     """Show a bar with frames a second and the time left, on standard error."""
+    with _interruptible() as check, _bars(quiet) as show:
+
+        def checked(stage: str, done: int, total: int) -> None:
+            check()
+            show(stage, done, total)
+
+        yield checked
+
+
+@contextmanager
+def _bars(quiet: bool) -> Iterator[Progress]:
     if quiet:
         yield lambda stage, done, total: None
         return

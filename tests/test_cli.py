@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tem_track.cli import _status_of
+from tem_track.cli import _progress, _status_of
 from tem_track.outputs import write_tables
 from tests.outputs import made
 from tests.small import EXPERIMENT, write_small
@@ -206,6 +207,19 @@ def test_an_interrupted_run_says_so(experiment: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "interrupted" in err
     assert (folder / ".measured").exists()
+
+
+def test_an_interruption_that_a_library_swallows_is_raised_again() -> None:
+    import signal
+
+    usual = signal.getsignal(signal.SIGINT)
+    with _progress(quiet=True) as progress:
+        progress("overlay", 1, 3)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            progress("overlay", 2, 3)
+    assert signal.getsignal(signal.SIGINT) is usual
 
 
 def test_an_interruption_while_it_loads_is_one_line_too() -> None:
