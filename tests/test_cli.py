@@ -198,7 +198,9 @@ def test_an_interrupted_run_says_so(experiment: Path, tmp_path: Path) -> None:
 
     folder = tmp_path / "interrupted"
     command = [sys.executable, "-m", "tem_track", "run", str(experiment), "--output", str(folder)]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 60
     while not (folder / ".measured").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -212,14 +214,14 @@ def test_an_interrupted_run_says_so(experiment: Path, tmp_path: Path) -> None:
 def test_an_interruption_that_a_library_swallows_is_raised_again() -> None:
     import signal
 
-    usual = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     with _progress(quiet=True) as progress:
         progress("overlay", 1, 3)
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             progress("overlay", 2, 3)
-    assert signal.getsignal(signal.SIGINT) is usual
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
 def test_an_interruption_while_it_loads_is_one_line_too() -> None:
