@@ -21,7 +21,7 @@ from benchmarks.pages import by_hand
 from tem_track.records import Axis, Box, Frame, Reference, Target
 from tem_track.simulate import build_scene
 from tem_track.tracking import Tracker, build_trackers, require_axis
-from tem_track.tracking.coarse import search
+from tem_track.tracking.coarse import Reduced, search
 from tests.tracking import scenes
 
 BOX = Box(96, 118, 64, 64)
@@ -444,7 +444,7 @@ def _locating(trackers: list[Tracker], images: list[np.ndarray]) -> Callable[[in
 
 
 def _searching(tracker: Tracker, images: list[np.ndarray]) -> Callable[[int], object]:
-    return lambda k: search(images[k], tracker.looks[0].coarse)
+    return lambda k: search(Reduced(images[k]), tracker.looks[0].coarse)
 
 
 def _milliseconds(run: Callable[[int], object]) -> float:

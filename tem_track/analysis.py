@@ -354,7 +354,9 @@ def _reference_frames(movie: Movie, experiment: Experiment) -> dict[int, Frame]:
 
 
 def _locate(trackers: Mapping[str, tracking.Tracker], frame: Frame) -> dict[str, Match]:
-    return {name: tracker.locate(frame.image) for name, tracker in trackers.items()}
+    from tem_track.tracking import locate_all
+
+    return locate_all(trackers, frame.image)
 
 
 def _levelled(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tem_track.tracking.aperture import require_axis
 from tem_track.tracking.build import begin_trackers, build_trackers, carry_on
 from tem_track.tracking.sequence import choose
-from tem_track.tracking.tracker import Tracker
+from tem_track.tracking.tracker import Tracker, locate_all
 
 __all__ = [
     "Tracker",
@@ -17,5 +17,6 @@ __all__ = [
     "build_trackers",
     "carry_on",
     "choose",
+    "locate_all",
     "require_axis",
 ]

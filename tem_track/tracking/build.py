@@ -9,6 +9,7 @@ from dataclasses import replace
 from tem_track.cores import at_once, in_turn
 from tem_track.errors import TrackingError
 from tem_track.records import Frame, Image, Match, Reference, Target
+from tem_track.tracking.coarse import Reduced
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
 from tem_track.tracking.gather import Gathering, Seen, fingerprint
 from tem_track.tracking.growing import grow
@@ -16,7 +17,7 @@ from tem_track.tracking.illumination import Lit
 from tem_track.tracking.linking import link
 from tem_track.tracking.structure import require_structure, without_chance
 from tem_track.tracking.template import EARLY_ROUNDS
-from tem_track.tracking.tracker import Tracker
+from tem_track.tracking.tracker import Tracker, locate_all
 
 __all__ = ["begin_trackers", "build_trackers", "carry_on"]
 
@@ -50,7 +51,7 @@ def build_trackers(
         return trackers
 
     def located(frame: Frame) -> tuple[int, dict[str, Match]]:
-        return frame.index, {name: each.locate(frame.image) for name, each in trackers.items()}
+        return frame.index, locate_all(trackers, frame.image)
 
     seen = dict(in_turn(located, (frame for frame in sample if frame.ok)))
     return carry_on(trackers, seen, references, sample, targets)
@@ -104,7 +105,8 @@ def _gathered(
 
     def seen(shown: tuple[Frame, int]) -> tuple[Image, list[Seen]]:
         frame, own_print = shown
-        return frame.image, [each.look_at(frame.image, own_print) for each in gatherings]
+        reduced = Reduced(frame.image)
+        return frame.image, [each.look_at(reduced, own_print) for each in gatherings]
 
     for image, found in in_turn(seen, _different(sample)):
         lit.add(image)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
 
-__all__ = ["Coarse", "Place", "make_coarse", "search", "search_partly"]
+__all__ = ["Coarse", "Place", "Reduced", "make_coarse", "search", "search_partly"]
 
 Float32 = NDArray[np.float32]
 
@@ -89,6 +89,25 @@ class Place:
     likeness: float
 
 
+class Reduced:
+    """A frame, and what it is when reduced: worked out once for all targets that are sought in it.
+
+    Parameters
+    ----------
+    image : Image
+    """
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self._known: dict[int, Float32] = {}
+
+    def by(self, factor: int) -> Float32:
+        """Return the frame with squares of `factor` pixels averaged."""
+        if factor not in self._known:
+            self._known[factor] = reduce_image(self.image, factor)
+        return self._known[factor]
+
+
 def make_coarse(template: FloatArray, moving: NDArray[np.bool_]) -> Coarse:
     """Reduce a template of shape (h, w), so that its shorter side keeps 12 pixels or more."""
     h, w = template.shape
@@ -124,19 +143,19 @@ def _halved(image: Image) -> Image:
     return np.asarray(cv2.resize(image, (w // 2, h // 2), interpolation=cv2.INTER_AREA))
 
 
-def search(image: Image, coarse: Coarse, *, most: int = 3, within: float = 0.1) -> list[Place]:
+def search(frame: Reduced, coarse: Coarse, *, most: int = 3, within: float = 0.1) -> list[Place]:
     """Find the best places, best first.
 
     Parameters
     ----------
-    image : Image
+    frame : Reduced
     coarse : Coarse
     most : int
         How many places at most.
     within : float
         How far the correlation of a further place may stay behind that of the best.
     """
-    low = reduce_image(image, coarse.factor)
+    low = frame.by(coarse.factor)
     pad = coarse.pad
     low = np.asarray(cv2.copyMakeBorder(low, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.float32)
     if low.shape[0] < coarse.template.shape[0] or low.shape[1] < coarse.template.shape[1]:
@@ -147,7 +166,7 @@ def search(image: Image, coarse: Coarse, *, most: int = 3, within: float = 0.1) 
 
 
 def search_partly(
-    image: Image, coarse: Coarse, *, most: int = 3, within: float = 0.1
+    frame: Reduced, coarse: Coarse, *, most: int = 3, within: float = 0.1
 ) -> list[Place]:
     """Find the best places of a target of which up to half has left the frame, best first.
 
@@ -155,10 +174,10 @@ def search_partly(
 
     Parameters
     ----------
-    image, coarse, most, within
+    frame, coarse, most, within
         As for `search`.
     """
-    low = reduce_image(image, coarse.factor)
+    low = frame.by(coarse.factor)
     h, w = coarse.template.shape
     tall, wide = h // 2, w // 2
     low = low - float(low.mean())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tem_track.records import FloatArray, Image, Target
-from tem_track.tracking.coarse import search
+from tem_track.tracking.coarse import Reduced, search
 from tem_track.tracking.crops import Crop, cut
 from tem_track.tracking.draft import draft_look, reference_crop
 from tem_track.tracking.illumination import Beam, Light
@@ -111,7 +111,7 @@ class Gathering:
         for number, ref in enumerate(target.references):
             self._own.setdefault(fingerprint(images[ref.frame]), number)
 
-    def look_at(self, image: Image, own_print: int) -> Seen:
+    def look_at(self, frame: Reduced, own_print: int) -> Seen:
         """Return where every look finds the target in a sampled frame; nothing is kept yet.
 
         A reference frame says nothing new to its own look, and to those before it what any frame
@@ -119,12 +119,12 @@ class Gathering:
 
         Parameters
         ----------
-        image : Image
+        frame : Reduced
         own_print : int
-            The image's `fingerprint`.
+            The frame's `fingerprint`.
         """
         looks = self.looks[: self._own.get(own_print, len(self.looks))]
-        return Seen(looks, [found for own in looks if (found := _found(image, own)) is not None])
+        return Seen(looks, [found for own in looks if (found := _found(frame, own)) is not None])
 
     def add(self, image: Image, seen: Seen) -> None:
         """Take in what was seen in a frame, in the frames' order.
@@ -175,9 +175,9 @@ class Gathering:
             crop.even(self.light)
 
 
-def _found(image: Image, own: Gathered) -> Found | None:
+def _found(frame: Reduced, own: Gathered) -> Found | None:
     """Cut out the surroundings of the target where a look finds it."""
-    place = _first_place(image, own)
+    place, image = _first_place(frame, own), frame.image
     if place is None or place.agreed < FEWEST_AGREED:
         return None
     crop = cut(image, round(place.x_px), round(place.y_px), own.draft.pattern.shape)
@@ -209,15 +209,15 @@ def _weak_direction(look: Look) -> FloatArray | None:
     return np.asarray(vectors[:, 0]) if values[0] < WEAK_SHARE * values[1] else None
 
 
-def _first_place(image: Image, own: Gathered) -> Vote | None:
+def _first_place(frame: Reduced, own: Gathered) -> Vote | None:
     """Find the target before it is known which of the box's pixels belong to it."""
-    found = []
-    for place in search(image, own.draft.coarse):
+    image, found = frame.image, []
+    for place in search(frame, own.draft.coarse):
         here = (place.x_px, place.y_px)
-        x, y, _ = rough_place(image, own.draft, place, ((0, 0),))
+        x, y, _ = rough_place(frame, own.draft, place, ((0, 0),))
         votes = glance(image, own.ballot, [here, (x, y)])
         if votes is None:
-            x, y, _ = rough_place(image, own.draft, place)
+            x, y, _ = rough_place(frame, own.draft, place)
             votes = vote(image, own.ballot, [here, (x, y)])
         if votes is not None:
             found.append(votes)

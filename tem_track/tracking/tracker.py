@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from tem_track.records import Box, FloatArray, Image, Match, Polarity
 from tem_track.tracking.changed import Usual, doubt_of_change
-from tem_track.tracking.coarse import Coarse, Place, reduce_image, search, search_partly
+from tem_track.tracking.coarse import Coarse, Place, Reduced, search, search_partly
 from tem_track.tracking.covered import Cover, Uncovered, uncover
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.focus import Detail, Refocused, blurred, contrast_of_detail, refocus
 from tem_track.tracking.illumination import Light
 from tem_track.tracking.outward import DOUBT, Outward
 
-__all__ = ["Limits", "Look", "Tracker", "rough_place"]
+__all__ = ["Limits", "Look", "Tracker", "locate_all", "rough_place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,12 @@ class Tracker:
         """The tracker with its first look alone."""
         return replace(self, looks=self.looks[:1], found_frames=())
 
-    def locate(self, image: Image, near_px: tuple[float, float] | None = None) -> Match:
+    def locate(
+        self,
+        image: Image,
+        near_px: tuple[float, float] | None = None,
+        reduced: Reduced | None = None,
+    ) -> Match:
         """Find the target in a frame; it depends on nothing but the frame.
 
         Parameters
@@ -208,6 +213,8 @@ class Tracker:
         near_px : (float, float), optional
             Where the target's point is expected to some pixels; by default it is sought in the
             whole frame.
+        reduced : Reduced, optional
+            The frame, where several targets are sought in it.
 
         Returns
         -------
@@ -216,20 +223,21 @@ class Tracker:
             frame does not show the target.
         """
         if self.light is not None:
-            image = self.light.evened(image)
+            image, reduced = self.light.evened(image), None
+        frame = Reduced(image) if reduced is None else reduced
         found: list[tuple[float, Match]] = []
         reasons: list[tuple[float, str]] = []
-        places = [(look, _places(image, look, near_px)) for look in self.looks]
-        as_usual = [self._try(image, *each, found, reasons) for each in places]
+        places = [(look, _places(frame, look, near_px)) for look in self.looks]
+        as_usual = [self._try(frame, *each, found, reasons) for each in places]
         left = None if any(as_usual) else self._uncovered(image, places)
         if left is not None:
             return left
         if not found and near_px is None:
             for look in self.looks:
                 beyond = [
-                    p for p in search_partly(image, look.coarse) if _reaches_out(p, look, image)
+                    p for p in search_partly(frame, look.coarse) if _reaches_out(p, look, image)
                 ]
-                self._try(image, look, beyond, found, reasons)
+                self._try(frame, look, beyond, found, reasons)
         if not found:
             return _lost(reasons)
         found.sort(key=lambda pair: pair[0])
@@ -245,7 +253,7 @@ class Tracker:
 
     def _try(
         self,
-        image: Image,
+        frame: Reduced,
         look: Look,
         places: list[Place],
         found: list[tuple[float, Match]],
@@ -257,11 +265,11 @@ class Tracker:
         """
         as_usual = False
         for place in places:
-            refined, reason = _refine(image, look, place, patient=not found)
+            refined, reason = _refine(frame, look, place, patient=not found, sharp=as_usual)
             if refined is None or reason:
                 reasons.append((place.likeness, reason))
             else:
-                found.append((_left_over(refined.fit, look), _match(image, refined, look)))
+                found.append((_left_over(refined.fit, look), _match(frame.image, refined, look)))
                 as_usual |= look.cover is None or look.cover.is_usual(refined.fit)
         return as_usual
 
@@ -287,6 +295,22 @@ class Tracker:
                 if self.along is None or match.u_along_px(self.along) < WORST_U_PX:
                     found.append((left.fit.seen, match))
         return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def locate_all(trackers: Mapping[str, Tracker], image: Image) -> dict[str, Match]:
+    """Find several targets in a frame, which is reduced once for all of them.
+
+    Parameters
+    ----------
+    trackers : mapping of str to Tracker
+    image : Image
+
+    Returns
+    -------
+    dict of str to Match
+    """
+    reduced = Reduced(image)
+    return {name: each.locate(image, reduced=reduced) for name, each in trackers.items()}
 
 
 def _doubted(match: Match, left: Uncovered) -> Match:
@@ -315,23 +339,25 @@ def _reaches_out(place: Place, look: Look, image: Image) -> bool:
     return not inside
 
 
-def _places(image: Image, look: Look, near_px: tuple[float, float] | None) -> list[Place]:
+def _places(frame: Reduced, look: Look, near_px: tuple[float, float] | None) -> list[Place]:
     if near_px is None:
-        return search(image, look.coarse)
+        return search(frame, look.coarse)
     return [Place(near_px[0] - look.point_px[0], near_px[1] - look.point_px[1], 1.0)]
 
 
 def _refine(
-    image: Image, look: Look, place: Place, *, patient: bool
+    frame: Reduced, look: Look, place: Place, *, patient: bool, sharp: bool
 ) -> tuple[Refocused | None, str]:
     """Go from a coarse place to the sub-pixel fit; return it, and why it is not believed.
 
     Where the first way ends in a place that is not believed, the neighbours are tried as well,
-    as long as nothing better is known; and where none is, a blurred template.
+    as long as nothing better is known; and where none is, a blurred template, unless the target
+    was seen `sharp` in another place of the frame.
     """
+    image = frame.image
     fit: Fit | None = None
     reason, start = "no fit", (place.x_px, place.y_px)
-    for number, (x, y, turn) in enumerate(_starts(image, look, place, patient=patient)):
+    for number, (x, y, turn) in enumerate(_starts(frame, look, place, patient=patient)):
         start = (x, y) if number < 2 else start
         tried = fit_pattern(
             image, look.pattern, (x, y),
@@ -342,8 +368,8 @@ def _refine(
         if not reason:
             break
     contrast = _contrast(image, fit, look)
-    sharp = not reason and not contrast < look.limits.detail_usual
-    if sharp or look.turns or reason not in _PERHAPS_BLURRED:
+    is_sharp = not reason and not contrast < look.limits.detail_usual
+    if is_sharp or (sharp and reason) or look.turns or reason not in _PERHAPS_BLURRED:
         return (None if fit is None else Refocused(fit, 0.0, _NO_DOUBT)), reason
     found = refocus(image, look.pattern, start, fit, look.free)
     if found is None:
@@ -362,7 +388,7 @@ _NO_DOUBT = np.zeros(2)
 
 
 def _starts(
-    image: Image, look: Look, place: Place, *, patient: bool
+    frame: Reduced, look: Look, place: Place, *, patient: bool
 ) -> Iterator[tuple[float, float, float]]:
     """Yield places (x, y, turn) to begin the full fit at, the likeliest first.
 
@@ -373,10 +399,10 @@ def _starts(
     if factor == 1:
         yield (place.x_px, place.y_px, 0.0)
         return
-    yield rough_place(image, look, place, _ROUGH_STARTS[:1])
+    yield rough_place(frame, look, place, _ROUGH_STARTS[:1])
     if not patient:
         return
-    x, y, turn = rough_place(image, look, place)
+    x, y, turn = rough_place(frame, look, place)
     yield (x, y, turn)
     step = _REACH_PX * max(1.0, factor / (4 * _REACH_PX))
     for dx, dy in itertools.product((0, 1, -1), repeat=2):
@@ -392,15 +418,14 @@ _ROUGH_REACH = 2.5
 
 
 def rough_place(
-    image: Image, look: Look, place: Place, starts: tuple[tuple[int, int], ...] = _ROUGH_STARTS
+    frame: Reduced, look: Look, place: Place, starts: tuple[tuple[int, int], ...] = _ROUGH_STARTS
 ) -> tuple[float, float, float]:
     """Fit the reduced template to the reduced frame; return x, y and the turn."""
     factor = look.coarse.factor
     x, y = int(place.x_px) // factor, int(place.y_px) // factor
     h, w = look.rough.shape
     x0, y0 = max(0, x - 3), max(0, y - 3)
-    part = image[y0 * factor : (y + h + 3) * factor, x0 * factor : (x + w + 3) * factor]
-    reduced = reduce_image(part, factor)
+    reduced = frame.by(factor)[y0 : max(y + h + 3, 0), x0 : max(x + w + 3, 0)]
     pivot = ((look.pivot_px[0] + 0.5) / factor - 0.5, (look.pivot_px[1] + 0.5) / factor - 0.5)
     fits = [
         fit_pattern(
@@ -505,6 +530,8 @@ def _of_change(image: Image, found: Refocused, look: Look) -> FloatArray:
     if found.blur_px > 0:  # a layer can pass for a blur, and its residuals in all for usual ones
         pattern, usual = blurred(pattern, found.blur_px), replace(usual, chi2=-math.inf)
     doubt = doubt_of_change(image, found.fit, pattern, usual)
+    if not doubt:
+        return np.zeros((2, 2))
     return np.asarray(doubt * np.linalg.pinv(look.information)[:2, :2])
 
 

@@ -13,7 +13,7 @@ import tifffile
 from tem_track.errors import TrackingError
 from tem_track.records import Axis, Box, Match, Reference, Target
 from tem_track.tracking import build_trackers, choose, growing, require_axis
-from tem_track.tracking.coarse import make_coarse, search
+from tem_track.tracking.coarse import Reduced, make_coarse, search
 from tem_track.tracking.outward import Outward, grows
 from tem_track.tracking.registration import fit_all
 from tests.recordings import recording
@@ -285,7 +285,7 @@ def test_the_search_asks_only_the_pixels_that_move_with_the_target():
     frame = np.full((256, 256), 120.0)
     frame[100:164, 140:204] = np.where(moving, template, 20)
     frame[:, 110:170] = 20
-    best = search(frame.astype(np.uint8), make_coarse(template, moving))[0]
+    best = search(Reduced(frame.astype(np.uint8)), make_coarse(template, moving))[0]
     assert (best.x_px, best.y_px) == pytest.approx((140, 100), abs=5)
     assert best.likeness > 0.9
 
