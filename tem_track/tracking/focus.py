@@ -19,7 +19,7 @@ from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.noise import variance
 from tem_track.tracking.splines import MARGIN, moved
 
-__all__ = ["Detail", "Refocused", "blurred", "contrast_of_detail", "detail_of", "refocus"]
+__all__ = ["Blurs", "Detail", "Refocused", "blurred", "contrast_of_detail", "detail_of", "refocus"]
 
 DETAIL_PX = 2.0
 WORST_U = 1 / 15
@@ -124,9 +124,23 @@ def blurred(pattern: Pattern, blur_px: float) -> Pattern:
     return replace(pattern, coef=np.asarray(coef, np.float32))
 
 
+class Blurs:
+    """A pattern as lenses out of focus would show it: worked out once for all frames that ask."""
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.sharp = pattern
+        self._known: dict[float, Pattern] = {}
+
+    def by(self, blur_px: float) -> Pattern:
+        """Return the pattern with one of the blurs that are tried first."""
+        if blur_px not in self._known:
+            self._known[blur_px] = blurred(self.sharp, blur_px)
+        return self._known[blur_px]
+
+
 def refocus(
     image: Image,
-    pattern: Pattern,
+    blurs: Blurs,
     start_px: tuple[float, float],
     sharp: Fit | None,
     free: FloatArray | None,
@@ -136,7 +150,7 @@ def refocus(
     Parameters
     ----------
     image : Image
-    pattern : Pattern
+    blurs : Blurs
     start_px : (float, float)
         Expected (x, y) of the box's top-left pixel.
     sharp : Fit or None
@@ -144,10 +158,11 @@ def refocus(
     free : float64 (2,) or None
         Unit vector along which no step is made.
     """
+    pattern = blurs.sharp
     found: dict[float, Fit] = {} if sharp is None else {0.0: sharp}
     place, worse = start_px, 0
     for blur in BLURS_PX:
-        fit = fit_pattern(image, blurred(pattern, blur), place, free=free)
+        fit = fit_pattern(image, blurs.by(blur), place, free=free)
         best = min((each.chi2 for each in found.values()), default=np.inf)
         if fit is not None:
             found[blur] = fit

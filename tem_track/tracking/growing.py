@@ -128,4 +128,4 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
 
 
 def _splines(stack: list[Crop], order: int) -> list[NDArray[np.float32]]:
-    return at_once(lambda crop: coefficients(crop.image.astype(float), order), stack)
+    return at_once(lambda crop: coefficients(crop.image, order), stack)

@@ -7,13 +7,87 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from tem_track.compiled import compiled
+from tem_track.compiled import compiled, inner
 
-__all__ = ["FAST", "slope_taps", "taps", "turned"]
+__all__ = ["FAST", "filtered", "slope_taps", "taps", "turned"]
 
 
 FAST: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
 """How the loops of the tracking are compiled."""
+
+
+LANES = 16
+"""Lines of an image that are filtered at a time, side by side in the processor's registers."""
+
+
+@inner
+def _filter_lines(lines: Any, n: int, poles: Any) -> None:
+    """Turn lines, one in each column of which the first n rows count, into coefficients."""
+    gain = 1.0
+    for z in poles:
+        gain *= (1.0 - z) * (1.0 - 1.0 / z)
+    for i in range(n):
+        for k in range(LANES):
+            lines[i, k] *= gain
+    first = np.empty(LANES)
+    for z in poles:
+        last = z ** (n - 1)
+        for k in range(LANES):
+            first[k] = lines[0, k] + last * lines[n - 1, k]
+        ahead, behind = z, last * last / z
+        for i in range(1, n - 1):
+            for k in range(LANES):
+                first[k] += (ahead + behind) * lines[i, k]
+            ahead *= z
+            behind /= z
+            if abs(ahead) + abs(behind) < 1e-18:
+                break
+        for k in range(LANES):
+            lines[0, k] = first[k] / (1.0 - last * last)
+        for i in range(1, n):
+            for k in range(LANES):
+                lines[i, k] += z * lines[i - 1, k]
+        for k in range(LANES):
+            lines[n - 1, k] = (z * lines[n - 2, k] + lines[n - 1, k]) * z / (z * z - 1.0)
+        for i in range(n - 2, -1, -1):
+            for k in range(LANES):
+                lines[i, k] = z * (lines[i + 1, k] - lines[i, k])
+
+
+@compiled(**FAST)
+def filtered(image: Any, poles: Any, out: Any) -> None:
+    """Write a B-spline's coefficients of an image, mirrored at its border, at least 2 px wide.
+
+    The recursion is that of M. Unser, A. Aldroubi and M. Eden, IEEE Trans. Signal Process. 41
+    (1993) 821, one pole after the other.
+
+    Parameters
+    ----------
+    image : float32 (h, w)
+    poles : float64 (n,)
+    out : float32 (h, w)
+    """
+    h, w = image.shape
+    lines = np.zeros((max(h, w), LANES))
+    middle = np.empty((h, w))
+    for j in range(0, w, LANES):
+        m = min(LANES, w - j)
+        for i in range(h):
+            for k in range(m):
+                lines[i, k] = image[i, j + k]
+        _filter_lines(lines, h, poles)
+        for i in range(h):
+            for k in range(m):
+                middle[i, j + k] = lines[i, k]
+    for i in range(0, h, LANES):
+        m = min(LANES, h - i)
+        for k in range(m):
+            for j in range(w):
+                lines[j, k] = middle[i + k, j]
+        _filter_lines(lines, w, poles)
+        for k in range(m):
+            for j in range(w):
+                out[i + k, j] = lines[j, k]
 
 
 @njit(inline="always")

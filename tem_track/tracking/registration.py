@@ -13,7 +13,7 @@ from tem_track.records import FloatArray
 from tem_track.tracking.coarse import reduce_image
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
-from tem_track.tracking.focus import blurred, contrast_of_detail, detail_of, refocus
+from tem_track.tracking.focus import Blurs, contrast_of_detail, detail_of, refocus
 from tem_track.tracking.information import free_direction, information_of
 from tem_track.tracking.splines import MARGIN, coefficients, moved
 from tem_track.tracking.template import Template
@@ -216,60 +216,61 @@ def blurred_crops(
         return {}
     least = float(np.nanquantile(contrast, SHARPER_PART)) - max(BLUR_SIGMAS * detail.u, LEAST_LESS)
     few = [k for k, c in enumerate(contrast) if not c > least]
+    blurs = Blurs(pattern)
     asked = few[:: max(1, len(few) // ASKED_FIRST)]
-    if not any(at_once(lambda k: _refocused(stack[k], fits[k], pattern), asked)):
+    if not any(at_once(lambda k: _refocused(stack[k], fits[k], blurs), asked)):
         return {}
     found = dict(
-        zip(few, at_once(lambda k: _refocused(stack[k], fits[k], pattern), few), strict=True)
+        zip(few, at_once(lambda k: _refocused(stack[k], fits[k], blurs), few), strict=True)
     )
     rest = [k for k in few if found[k] is None]
-    usual = _cost_of_sharp(stack, fits, pattern, [k for k, c in enumerate(contrast) if c > least])
-    softer = at_once(lambda k: _softer(stack[k], fits[k], pattern, usual), rest)
+    usual = _cost_of_sharp(stack, fits, blurs, [k for k, c in enumerate(contrast) if c > least])
+    softer = at_once(lambda k: _softer(stack[k], fits[k], blurs, usual), rest)
     found |= dict(zip(rest, softer, strict=True))
     return {k: fit for k, fit in found.items() if fit is not None}
 
 
 def _cost_of_sharp(
-    stack: list[Crop], fits: list[Fit | None], pattern: Pattern, sharp: list[int]
+    stack: list[Crop], fits: list[Fit | None], blurs: Blurs, sharp: list[int]
 ) -> float:
     """Return what a blurred template costs in the fit of the sharper frames, 0 if none is known."""
     some = sharp[:: max(1, len(sharp) // ASKED_FIRST)]
-    tried = [_cost_of_blur(stack[k], fits[k], pattern)[0] for k in some]
+    tried = [_cost_of_blur(stack[k], fits[k], blurs)[0] for k in some]
     known = [cost for cost in tried if cost is not None]
     return max(float(np.median(known)), 0.0) if known else 0.0
 
 
-def _cost_of_blur(crop: Crop, fit: Fit | None, pattern: Pattern) -> tuple[float | None, Fit | None]:
+def _cost_of_blur(crop: Crop, fit: Fit | None, blurs: Blurs) -> tuple[float | None, Fit | None]:
     """Return by how much the residuals' squares grow with a blurred template, and its fit."""
     if fit is None:
         return None, None
     top, bottom, left, right = crop.inside
     start = (fit.x_px + SLACK - left, fit.y_px + SLACK - top)
-    again = fit_pattern(crop.image[top:bottom, left:right], blurred(pattern, TRIED_PX), start)
+    again = fit_pattern(crop.image[top:bottom, left:right], blurs.by(TRIED_PX), start)
     if again is None:
         return None, None
-    cost = (again.chi2 / fit.chi2 - 1) * float(pattern.share.sum())
+    cost = (again.chi2 / fit.chi2 - 1) * float(blurs.sharp.share.sum())
     return cost, _shifted(again, left - SLACK, top - SLACK)
 
 
-def _softer(crop: Crop, fit: Fit | None, pattern: Pattern, usual: float) -> Fit | None:
+def _softer(crop: Crop, fit: Fit | None, blurs: Blurs, usual: float) -> Fit | None:
     """Return a crop's blurred fit where that costs less than half of what it costs sharp frames.
 
     A template that was averaged from sharp and blurred frames fits both about equally.
     """
-    cost, found = _cost_of_blur(crop, fit, pattern)
+    cost, found = _cost_of_blur(crop, fit, blurs)
     if cost is None or usual - cost < max(HALF * usual, SURE_COST * math.sqrt(usual)):
         return None
     return found
 
 
-def _refocused(crop: Crop, fit: Fit | None, pattern: Pattern) -> Fit | None:
+def _refocused(crop: Crop, fit: Fit | None, blurs: Blurs) -> Fit | None:
     """Return a crop's fit with the blur that suits it; None where it is as sharp as the pattern."""
     top, bottom, left, right = crop.inside
     here = None if fit is None else _shifted(fit, SLACK - left, SLACK - top)
     start = (SLACK - left + crop.start[0], SLACK - top + crop.start[1])
     start = start if here is None else (here.x_px, here.y_px)
-    found = refocus(crop.image[top:bottom, left:right], pattern, start, here, None)
+    found = refocus(crop.image[top:bottom, left:right], blurs, start, here, None)
     if found is None or not found.blur_px > 0 or not 0.5 < found.fit.gain < 2:
         return None
     if found.fit.likeness < LEAST_LIKE:

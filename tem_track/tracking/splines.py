@@ -7,7 +7,6 @@ import math
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from tem_track.records import FloatArray
 
@@ -15,6 +14,18 @@ __all__ = ["MARGIN", "basis", "coefficients", "moved"]
 
 MARGIN = 8
 """Pixels of a template beyond its box on every side, so that it can be moved under the box."""
+
+
+_POLES = {
+    3: np.array([math.sqrt(3) - 2]),
+    5: np.array(
+        [
+            math.sqrt(67.5 - math.sqrt(4436.25)) + math.sqrt(26.25) - 6.5,
+            math.sqrt(67.5 + math.sqrt(4436.25)) - math.sqrt(26.25) - 6.5,
+        ]
+    ),
+}
+"""Of the recursions that turn grey values into coefficients, by the order of the spline."""
 
 
 def basis(x: FloatArray, order: int) -> FloatArray:
@@ -27,8 +38,11 @@ def basis(x: FloatArray, order: int) -> FloatArray:
 
 def coefficients(image: NDArray[np.floating], order: int) -> NDArray[np.float32]:
     """Return the B-spline coefficients of an image, mirrored at its border."""
-    found = ndimage.spline_filter(image, order, output=np.float64, mode="mirror")
-    return np.ascontiguousarray(found, np.float32)
+    from tem_track.tracking import kernels
+
+    out = np.empty(image.shape, np.float32)
+    kernels.filtered(image.astype(np.float32, order="C"), _POLES[order], out)
+    return out
 
 
 def moved(

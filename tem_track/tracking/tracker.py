@@ -15,7 +15,7 @@ from tem_track.tracking.changed import Usual, doubt_of_change
 from tem_track.tracking.coarse import Coarse, Place, Reduced, search, search_partly
 from tem_track.tracking.covered import Cover, Uncovered, uncover
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
-from tem_track.tracking.focus import Detail, Refocused, blurred, contrast_of_detail, refocus
+from tem_track.tracking.focus import Blurs, Detail, Refocused, blurred, contrast_of_detail, refocus
 from tem_track.tracking.illumination import Light
 from tem_track.tracking.outward import DOUBT, Outward
 
@@ -371,7 +371,7 @@ def _refine(
     is_sharp = not reason and not contrast < look.limits.detail_usual
     if is_sharp or (sharp and reason) or look.turns or reason not in _PERHAPS_BLURRED:
         return (None if fit is None else Refocused(fit, 0.0, _NO_DOUBT)), reason
-    found = refocus(image, look.pattern, start, fit, look.free)
+    found = refocus(image, Blurs(look.pattern), start, fit, look.free)
     if found is None:
         return None, reason
     reason = _why_lost(found.fit, look)

@@ -11,6 +11,7 @@ only.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -254,6 +255,8 @@ def _judge(part: Image, ballot: Ballot, x: float, y: float) -> tuple[float, Vote
 
     All that is asked of the pixels are sums over blocks: of 1, T, I and their products.
     """
+    from tem_track.tracking import weighing
+
     ix, iy = round(x), round(y)
     h, w = ballot.pattern.shape
     top, bottom = max(0, -iy), min(h, part.shape[0] - iy)
@@ -263,53 +266,22 @@ def _judge(part: Image, ballot: Ballot, x: float, y: float) -> tuple[float, Vote
     inside = (slice(top, bottom), slice(left, right))
     value = moved(ballot.pattern.coef, ix - x, iy - y, 3)[MARGIN:-MARGIN, MARGIN:-MARGIN][inside]
     grey = part[iy + top : iy + bottom, ix + left : ix + right] - ballot.pattern.level
-    one, steepness = np.ones_like(value), ballot.steepness[inside]
-    fields = np.zeros((7, h, w), np.float32)
-    fields[:, top:bottom, left:right] = (
-        one, value, grey, value * value, value * grey, grey * grey, steepness,
-    )  # fmt: skip
+    steepness = ballot.steepness[inside]
     size = BLOCK_PX // ballot.factor
-    cost, agreed, good = _weigh(_blocks(fields, size), ballot)
-    if good is None:
+    sums = np.zeros((7, -(-h // size), -(-w // size)))
+    fields = [_alike(field) for field in (value, grey, steepness)]
+    weighing.block_sums(*fields, top, left, size, sums)
+    good = np.zeros(sums.shape[1:], bool)
+    noise, tolerance = 0.2 * float(ballot.pattern.noise[0]), TOLERANCE_PX / ballot.factor
+    cost, agreed = weighing.weigh(sums, noise, tolerance, OUTLIER, good)
+    if agreed < 0:
         return np.inf, None
-    return cost, Vote(x, y, agreed, _spread(good, size, (h, w)))
+    return float(cost), Vote(x, y, float(agreed), _spread(good, size, (h, w)))
 
 
-def _weigh(sums: FloatArray, ballot: Ballot) -> tuple[float, float, NDArray[np.bool_] | None]:
-    """Return cost, agreement and the agreeing blocks; None where the contrast is gone."""
-    one, v, g, vv, vg, gg, steepness = sums
-    tolerance = TOLERANCE_PX / ballot.factor
-    allowed = one * float(ballot.pattern.noise[0]) * 0.2 + tolerance**2 * steepness + 1e-9
-    good = one > 0
-    for _ in range(3):
-        offset, gain = _line(sums[:, good].sum(axis=1))
-        slope = max(gain, 0.05)
-        squares = vv - 2 * (vg - offset * v) / slope
-        squares += (gg - 2 * offset * g + offset**2 * one) / slope**2
-        squares = squares / allowed
-        good = (squares < OUTLIER) & (one > 0)
-        if not good.any() or gain <= 0.05:
-            return np.inf, 0.0, None
-    structure = steepness + 1e-3 * one * (steepness.sum() / one.sum())
-    cost = float((structure * np.minimum(squares, OUTLIER)).sum())
-    return cost, float((structure * good).sum() / max(float(structure.sum()), 1e-9)), good
-
-
-def _line(sums: FloatArray) -> tuple[float, float]:
-    """Return offset and gain of the line that takes template to frame."""
-    one, v, g, vv, vg = (float(total) for total in sums[:5])
-    gain = (vg - v * g / one) / max(vv - v * v / one, 1e-9)
-    return (g - gain * v) / one, gain
-
-
-def _blocks(fields: NDArray[np.float32], size: int) -> FloatArray:
-    """Sum every field over squares of `size` pixels."""
-    n, h, w = fields.shape
-    rows, columns = -(-h // size), -(-w // size)
-    padded = np.zeros((n, rows * size, columns * size), np.float32)
-    padded[:, :h, :w] = fields
-    means = [cv2.resize(field, (columns, rows), interpolation=cv2.INTER_AREA) for field in padded]
-    return np.array(means, float) * size**2
+def _alike(field: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a field as the one kind of array that compiled code is given."""
+    return field.astype(np.float32, order="C")
 
 
 def _spread(blocks: NDArray[np.bool_], size: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
