@@ -2,7 +2,8 @@
 
 To read a frame back takes a tenth of the time that it takes to decode one, or less. Where a sample
 of the frames costs as much as all of them, since pictures rest on those before them, all are kept.
-Where there is no room, frames are decoded again.
+Where there is no room, frames are decoded again. They are read by a thread as soon as it is known
+which, while the program is still loading what looks at them.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock, Thread
 from typing import IO, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ ALL_FROM = 0.5
 """Part of the frames that have to be decoded for some of them, from which on all are kept."""
 _ROOM_LEFT = 2.0
 """Free room on the disk over what is to be kept."""
+_PATIENCE_S = 5.0
 
 Picture = tuple[Image | None, str]
 
@@ -52,6 +54,7 @@ class KeptSource:
         self._places: dict[int, tuple[int, tuple[int, ...], np.dtype[Any]]] = {}
         self._file: IO[bytes] | None = None
         self._alone = Lock()
+        self._fetching: _Fetching | None = None
 
     @property
     def end_note(self) -> str:
@@ -67,8 +70,11 @@ class KeptSource:
         times: FloatArray = self._source.times_s()
         return times
 
-    def keep(self, indices: Iterable[int]) -> None:
-        """Keep these frames once they are read, and all between them if they cost as much."""
+    def keep(self, indices: Iterable[int], *, fetch: bool = False) -> None:
+        """Keep these frames once they are read, and all between them if they cost as much.
+
+        With `fetch` a thread begins to read them now; who asks for one waits for it.
+        """
         numbers = sorted(set(indices))
         self.close()
         if not numbers:
@@ -84,10 +90,24 @@ class KeptSource:
                 with suppress(OSError):
                     self._file = tempfile.TemporaryFile(dir=place)  # noqa: SIM115
                     self._wanted, self._all = wanted, whole
+                    if fetch:
+                        self._fetching = _Fetching(self._fresh(numbers), numbers)
                     return
 
     def read(self, indices: Sequence[int]) -> Iterator[Picture]:
         """Yield the pictures of rising frame numbers."""
+        indices = list(indices)
+        while indices and (fetching := self._fetching) is not None:
+            number = indices[0]
+            image = self._kept(number) if fetching.has_passed(number) else None
+            note = fetching.why_not(number)
+            if image is None and not note and number in fetching:
+                fetching.end()  # what is wrong is found out below, and reading goes on there
+                self._fetching = None
+            if image is None and not note:
+                break
+            yield image, note
+            del indices[0]
         missing = [index for index in indices if index not in self._places]
         fresh, known = self._fresh(missing), set(indices).difference(missing)
         for index in indices:
@@ -98,7 +118,7 @@ class KeptSource:
             else:  # forgotten in the meantime, since the disk is full
                 yield from self._source.read([index])
 
-    def _fresh(self, missing: list[int]) -> Iterator[Picture]:
+    def _fresh(self, missing: list[int]) -> Generator[Picture]:
         """Yield pictures that are not kept, and keep what is to be."""
         if not missing:
             return
@@ -146,8 +166,72 @@ class KeptSource:
 
     def close(self) -> None:
         """Take the file away."""
+        if self._fetching is not None:
+            self._fetching.end()
+            self._fetching = None
         with self._alone:
             self._forget()
+
+
+class _Fetching:
+    """A thread that goes through pictures, so that they are kept.
+
+    Parameters
+    ----------
+    pictures : generator of Picture
+        Keeps each as it yields it.
+    numbers : list of int
+        The frames that they are.
+    """
+
+    def __init__(self, pictures: Generator[Picture], numbers: Sequence[int]) -> None:
+        self._pictures, self._numbers = pictures, numbers
+        self._all = frozenset(numbers)
+        self._notes: dict[int, str] = {}
+        self._passed = -1
+        self._asked_to_end = False
+        self._changed = Condition()
+        self._thread = Thread(target=self._run, name="fetch", daemon=True)
+        self._thread.start()
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._all
+
+    def _run(self) -> None:
+        try:
+            with suppress(Exception):  # it is met again by whoever asks for the picture
+                for number, (image, note) in zip(self._numbers, self._pictures, strict=True):
+                    with self._changed:
+                        if image is None:
+                            self._notes[number] = note
+                        self._passed = number
+                        self._changed.notify_all()
+                        if self._asked_to_end:
+                            return
+        finally:
+            self._pictures.close()
+            with self._changed:
+                self._passed = self._numbers[-1]
+                self._changed.notify_all()
+
+    def has_passed(self, number: int) -> bool:
+        """Wait until a picture has been gone through; False where it is none of them."""
+        if number not in self._all:
+            return False
+        with self._changed:
+            self._changed.wait_for(lambda: self._passed >= number or self._asked_to_end)
+        return True
+
+    def why_not(self, number: int) -> str:
+        """Return once what was wrong with a picture; who asks again has it read again."""
+        return self._notes.pop(number, "")
+
+    def end(self) -> None:
+        """Ask the thread to end; it may wait for a file that is away, and is then left alone."""
+        with self._changed:
+            self._asked_to_end = True
+            self._changed.notify_all()
+        self._thread.join(_PATIENCE_S)
 
 
 def _place() -> str:

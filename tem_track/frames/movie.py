@@ -145,10 +145,17 @@ class Movie:
         finally:
             kept.close()
 
-    def keep(self, indices: Iterable[int]) -> None:
-        """Keep frames that will be read more than once, where `keeping` has lent the movie."""
+    def keep(self, indices: Iterable[int], *, fetch: bool = False) -> None:
+        """Keep frames that will be read more than once, where `keeping` has lent the movie.
+
+        Parameters
+        ----------
+        indices : iterable of int
+        fetch : bool
+            Begin to read them now, in a thread.
+        """
         if isinstance(self._source, KeptSource):
-            self._source.keep(indices)
+            self._source.keep(indices, fetch=fetch)
 
     def select(self, indices: Iterable[int]) -> Iterator[Frame]:
         """Return the frames of the given numbers in rising order, each once.
