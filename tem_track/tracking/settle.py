@@ -14,6 +14,7 @@ from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
 from tem_track.tracking.information import scores_of, slopes_at_rest, squares
 from tem_track.tracking.outward import Outward, grows
+from tem_track.tracking.phase import Phase, PhaseReader, learn_phase
 from tem_track.tracking.registration import BLUR_SIGMAS, details, good_fits, residuals
 from tem_track.tracking.template import Template
 from tem_track.tracking.tracker import Limits, Look
@@ -29,6 +30,8 @@ SOME_FRAMES = 32
 """Frames that are asked whether an outline moves outwards."""
 FEWEST_USUAL = 8
 """Frames in full view from which on it is known how much their residuals differ."""
+NEARLY_WHOLE = 0.95
+"""Part of the target in view from which on a frame tells of the pull towards whole pixels."""
 CLIPPED = 0.5
 """Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 
@@ -59,8 +62,11 @@ def settle(state: Template, stack: list[Crop], fits: list[Fit | None], anchor: F
     most = typical + max(12 * spread, 1.0 * typical)
     likeness = float(np.median([f.likeness for f in values]))
     peak = float(np.median([f.at_peak for f in values])) + CLIPPED * _bright_part(state)
+    phase = _phase(state, stack, fits, good, pattern)
     if anchor is not None:
-        _anchor(state, anchor)
+        _anchor(
+            state, anchor, np.zeros(2) if phase is None else phase.at(anchor.x_px, anchor.y_px)[0]
+        )
     contrast = details(stack, fits, pattern)[good]
     look = state.look(
         Limits(typical, most, likeness, at_peak=peak, detail_usual=_usual_detail(contrast))
@@ -70,6 +76,7 @@ def settle(state: Template, stack: list[Crop], fits: list[Fit | None], anchor: F
     return replace(
         look,
         outward=outward,
+        phase=phase,
         usual=_usual(state, stack, fits, good, pattern),
         cover=Cover.of(chi2, np.array(places)),
     )
@@ -89,6 +96,20 @@ def _usual(
     return usual(np.array([f.chi2 / max(f.gain, 1.0) for _, f in known]), np.array(found))
 
 
+def _phase(
+    state: Template, stack: list[Crop], fits: list[Fit | None], good: list[int], pattern: Pattern
+) -> Phase | None:
+    """Return the pull towards whole pixels that the frames in nearly full view show."""
+    reader = None if state.turns or state.free is not None else PhaseReader.of(pattern)
+    if reader is None:
+        return None
+    known = [(k, fit) for k in good if (fit := fits[k]) is not None and fit.seen > NEARLY_WHOLE]
+    readings = [
+        reader.read(residuals(stack[k], f, pattern, state)[0], f.x_px, f.y_px) for k, f in known
+    ]
+    return learn_phase(readings, [np.array([f.x_px, f.y_px]) for _, f in known])
+
+
 def _usual_detail(contrast: FloatArray) -> float:
     """Return the contrast of the fine detail that sharp frames have at least."""
     if np.isnan(contrast).all():
@@ -105,11 +126,11 @@ def _bright_part(state: Template) -> float:
     return float((grey > (low + high) / 2).mean())
 
 
-def _anchor(state: Template, fit: Fit) -> None:
-    """Move the point on the template to where the reference frame has it."""
+def _anchor(state: Template, fit: Fit, pull_px: FloatArray) -> None:
+    """Move the point on the template to where the reference frame has it, its pull undone."""
     cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
-    x = state.point_px[0] - state.pivot_px[0] - fit.x_px
-    y = state.point_px[1] - state.pivot_px[1] - fit.y_px
+    x = state.point_px[0] - state.pivot_px[0] - (fit.x_px - float(pull_px[0]))
+    y = state.point_px[1] - state.pivot_px[1] - (fit.y_px - float(pull_px[1]))
     state.point_px = (
         state.pivot_px[0] + cos * x + sin * y,
         state.pivot_px[1] - sin * x + cos * y,

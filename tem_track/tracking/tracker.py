@@ -18,6 +18,7 @@ from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.focus import Blurs, Detail, Refocused, blurred, contrast_of_detail, refocus
 from tem_track.tracking.illumination import Light
 from tem_track.tracking.outward import DOUBT, Outward
+from tem_track.tracking.phase import Phase
 
 __all__ = ["Limits", "Look", "Tracker", "locate_all", "rough_place"]
 
@@ -129,6 +130,8 @@ class Look:
         alone fixes.
     outward : Outward or None
         What undoes the pull of an outline that moves outwards, where it does.
+    phase : Phase or None
+        How the place within a pixel pulls the fit, as far as that is known.
     is_tied : bool
         Whether that place was measured on the outline, not drawn.
     chance : Chance or None
@@ -154,6 +157,7 @@ class Look:
     limits: Limits
     apart_px2: FloatArray = field(default_factory=lambda: np.zeros((2, 2)))
     outward: Outward | None = None
+    phase: Phase | None = None
     is_tied: bool = False
     chance: Chance | None = None
     usual: Usual = field(default_factory=Usual)
@@ -485,6 +489,9 @@ def _match(image: Image, found: Refocused, look: Look) -> Match:
     covariance = covariance + np.diag(found.doubt_px**2)
     pull, of_pull = _pull(image, fit, look)
     covariance = covariance + of_pull
+    if look.phase is not None:
+        in_pixel, unsure = look.phase.at(fit.x_px, fit.y_px)
+        pull, covariance = pull + in_pixel, covariance + np.diag(unsure)
     covariance = covariance + _of_change(image, found, look)
     covariance = covariance + np.outer(back, back) / 4  # it may be there after all: two u off
     score = min(1.0, math.sqrt(fit.likeness / look.limits.likeness))
