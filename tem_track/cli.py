@@ -656,9 +656,7 @@ def cross_section(
     from tem_track.records import Box
     from tem_track.tilt_series import measure_tilt_series, section_json
 
-    corners = _numbers(box, "--box")
-    if corners and len(corners) != 4:
-        raise typer.BadParameter(f"{box!r} is not X,Y,W,H", param_hint="--box")
+    corners = _corners(box)
     series = measure_tilt_series(
         images,
         _numbers(angles, "--angles"),
@@ -680,6 +678,48 @@ def cross_section(
             ]
         )
     _warn(list(series.section.warnings))
+
+
+@app.command("bow")
+def bow(
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGES...", help="Before at A and at B, after at A and at B."),
+    ],
+    angles: Annotated[str, typer.Option(metavar="A,B", help="The two tilts, degrees.")],
+    box: Annotated[
+        str, typer.Option(metavar="X,Y,W,H", help="From end to end; default: the image.")
+    ] = "",
+    axis_deg: Annotated[float, typer.Option(help="Long axis, from straight up.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """How a test has bent a specimen, towards the beam too, from two tilts before and after."""
+    from tem_track.records import Box
+    from tem_track.tilt_series import bow_json, measure_out_of_plane_bow
+
+    corners, half = _corners(box), len(images) // 2
+    found = measure_out_of_plane_bow(
+        images[:half],
+        images[half:],
+        _numbers(angles, "--angles"),
+        box=Box(*corners) if corners else None,
+        axis_deg=axis_deg,
+    )
+    if as_json:
+        print(bow_json(found), end="")
+        return
+    rows = (
+        ("in the plane", found.in_plane, found.u_in_plane),
+        ("out of the plane", found.out_of_plane, found.u_out_of_plane),
+    )
+    _print_rows([(name, f"{value:.2f} ± {u:.2f} px") for name, value, u in rows])
+
+
+def _corners(box: str) -> list[float]:
+    corners = _numbers(box, "--box")
+    if corners and len(corners) != 4:
+        raise typer.BadParameter(f"{box!r} is not X,Y,W,H", param_hint="--box")
+    return corners
 
 
 def _numbers(text: str, option: str) -> list[float]:

@@ -1,24 +1,39 @@
 """A tilt series of stills: widths at several tilts, and the section's area against the round one.
 
 The stress takes a round section as wide as the specimen is seen; a section from a tilt series
-replaces it by ``area_ratio`` times that circle.
+replaces it by ``area_ratio`` times that circle. What bends towards the beam shows at no single
+tilt: two of them, before the test and after, tell it.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from tem_track.errors import ConfigError
 from tem_track.frames import open_movie
-from tem_track.records import Axis, Box
-from tem_track.specimen import CrossSection, cross_section, measure_width
+from tem_track.records import Axis, Box, Image
+from tem_track.specimen import (
+    Bow,
+    CrossSection,
+    cross_section,
+    measure_bow,
+    measure_width,
+    out_of_plane_bow,
+)
 
-__all__ = ["TiltSeries", "measure_tilt_series", "read_area_ratio", "section_json"]
+__all__ = [
+    "TiltSeries",
+    "bow_json",
+    "measure_out_of_plane_bow",
+    "measure_tilt_series",
+    "read_area_ratio",
+    "section_json",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,12 @@ def measure_tilt_series(
             f"cross-section: {len(images)} images but {len(angles_deg)} angles; give one an image,"
             " --angles A,B,..."
         )
-    found = [_width(path, box, Axis(axis_deg), polarity, model) for path in images]
+    axis = Axis(axis_deg)
+
+    def width(image: Image, around: Box) -> tuple[float, float]:
+        return measure_width(image, around, axis, polarity=polarity, section=model)
+
+    found = [_measured(width, path, box, "cross-section") for path in images]
     widths, u_widths = tuple(w for w, _ in found), tuple(u for _, u in found)
     section = cross_section(widths, u_widths, list(angles_deg), model)
     if not math.isfinite(section.area):
@@ -94,20 +114,74 @@ def measure_tilt_series(
     )
 
 
-def _width(
-    path: Path,
-    box: Box | None,
-    axis: Axis,
-    polarity: str,
-    model: Literal["ellipse", "rectangle"],
+def measure_out_of_plane_bow(
+    before: Sequence[Path],
+    after: Sequence[Path],
+    angles_deg: Sequence[float],
+    *,
+    box: Box | None = None,
+    axis_deg: float = 0.0,
+    polarity: str = "dark",
+) -> Bow:
+    """Measure how a test has bent a specimen, in and out of the plane of the untilted picture.
+
+    Parameters
+    ----------
+    before, after : sequence of Path
+        Two images each, one a tilt.
+    angles_deg : sequence of float
+        The two tilts about the specimen's long axis.
+    box : Box, optional
+        Around the specimen from end to end, vacuum on both sides; by default the whole image.
+    axis_deg : float
+        The long axis in the images, from straight up, clockwise.
+    polarity : {'dark', 'bright'}
+
+    Returns
+    -------
+    Bow
+        Change of bow in pixels.
+
+    Raises
+    ------
+    ConfigError, MovieError
+    """
+    if not len(before) == len(after) == len(angles_deg) == 2:
+        raise ConfigError(
+            f"bow: {len(before) + len(after)} images and {len(angles_deg)} angles; give two tilts,"
+            " --angles A,B, and four images: before at A and B, then after at A and B"
+        )
+    axis = Axis(axis_deg)
+
+    def bow(image: Image, around: Box) -> tuple[float, float]:
+        return measure_bow(image, around, axis, polarity=polarity)
+
+    seen = [[_measured(bow, path, box, "bow") for path in paths] for paths in (before, after)]
+    (old_1, old_2), (new_1, new_2) = seen
+    pairs = [
+        (new[0] - old[0], math.hypot(new[1], old[1]))
+        for old, new in ((old_1, new_1), (old_2, new_2))
+    ]
+    (first, u_first), (second, u_second) = pairs
+    angles = float(angles_deg[0]), float(angles_deg[1])
+    return out_of_plane_bow((first, second), (u_first, u_second), angles)
+
+
+def bow_json(bow: Bow) -> str:
+    """Return a bow in pixels as text."""
+    data = {f"{name}_bow_px": value for name, value in asdict(bow).items()}
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"
+
+
+def _measured(
+    measure: Callable[[Image, Box], tuple[float, float]], path: Path, box: Box | None, what: str
 ) -> tuple[float, float]:
     image = open_movie(path)[0].image
     height, width = image.shape
     try:
-        whole = box or Box(0, 0, width, height)
-        return measure_width(image, whole, axis, polarity=polarity, section=model)
+        return measure(image, box or Box(0, 0, width, height))
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError(f"{path}: {what}: {error}") from None
 
 
 def _width_at(section: CrossSection, tilt_deg: float) -> float:

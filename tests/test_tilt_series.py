@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from tem_track.cli import _status_of
 from tem_track.errors import ConfigError
 from tem_track.tilt_series import measure_tilt_series, read_area_ratio
+from tests.specimen.scenes import Scene, draw
 
 MAJOR, MINOR, TURN = 100.0, 75.0, 20.0
 ANGLES = [-60.0, -40.0, -20.0, 0.0, 20.0, 40.0, 60.0]
@@ -84,3 +85,46 @@ def test_mistakes(images: list[Path], tmp_path: Path) -> None:
     wrong.write_text("{}")
     with pytest.raises(ConfigError, match=r"specimen.section.*cross-section"):
         read_area_ratio(wrong)
+
+
+TILTS = (-20.0, 25.0)
+IN_PLANE, OUT_OF_PLANE = 6.0, -9.0
+
+
+@pytest.fixture(scope="module")
+def bent_images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A rod at two tilts, first with a slight bow, then with more of it in both directions."""
+    folder = tmp_path_factory.mktemp("bent")
+    paths = []
+    for after in (False, True):
+        for tilt in np.radians(TILTS):
+            seen = after * (IN_PLANE * np.cos(tilt) + OUT_OF_PLANE * np.sin(tilt))
+            bow = 1.5 * np.cos(tilt) + seen
+            scene = Scene(
+                middle_px=lambda s, bow=bow: bow * np.sin(np.pi * s / 150.0), seed=len(paths)
+            )
+            paths.append(folder / f"{len(paths)}.png")
+            iio.imwrite(paths[-1], draw(scene))
+    return paths
+
+
+def test_a_bow_towards_the_beam_from_images_at_two_tilts(
+    bent_images: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["bow", *map(str, bent_images), "--angles=-20,25", "--box=60,110,180,151"]
+    assert _status_of([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name, truth in (("in_plane", IN_PLANE), ("out_of_plane", OUT_OF_PLANE)):
+        error, u = found[f"{name}_bow_px"] - truth, found[f"u_{name}_bow_px"]
+        assert abs(error) < min(3 * u, 1.5)
+    assert _status_of(arguments) == 0
+    assert "out of the plane" in capsys.readouterr().out
+
+
+def test_a_bow_takes_two_tilts_and_four_images(
+    bent_images: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _status_of(["bow", *map(str, bent_images[:3]), "--angles=-20,25"]) == 4
+    assert "four images" in capsys.readouterr().err
+    assert _status_of(["bow", *map(str, bent_images), "--angles=-2,2"]) == 4
+    assert "within 5 degrees" in capsys.readouterr().err

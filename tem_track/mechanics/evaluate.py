@@ -315,8 +315,8 @@ def _closure(
     """Actuator and closure; both are zero over the first frames of contact.
 
     Before contact the closure is the gap that is left, with a minus sign. In contact it is what
-    the specimen's end lines have moved apart beyond the tracks, so that the tracks' own
-    uncertainty, which both sides share, falls out of it; empty where the end lines are not seen.
+    the specimen's end lines have moved apart beyond the tracks, and as unsure as both; empty where
+    the end lines are not seen.
     """
     motion = motion_px(table.base, table.bar, Axis(settings.axis_deg), settings.mode)
     moved = motion.value_px * nm_per_px(settings)
@@ -331,14 +331,15 @@ def _closure(
         return {}
     zero = float(np.median(first))
     u_seating = sizes.columns["u_seating_nm"]
-    u_tracks = np.sqrt(u_moved**2 + loading.u_deflection_nm**2 + sizes.columns["u_length_nm"] ** 2)
+    u_tracks = np.hypot(u_moved, loading.u_deflection_nm)
+    u_open = np.hypot(u_tracks, sizes.columns["u_length_nm"])
     held = (table.number("gap_px") == 0) & ("seat_px" in table.columns)
     closure = np.where(held & ~np.isfinite(u_seating), np.nan, rest - zero)
     return {
         "actuator_nm": moved - zero,
         "u_actuator_nm": u_moved,
         "closure_nm": closure,
-        "u_closure_nm": np.where(held, u_seating, u_tracks),
+        "u_closure_nm": np.where(held, np.hypot(u_seating, u_tracks), u_open),
     }
 
 

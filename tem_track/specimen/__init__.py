@@ -5,8 +5,10 @@ from tem_track.specimen.growing_prepare import prepare_growth
 from tem_track.specimen.model import SpecimenModel
 from tem_track.specimen.prepare import prepare_specimen
 from tem_track.specimen.section import (
+    Bow,
     CrossSection,
     cross_section,
+    measure_bow,
     measure_width,
     out_of_plane_bow,
 )
@@ -14,10 +16,12 @@ from tem_track.specimen.shapes import SHAPES
 
 __all__ = [
     "SHAPES",
+    "Bow",
     "CrossSection",
     "GrowthModel",
     "SpecimenModel",
     "cross_section",
+    "measure_bow",
     "measure_width",
     "out_of_plane_bow",
     "prepare_growth",

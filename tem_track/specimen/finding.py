@@ -126,7 +126,10 @@ def steadied(edges: FloatArray, width: int) -> FloatArray:
 def jumps_at_tip(
     edges: FloatArray, s_px: FloatArray, s_low: float, s_high: float
 ) -> NDArray[np.bool_]:
-    """Return the bands near the tip whose edges lie far outside the line of those below."""
+    """Return the bands near the tip of which an edge lies far outside the line of those below.
+
+    They are wider by as much: where a bow moves both edges to one side, nothing is beside it.
+    """
     n = len(s_px)
     jumps, seen, body = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     length, width = max(s_high - s_low, 1.0), np.empty(n)
@@ -143,8 +146,10 @@ def jumps_at_tip(
     margin = _JUMP_PX + _JUMP_SHARE * median_where(width, body)
     for i in range(n):
         if seen[i] and (s_px[i] - s_low) / length > 1.0 - _HEAD_SHARE:
-            jumps[i] = edges[i, 0] < left[0] + left[1] * s_px[i] - margin
-            jumps[i] |= edges[i, 1] > right[0] + right[1] * s_px[i] + margin
+            from_left = left[0] + left[1] * s_px[i]
+            from_right = right[0] + right[1] * s_px[i]
+            jumps[i] = edges[i, 0] < from_left - margin or edges[i, 1] > from_right + margin
+            jumps[i] &= width[i] > from_right - from_left + margin
     return jumps
 
 

@@ -19,17 +19,28 @@ from scipy.optimize import least_squares
 
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, FloatArray, Image
-from tem_track.specimen.edges import coarse_edges, fit_edges, steady
+from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.model import average_bands, fill_outside, grid_for
 from tem_track.specimen.profile import Profile, tabulate
+from tem_track.specimen.smooth import smooth_curve
 from tem_track.specimen.strip import project_box, straighten
+from tem_track.specimen.widths import weights_at
 
-__all__ = ["CrossSection", "cross_section", "measure_width", "out_of_plane_bow"]
+__all__ = [
+    "Bow",
+    "CrossSection",
+    "cross_section",
+    "measure_bow",
+    "measure_width",
+    "out_of_plane_bow",
+]
 
 _ENOUGH = 0.05
 _PARTS, _FINE_PX = 6, 0.25
 _BLUR_PX, _U_LOG_BLUR = 1.0, 0.3
 _NO_WEDGE = 3.0  # by how much a fit with wedges must be better than one without
+_LEAST_BANDS = 3
+_NO_ROD = "no rod is seen in the box; draw it around the specimen"
 UPRIGHT = Axis(0.0)
 
 
@@ -190,6 +201,60 @@ def measure_width(
     ConfigError
         If no rod is seen in the box.
     """
+    rod = _rod(image, box, axis, polarity)
+    if section == "rectangle":
+        return _prism_width(rod.bands, rod.t_px, rod.start)
+    edges = _round_edges(rod)
+    good = edges.good.all(axis=1)
+    found = (edges.t_px[:, 1] - edges.t_px[:, 0])[good]
+    scatter = 1.4826 * float(np.median(np.abs(found - np.median(found))))
+    return float(np.median(found)), 1.25 * max(scatter, 0.05) / math.sqrt(len(found))
+
+
+def measure_bow(
+    image: Image, box: Box, axis: Axis = UPRIGHT, *, polarity: str = "dark"
+) -> tuple[float, float]:
+    """Measure how far a rod's midline at half length lies off the line between its ends.
+
+    Parameters
+    ----------
+    image : Image
+    box : Box
+        Around the rod from end to end, with vacuum on both sides.
+    axis : Axis
+        The rod's long axis.
+    polarity : {'dark', 'bright'}
+
+    Returns
+    -------
+    (bow_px, u_bow_px)
+        Positive to the right of the axis as it points away from the base.
+
+    Raises
+    ------
+    ConfigError
+        If no rod is seen in the box.
+    """
+    edges = _round_edges(_rod(image, box, axis, polarity))
+    (low, high), _ = project_box(box, axis, box.centre_px)
+    s = edges.s_px
+    middle = smooth_curve(edges.t_px.mean(axis=1), edges.good.all(axis=1))
+    ends = (weights_at(s, float(low)) + weights_at(s, float(high))) / 2
+    functional = weights_at(s, float(low + high) / 2) - ends
+    return float(functional @ middle.value), middle.u_of(functional)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rod:
+    """A rod in a picture: rows averaged in bands, and its edges to some pixels."""
+
+    bands: FloatArray
+    s_px: FloatArray
+    t_px: FloatArray
+    start: FloatArray
+
+
+def _rod(image: Image, box: Box, axis: Axis, polarity: str) -> _Rod:
     (s0, s1), (t0, t1) = project_box(box, axis, box.centre_px)
     strip = straighten(image, grid_for(axis, box.centre_px, (s0, s1), (t0, t1), exact=True))
     bands, s = average_bands(strip, s0, s1)
@@ -197,23 +262,21 @@ def measure_width(
     if polarity == "bright":
         bands = 2.2 * float(np.max(bands)) - bands
     start = steady(coarse_edges(bands, strip.grid.t_px, 0.0))
-    if not np.isfinite(start).any():
-        raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
-    width = float(np.nanmedian(start[:, 1] - start[:, 0]))
-    if not width > 2:
-        raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
-    if section == "rectangle":
-        return _prism_width(bands, strip.grid.t_px, start)
-    inner = np.median(bands[:, np.abs(strip.grid.t_px - start.mean()) < 0.15 * width])
-    mu = -math.log(max(float(inner / np.percentile(bands, 90)), 0.02)) / (1.05 * width)
+    if not np.isfinite(start).any() or not np.nanmedian(start[:, 1] - start[:, 0]) > 2:
+        raise ConfigError(_NO_ROD)
+    return _Rod(bands, s, strip.grid.t_px, start)
+
+
+def _round_edges(rod: _Rod) -> Edges:
+    width = float(np.nanmedian(rod.start[:, 1] - rod.start[:, 0]))
+    middle = rod.start.mean(axis=1)[:, None]
+    inner = np.median(rod.bands[np.abs(rod.t_px - middle) < 0.15 * width])
+    mu = -math.log(max(float(inner / np.percentile(rod.bands, 90)), 0.02)) / (1.05 * width)
     table = tabulate(Profile(mu_per_px=max(mu, 1e-4)), width / 4, width)
-    edges = fit_edges(bands, s, float(strip.grid.t_first), start, table)
-    good = edges.good.all(axis=1)
-    if good.sum() < 3:
-        raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
-    found = (edges.t_px[:, 1] - edges.t_px[:, 0])[good]
-    scatter = 1.4826 * float(np.median(np.abs(found - np.median(found))))
-    return float(np.median(found)), 1.25 * max(scatter, 0.05) / math.sqrt(len(found))
+    edges = fit_edges(rod.bands, rod.s_px, float(rod.t_px[0]), rod.start, table)
+    if edges.good.all(axis=1).sum() < _LEAST_BANDS:
+        raise ConfigError(_NO_ROD)
+    return edges
 
 
 def _prism_width(bands: FloatArray, t_px: FloatArray, start: FloatArray) -> tuple[float, float]:
@@ -221,7 +284,7 @@ def _prism_width(bands: FloatArray, t_px: FloatArray, start: FloatArray) -> tupl
     seen = np.isfinite(start).all(axis=1)
     parts = [p for p in np.array_split(np.flatnonzero(seen), _PARTS) if len(p)]
     if seen.sum() < 3 or len(parts) < 3:
-        raise ConfigError("cross-section: no rod is seen in the box; draw it around the specimen")
+        raise ConfigError(_NO_ROD)
     found = np.array(
         [_trapezium(bands[part].mean(axis=0), t_px, start[part].mean(axis=0)) for part in parts]
     )
@@ -261,25 +324,34 @@ def _trapezium(profile: FloatArray, t_px: FloatArray, edges: FloatArray) -> floa
     return float(best.x[1] - best.x[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Bow:
+    """A bow's components in and out of the untilted picture's plane, in the unit that was given."""
+
+    in_plane: float
+    u_in_plane: float
+    out_of_plane: float
+    u_out_of_plane: float
+
+
 def out_of_plane_bow(
-    before: tuple[float, float], after: tuple[float, float], angles_deg: tuple[float, float]
-) -> tuple[float, float]:
-    """Return the bow's two components that two tilts before and after a test tell.
+    change: tuple[float, float], u_change: tuple[float, float], angles_deg: tuple[float, float]
+) -> Bow:
+    """Return the bow's two components from what two tilts show of it.
 
     A bow of components (x, z) in and out of the untilted picture's plane shows as
-    ``x cos(phi) + z sin(phi)`` at the tilt phi.
+    ``x cos(phi) + z sin(phi)`` at the tilt phi about the specimen's long axis.
 
     Parameters
     ----------
-    before, after : (float, float)
-        Bow seen at the two tilts, before and after the test.
+    change, u_change : (float, float)
+        Change of bow from before the test to after, as it is seen at each tilt.
     angles_deg : (float, float)
         The two tilts.
 
     Returns
     -------
-    (in_plane, out_of_plane)
-        Change of bow, in the unit given.
+    Bow
 
     Raises
     ------
@@ -290,5 +362,7 @@ def out_of_plane_bow(
     if abs(math.sin(second - first)) < math.sin(math.radians(5.0)):
         raise ConfigError("two tilts within 5 degrees do not tell a bow out of the plane")
     matrix = np.array([[math.cos(first), math.sin(first)], [math.cos(second), math.sin(second)]])
-    x, z = np.linalg.solve(matrix, np.subtract(after, before))
-    return float(x), float(z)
+    inverse = np.linalg.inv(matrix)
+    x, z = inverse @ change
+    u_x, u_z = np.sqrt(inverse**2 @ np.square(u_change))
+    return Bow(float(x), float(u_x), float(z), float(u_z))

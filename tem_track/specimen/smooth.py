@@ -23,6 +23,7 @@ Mask = NDArray[np.bool_]
 
 _STEP = 10.0 ** (1 / 3)
 _STIFFEST = 1e7
+_HOLE = 3  # bands in a row that were not seen, from which on what leads over them is asked for
 _CORNERS, _APART = 2, 4
 _FINEST, _MOST_PLACES = 0.5, 100  # how finely corners are placed, in bands
 _ASKEW = np.log(4.0)  # odds against a face that is not parallel to the axis
@@ -36,7 +37,8 @@ class Curve:
     ----------
     value : array, shape (n,)
     vectors, shrink : array, shape (n, m) and (m,)
-        The smoother in its eigenbasis: value = vectors @ (shrink * (vectors.T @ data)).
+        The smoother in its eigenbasis: value = vectors @ (shrink * (vectors.T @ data)). Of a curve
+        over bands that were not seen, the square root of its covariance alone.
     scatter : float
         Robust standard deviation of the data about the curve.
     correlation : float
@@ -106,7 +108,33 @@ def smooth_curve(
     vectors, columns, ladder = _ladder(n, float(softest))
     values = np.ascontiguousarray(values, dtype=np.float64)
     curve, rung, scatter, wider = smoothed(values, good, vectors, columns, ladder, caution)
-    return Curve(curve, columns, ladder[rung], scatter, wider)
+    if _longest(~good) < _HOLE:
+        return Curve(curve, columns, ladder[rung], scatter, wider)
+    most = 2.5 * scatter
+    near = curve + np.clip(np.where(good, values - curve, 0.0), -most, most)
+    penalty = float(softest) * _STEP**rung
+    curve, columns, shrink = _over_holes(near, good, penalty)
+    return Curve(curve, columns, shrink, scatter, wider)
+
+
+def _longest(missing: Mask) -> int:
+    """Return the length of the longest run."""
+    edge = np.flatnonzero(np.diff(np.concatenate([[0], missing.astype(int), [0]])))
+    return int((edge[1::2] - edge[::2]).max(initial=0))
+
+
+def _over_holes(
+    data: FloatArray, good: Mask, penalty: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the curve that leads over bands that were not seen, and its covariance's basis.
+
+    Away from what was seen only the smoothness tells it, which the covariance holds: that of the
+    curve given the data, where the curve itself is as smooth as it was found.
+    """
+    rise, vectors = _basis(len(data))
+    inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * (vectors * rise) @ vectors.T)
+    size, basis = np.linalg.eigh((inverse + inverse.T) / 2)
+    return inverse @ np.where(good, data, 0.0), basis, np.sqrt(np.clip(size, 0.0, None))
 
 
 @lru_cache(maxsize=128)

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from tem_track.errors import ConfigError
 from tem_track.records import Box
-from tem_track.specimen import cross_section, measure_width, out_of_plane_bow
+from tem_track.specimen import cross_section, measure_bow, measure_width, out_of_plane_bow
 from tests.specimen.scenes import Scene, draw
 
 
@@ -80,4 +80,18 @@ def test_a_picture_without_a_rod_is_refused() -> None:
 def test_two_tilts_tell_a_bow_out_of_the_plane() -> None:
     tilts = (-15.0, 20.0)
     seen = [3.0 * math.cos(math.radians(a)) + 5.0 * math.sin(math.radians(a)) for a in tilts]
-    assert out_of_plane_bow((0.0, 0.0), (seen[0], seen[1]), tilts) == pytest.approx((3.0, 5.0))
+    bow = out_of_plane_bow((seen[0], seen[1]), (0.1, 0.1), tilts)
+    assert (bow.in_plane, bow.out_of_plane) == pytest.approx((3.0, 5.0))
+    by_hand = 0.1 * math.hypot(*(math.cos(math.radians(a)) for a in tilts))
+    assert bow.u_out_of_plane == pytest.approx(by_hand / math.sin(math.radians(35.0)))
+    with pytest.raises(ConfigError, match="within 5 degrees"):
+        out_of_plane_bow((1.0, 1.0), (0.1, 0.1), (0.0, 4.0))
+
+
+@pytest.mark.parametrize("bow_px", [0.0, 5.0, -20.0])
+def test_a_bow_is_measured_in_a_picture(bow_px: float) -> None:
+    scene = Scene(middle_px=lambda s: bow_px * np.sin(np.pi * s / 150.0))
+    found, u = measure_bow(draw(scene), Box(60, 110, 180, 151))
+    assert found == pytest.approx(bow_px, abs=0.4)
+    assert abs(found - bow_px) < 3 * u
+    assert u < 0.4

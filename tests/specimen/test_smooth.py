@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tem_track.specimen.finding import jumps_at_tip
 from tem_track.specimen.smooth import cornered, smooth_curve
 
 
@@ -46,3 +47,26 @@ def test_a_ball_keeps_its_curve(seed: int) -> None:
     values, good = _noisy(230.0 * np.sqrt(1 - s**2), seed), np.ones(52, dtype=bool)
     smooth = smooth_curve(values, good, 10.0)
     assert cornered(values, good, smooth) is smooth
+
+
+@pytest.mark.parametrize("unseen", [slice(33, 38), slice(30, 38), slice(16, 22)])
+def test_what_leads_over_bands_that_were_not_seen_is_as_unsure_as_it_says(unseen: slice) -> None:
+    n, rng, ratio = 38, np.random.default_rng(2), []
+    x, good = np.linspace(-1, 1, n), np.ones(n, dtype=bool)
+    good[unseen] = False
+    for _ in range(150):
+        truth = 15.0 * (1 - x**2) + 3.0 * rng.normal() * np.sin(2.3 * x + 2.0 * rng.normal())
+        values = np.where(good, truth + rng.normal(0.0, 0.6, n), 1e3)
+        curve = smooth_curve(values, good)
+        ratio.append(((curve.value - truth) / curve.u)[unseen])
+        assert curve.u[unseen].max() > 1.1 * curve.u[good].min()
+    assert 0.6 < np.sqrt(np.mean(np.square(ratio))) < 1.3
+
+
+def test_an_asperity_widens_a_band_and_a_bow_does_not() -> None:
+    s = np.arange(2.0, 150.0, 4.0)
+    middle = 15.0 * np.sin(np.pi * s / 150.0)
+    edges = np.column_stack([middle - 15.0, middle + 15.0])
+    assert not jumps_at_tip(edges, s, 0.0, 150.0).any()
+    edges[-3:, 0] -= 25.0
+    assert np.flatnonzero(jumps_at_tip(edges, s, 0.0, 150.0)).tolist() == [34, 35, 36]
