@@ -22,7 +22,7 @@ from tem_track.records import Axis, Box, FloatArray, Image
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.model import average_bands, fill_outside, grid_for
 from tem_track.specimen.profile import Profile, tabulate
-from tem_track.specimen.smooth import smooth_curve
+from tem_track.specimen.smooth import Mask, smooth_curve
 from tem_track.specimen.strip import project_box, straighten
 from tem_track.specimen.widths import weights_at
 
@@ -238,7 +238,8 @@ def measure_bow(
     edges = _round_edges(_rod(image, box, axis, polarity))
     (low, high), _ = project_box(box, axis, box.centre_px)
     s = edges.s_px
-    middle = smooth_curve(edges.t_px.mean(axis=1), edges.good.all(axis=1))
+    good: Mask = np.asarray(edges.good.all(axis=1))
+    middle = smooth_curve(edges.t_px.mean(axis=1), good)
     ends = (weights_at(s, float(low)) + weights_at(s, float(high))) / 2
     functional = weights_at(s, float(low + high) / 2) - ends
     return float(functional @ middle.value), middle.u_of(functional)

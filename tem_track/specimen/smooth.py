@@ -134,7 +134,9 @@ def _over_holes(
     rise, vectors = _basis(len(data))
     inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * (vectors * rise) @ vectors.T)
     size, basis = np.linalg.eigh((inverse + inverse.T) / 2)
-    return inverse @ np.where(good, data, 0.0), basis, np.sqrt(np.clip(size, 0.0, None))
+    curve: FloatArray = inverse @ np.where(good, data, 0.0)
+    shrink: FloatArray = np.sqrt(np.clip(size, 0.0, None))
+    return curve, np.asarray(basis), shrink
 
 
 @lru_cache(maxsize=128)
