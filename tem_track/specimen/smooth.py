@@ -134,9 +134,8 @@ def _over_holes(
     rise, vectors = _basis(len(data))
     inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * (vectors * rise) @ vectors.T)
     size, basis = np.linalg.eigh((inverse + inverse.T) / 2)
-    curve: FloatArray = inverse @ np.where(good, data, 0.0)
-    shrink: FloatArray = np.sqrt(np.clip(size, 0.0, None))
-    return curve, np.asarray(basis), shrink
+    curve = np.asarray(inverse @ np.where(good, data, 0.0), dtype=np.float64)
+    return curve, np.asarray(basis), np.asarray(np.sqrt(np.clip(size, 0.0, None)))
 
 
 @lru_cache(maxsize=128)
