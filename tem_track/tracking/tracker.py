@@ -233,6 +233,9 @@ class Tracker:
         reasons: list[tuple[float, str]] = []
         places = [(look, _places(frame, look, near_px)) for look in self.looks]
         as_usual = [self._try(frame, *each, found, reasons) for each in places]
+        if not found and near_px is None and self.name == "bar":
+            home = [Place(self.box.x_px, self.box.y_px, 0.0)]
+            as_usual.append(self._try(frame, self.looks[0], home, found, reasons))
         left = None if any(as_usual) else self._uncovered(image, places)
         if left is not None:
             return left

@@ -364,3 +364,23 @@ def test_a_bar_in_the_corner_of_the_frame_is_kept_however_tight_its_box(box):
     bar = build_trackers({0: images[0]}, scenes.sample(images), targets)["bar"]
     found = positions(bar, images) - positions(bar, images[:1])
     assert np.abs(found - camera).max() < 0.08
+
+
+def test_a_bar_with_a_leaning_side_is_found_again_where_it_was():
+    box = Box(0, 0, 128, 159)
+    rng = np.random.default_rng(0)
+    camera = [(-0.08 * k, -0.16 * k) for k in range(24)]
+    y, x = np.indices((400, 420)).astype(float)
+    images = [
+        rng.poisson(
+            150
+            * (1 - 0.97 * scenes.soft(106 + dx + 0.2 * (y - dy) - x) * scenes.soft(150 + dy - y))
+        )
+        .clip(0, 255)
+        .astype(np.uint8)
+        for dx, dy in camera
+    ]
+    targets = [Target("bar", (Reference(0, box),), box.centre_px)]
+    bar = build_trackers({0: images[0]}, scenes.sample(images), targets)["bar"]
+    found = positions(bar, images) - positions(bar, images[:1])
+    assert np.abs(found - camera).max() < 0.08
