@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from tem_track import __version__
-from tem_track.errors import TemTrackError
+from tem_track.errors import ConfigError, TemTrackError
 
 if TYPE_CHECKING:
     from tem_track.analysis import Progress, Result
@@ -28,6 +28,9 @@ WRONG_USAGE = 2
 LOST_TOO_MANY = 6
 SOME_FAILED = 7
 INTERRUPTED = 130
+
+_WITHOUT_A_FILE = ("calc", "cross-section", "simulate")
+"""Commands without an experiment file: what is wrong there is an argument."""
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's own usage error; some releases carry a click of their own, so it is taken from Typer."""
@@ -101,7 +104,8 @@ def _status_of(arguments: list[str]) -> int:
     except _USAGE_ERROR as error:
         return _wrong_usage(error)
     except TemTrackError as error:
-        return _fail(str(error), error.exit_status)
+        alone = isinstance(error, ConfigError) and arguments[0] in _WITHOUT_A_FILE
+        return _fail(str(error), WRONG_USAGE if alone else error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except BrokenPipeError:
@@ -234,17 +238,22 @@ def _bars(quiet: bool) -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
+    bars = Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, Any] = {}
 
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(_STAGES.get(stage, stage), total=total, rate="")
-            bars.update(tasks[stage], completed=done, total=total)
-            speed = bars.tasks[tasks[stage]].finished_speed or bars.tasks[tasks[stage]].speed
-            bars.update(tasks[stage], rate=f"{speed:.0f} frames/s" if speed else "")
+    def show(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            bars.start()
+            tasks[stage] = bars.add_task(_STAGES.get(stage, stage), total=total, rate="")
+        bars.update(tasks[stage], completed=done, total=total)
+        speed = bars.tasks[tasks[stage]].finished_speed or bars.tasks[tasks[stage]].speed
+        bars.update(tasks[stage], rate=f"{speed:.0f} frames/s" if speed else "")
 
+    try:
         yield show
+    finally:
+        if tasks:  # bars that never began would still end with an empty line
+            bars.stop()
 
 
 def _print_json(answer: Any) -> None:

@@ -6,6 +6,7 @@ checked without opening the movie.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import math
 import os
@@ -385,6 +386,12 @@ def experiment_from_dict(
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
+        with path.open("rb") as file:
+            start = file.read(65536)
+        if b"\0" in start and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ConfigError(
+                f"{path}: is no experiment file; for a movie, tem-track init writes one"
+            )
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such experiment file; check the path") from None
@@ -400,6 +407,8 @@ def _parse(path: Path) -> dict[str, Any]:
         hint = ""
         if re.search(r'"[^"\n]*\\[^"\n]*"', text):
             hint = "; a Windows path needs single quotes: movie = 'C:\\data\\movie.avi'"
+        elif "Invalid value" in str(error):
+            hint = "; after the equals sign stands a number or a text in quotes"
         raise ConfigError(f"{path}: is not valid TOML: {error}{hint}") from None
 
 

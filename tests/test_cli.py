@@ -103,7 +103,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     got, out, err = call(capsys, "run", path)
     assert got == status
     assert out == ""
-    assert len(err.strip().splitlines()) == 1
+    assert err == err.strip() + "\n"
+    assert len(err.splitlines()) == 1
     for word in words:
         assert word in err
     assert not path.with_suffix(".results").exists()
@@ -133,7 +134,14 @@ def test_a_failed_quality_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["run", "--bogus", "x"], ["nonsense"], ["simulate", "--seed", "x"], []],
+    [
+        ["run"],
+        ["run", "--bogus", "x"],
+        ["nonsense"],
+        ["simulate", "--seed", "x"],
+        ["simulate", "x"],
+        [],
+    ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, *arguments)[0] == 2
@@ -155,8 +163,11 @@ def test_calc_answers_with_units(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 0
     assert json.loads(out)["stress_MPa"] == pytest.approx(36.371, abs=5e-4)
     status, _, err = call(capsys, "calc", "rod-stress", "--force-nN", "1", "--diameter-nm", "0")
-    assert status == 4
+    assert status == 2
     assert "diameter_nm" in err
+    status, _, err = call(capsys, "calc", "rod-stress", "--force-nN", "nan", "--diameter-nm", "5")
+    assert status == 2
+    assert "force_nN" in err
 
 
 HEAVY = frozenset(

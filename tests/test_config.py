@@ -202,6 +202,12 @@ def test_files_that_are_no_experiment(tmp_path: Path) -> None:
     path.write_bytes(b"movie = 'm\xfcller.avi'")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_experiment(path)
+    path.write_bytes("movie = 'm.avi'".encode("utf-16"))
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load_experiment(path)
+    path.write_bytes(b"RIFF\x00\x01\xffAVI LIST")
+    with pytest.raises(ConfigError, match="tem-track init"):
+        load_experiment(path)
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:

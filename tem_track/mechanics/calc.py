@@ -37,6 +37,12 @@ def _zero_or_more(**values: float) -> None:
             raise ConfigError(f"{name}: {value} cannot be used; give zero or a number above it")
 
 
+def _finite(**values: float) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ConfigError(f"{name}: {value} cannot be used; give a finite number")
+
+
 def ecm_stress(
     overpotential_mV: float,
     molar_volume_cm3_per_mol: float,
@@ -115,6 +121,7 @@ def contact_radius(
         "contact_radius_equation_2_nm": second,
     }
     if force_nN is not None:
+        _finite(force_nN=force_nN)
         result["stress_equation_1_MPa"] = _stress_MPa(force_nN, math.pi * first**2)
         result["stress_equation_2_MPa"] = _stress_MPa(force_nN, math.pi * second**2)
     return result
@@ -123,6 +130,7 @@ def contact_radius(
 def rod_stress(force_nN: float, diameter_nm: float) -> dict[str, float | None]:
     """Return the stress of a round rod, F / (pi/4 d^2), in MPa."""
     _positive(diameter_nm=diameter_nm)
+    _finite(force_nN=force_nN)
     return {"stress_MPa": _stress_MPa(force_nN, math.pi / 4 * diameter_nm**2)}
 
 
