@@ -84,7 +84,9 @@ class Apart(Generic[Answer]):
         trace: TracebackType | None,
     ) -> None:
         for process in self._processes:
-            process.end()
+            process.ask_to_end()
+        for process in self._processes:
+            process.wait()
         if self._memory is not None:
             self._memory.close()
 
@@ -284,9 +286,12 @@ class _Process:
             return []
         return answers
 
-    def end(self) -> None:
-        """Close the line, at which it ends, and wait."""
+    def ask_to_end(self) -> None:
+        """Close the line, at which it ends."""
         self._line.close()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
         try:
             self._process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -324,3 +329,5 @@ if __name__ == "__main__":
     from tem_track import apart  # under its own name, by which its answers pickle
 
     apart._main(*map(int, sys.argv[1:]))
+    sys.stdout.flush()
+    os._exit(0)  # nothing is left to do, and taking all libraries down takes long

@@ -9,12 +9,20 @@ import ctypes
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
-__all__ = ["at_once", "cores", "give_back_memory", "in_turn", "one_heap", "one_thread_a_routine"]
+__all__ = [
+    "at_once",
+    "cores",
+    "give_back_memory",
+    "hands",
+    "in_turn",
+    "one_heap",
+    "one_thread_a_routine",
+]
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -53,6 +61,11 @@ def in_turn(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterat
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def hands(items: Sequence[Item], size: int = 8) -> list[Sequence[Item]]:
+    """Cut a sequence into parts of a fixed size: sums over each do not depend on the threads."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 @contextmanager

@@ -255,11 +255,13 @@ def learnt_of(folder: Path) -> str | None:
 
 
 def _write(result: Result, movie: Movie, folder: Path, progress: Progress, draw: bool) -> None:
-    from tem_track import outputs, pages
+    from tem_track import outputs
 
     (folder / PROVENANCE).unlink(missing_ok=True)
     outputs.write_tables(result, folder)
     if draw:
+        from tem_track import pages
+
         outputs.write_pictures(result, movie, folder, progress=progress)
         pages.write_report(result, movie, folder / "report.html", progress=progress)
 

@@ -149,9 +149,16 @@ def _csv_pieces(table: pd.DataFrame, number: Callable[[float], str]) -> Iterator
     yield ",".join(quoted(str(name)) for name in table.columns) + "\n"
     for start in range(0, len(table), ROWS_AT_ONCE):
         piece = table.iloc[start : start + ROWS_AT_ONCE]
-        columns = [piece[name].tolist() for name in piece.columns]
-        rows = zip(*columns, strict=True)
-        yield "".join(",".join(quoted(cell(v, number)) for v in row) + "\n" for row in rows)
+        columns = [_cells(piece[name], number) for name in piece.columns]
+        yield "".join(",".join(row) + "\n" for row in zip(*columns, strict=True))
+
+
+def _cells(column: pd.Series, number: Callable[[float], str]) -> list[str]:
+    """Return the texts of a column; of numbers none needs quotes."""
+    values = column.tolist()
+    if column.dtype.kind == "f":
+        return ["" if value != value else number(value) for value in values]
+    return [quoted(cell(value, number)) for value in values]
 
 
 def json_text(data: Mapping[str, Any]) -> str:

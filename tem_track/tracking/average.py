@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.cores import in_turn
+from tem_track.cores import hands, in_turn
+from tem_track.records import FloatArray
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.registration import good_fits, turned_by
@@ -49,7 +51,15 @@ def average(
             grey *= visible
         return grey, visible
 
-    for grey, visible in in_turn(registered, good):
+    def summed(some: Sequence[int]) -> tuple[FloatArray, Any]:
+        greys, count = np.zeros(total.shape), 0.0
+        for k in some:
+            grey, visible = registered(k)
+            greys += grey
+            count = count + visible
+        return greys, count
+
+    for grey, visible in in_turn(summed, hands(good)):
         total += grey
         seen += visible
     state.template = total / seen + level

@@ -13,7 +13,7 @@ from tem_track.tracking.coarse import Reduced
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
 from tem_track.tracking.gather import Gathering, Seen, fingerprint
 from tem_track.tracking.growing import grow
-from tem_track.tracking.illumination import Lit
+from tem_track.tracking.illumination import Cells, Lit, cells_of
 from tem_track.tracking.linking import link
 from tem_track.tracking.structure import require_structure, without_chance
 from tem_track.tracking.template import EARLY_ROUNDS
@@ -103,13 +103,14 @@ def _gathered(
     gatherings = [Gathering(target, references, apart=apart) for target in targets]
     lit = Lit()
 
-    def seen(shown: tuple[Frame, int]) -> tuple[Image, list[Seen]]:
+    def seen(shown: tuple[Frame, int]) -> tuple[Image, Cells, list[Seen]]:
         frame, own_print = shown
         reduced = Reduced(frame.image)
-        return frame.image, [each.look_at(reduced, own_print) for each in gatherings]
+        found = [each.look_at(reduced, own_print) for each in gatherings]
+        return frame.image, cells_of(reduced), found
 
-    for image, found in in_turn(seen, _different(sample)):
-        lit.add(image)
+    for image, cells, found in in_turn(seen, _different(sample)):
+        lit.add(image, cells)
         for each, one in zip(gatherings, found, strict=True):
             each.add(image, one)
     travelling = [each for each in gatherings if each.travels() and each.target.polarity == "dark"]

@@ -104,7 +104,12 @@ class Reduced:
     def by(self, factor: int) -> Float32:
         """Return the frame with squares of `factor` pixels averaged."""
         if factor not in self._known:
-            self._known[factor] = reduce_image(self.image, factor)
+            by_halves = factor > 2 and factor & (factor - 1) == 0
+            self._known[factor] = (
+                reduce_image(self.by(factor // 2), 2)
+                if by_halves
+                else reduce_image(self.image, factor)
+            )
         return self._known[factor]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
-from tem_track.tracking.coarse import reduce_image
+from tem_track.tracking.coarse import Reduced
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import fit_pattern
 from tem_track.tracking.noise import variance
@@ -28,9 +28,11 @@ from tem_track.tracking.splines import MARGIN, moved
 if TYPE_CHECKING:
     from tem_track.tracking.tracker import Look
 
-__all__ = ["Beam", "Light", "Lit"]
+__all__ = ["Beam", "Cells", "Light", "Lit", "cells_of"]
 
 Float32 = NDArray[np.float32]
+Cells = Float32
+"""The mean brightness of squares of a frame."""
 
 CELLS = 64
 """Cells along the longer side of the frame in which brightness is averaged."""
@@ -107,13 +109,13 @@ class Lit:
     factor: int = 1
     cells: list[Float32] = field(default_factory=list)
 
-    def add(self, image: Image) -> None:
-        """Take in a frame."""
+    def add(self, image: Image, cells: Float32) -> None:
+        """Take in a frame, with its `cells_of`."""
         if not self.cells:
             self.shape = (image.shape[0], image.shape[1])
-            self.factor = max(1, -(-max(self.shape) // CELLS))
+            self.factor = _factor(image)
         if image.shape == self.shape:
-            self.cells.append(reduce_image(image, self.factor))
+            self.cells.append(cells)
 
     def beam(self) -> Beam | None:
         """Return what vacuum says of the beam; None where it is even, or is not told."""
@@ -137,6 +139,15 @@ class Lit:
         if whole is None or not _is_uneven(whole, *halves):
             return None
         return Beam(self.shape, self.factor, black, *whole)
+
+
+def _factor(image: Image) -> int:
+    return max(1, -(-int(max(image.shape)) // CELLS))
+
+
+def cells_of(frame: Reduced) -> Float32:
+    """Return a frame's brightness in cells."""
+    return frame.by(_factor(frame.image))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

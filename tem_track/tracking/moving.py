@@ -9,13 +9,14 @@ own motion is a variance beside that of its noise, and the two together are what
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.cores import in_turn
+from tem_track.cores import hands, in_turn
 from tem_track.records import FloatArray
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
@@ -89,17 +90,23 @@ def learn_pixels(
     inside = (slice(RIM_PX, -RIM_PX), slice(RIM_PX, -RIM_PX))
     regions = _Regions(pattern)
 
-    def of_frame(k: int) -> tuple[Any, NDArray[np.float32], FloatArray]:
-        fit = fits[k]
-        assert fit is not None
-        rest, held = residuals(stack[k], fit, pattern, state, RIM_PX)
-        squares = regions.squares_of(rest[inside])
-        return 1.0 if held is None else held, rest * rest, squares
+    def of_frames(some: Sequence[int]) -> tuple[Any, FloatArray, FloatArray]:
+        count: Any = 0.0
+        squared, motions = np.zeros(total.shape), regions.zeros()
+        for k in some:
+            fit = fits[k]
+            assert fit is not None
+            rest, held = residuals(stack[k], fit, pattern, state, RIM_PX)
+            motions += regions.squares_of(rest[inside])
+            rest *= rest
+            squared += rest
+            count = count + (1.0 if held is None else held)
+        return count, squared, motions
 
-    for held, squared, squares in in_turn(of_frame, good):
+    for held, squared, motions in in_turn(of_frames, hands(good)):
         count += held
         total += squared
-        regions.add(squares)
+        regions.add(motions)
     mean_square = total / np.maximum(count, 1)
     box = (slice(SLACK - RIM_PX, RIM_PX - SLACK), slice(SLACK - RIM_PX, RIM_PX - SLACK))
     support = np.pad(state.support, RIM_PX, mode="edge")
@@ -110,19 +117,20 @@ def learn_pixels(
     state.noise = noise_of_grey(grey[inside], mean_square[inside], learnt, len(good))
     by_grey = variance(state.noise, grey)
     excess = mean_square * len(good) / (len(good) - 1) / by_grey - 1
-    most = max(OWN_MOTION_PX**2, ODD_PIXEL * regions.typical(len(good)))
-    odd = _moves_otherwise(excess, seen, by_grey, len(good), pattern, most)
+    typical = regions.typical(len(good))
+    most = max(OWN_MOTION_PX**2, ODD_PIXEL * typical)
+    slopes2 = _squared_slopes(pattern)
+    told = _Told(excess, seen, by_grey, len(good), slopes2)
+    odd = told.moves_otherwise(most)
     if state.rounds >= state.early_rounds:
         low, high = np.quantile(grey[inside], [0.02, 0.98])
-        plain = odd & (_smooth(excess * by_grey, seen) > (PLAIN_PART * (high - low)) ** 2)
-        slight = _moves_otherwise(
-            excess, seen, by_grey, len(good), pattern, NEAR_PART**2 * most, 0.0, NEAR_SIGMAS
-        )
+        plain = odd & (told.smooth(excess * by_grey) > (PLAIN_PART * (high - low)) ** 2)
+        slight = told.moves_otherwise(NEAR_PART**2 * most, 0.0, NEAR_SIGMAS)
         more = odd | (slight & _near(plain))
-        odd = more if _tells_enough(pattern, by_grey, seen & ~odd, seen & ~more) else odd
+        odd = more if _tells_enough(slopes2, by_grey, seen & ~odd, seen & ~more) else odd
     state.mask = (seen & ~odd)[inside]
     state.trust = (
-        regions.capped() if state.rounds < state.early_rounds else regions.trust(len(good))
+        regions.capped() if state.rounds < state.early_rounds else regions.trust(len(good), typical)
     )
     if len(good) < FEWEST_FRAMES:
         state.trust = 1.0
@@ -148,7 +156,11 @@ class _Regions:
         narrow = [part / (4 * math.pi * REGION_PX**2) for part in narrow]
         self._noise = self._across(*narrow) / self._information**2
         self._shape = value.shape
-        self._squares = np.zeros(self._noise.shape)
+        self._squares = self.zeros()
+
+    def zeros(self) -> FloatArray:
+        """Return what squared motions are added to."""
+        return np.zeros(self._noise.shape)
 
     def squares_of(self, rest: NDArray[np.float32]) -> FloatArray:
         """Return every region's squared motion by the residuals (h, w) of a frame."""
@@ -156,18 +168,18 @@ class _Regions:
         return np.asarray(((self._cos * x + self._sin * y) / self._information) ** 2)
 
     def add(self, squares: FloatArray) -> None:
-        """Take in the squared motions of a frame."""
+        """Take in the squared motions of some frames."""
         self._squares += squares
 
     def capped(self) -> FloatArray:
         """Return the share that leaves no region more to say than a tolerance of its motion."""
         return self._full(self._noise / (self._noise + EARLY_PX**2))
 
-    def trust(self, n_frames: int) -> FloatArray:
+    def trust(self, n_frames: int, typical: float) -> FloatArray:
         """Return the noise's share in the variance of every region's motion, 0 to 1."""
         sure = 1 + SURE_MOTION * math.sqrt(2 / n_frames)
         own = np.maximum(self._squares / (n_frames - 1) - sure * self._noise, 0)
-        odd = np.maximum(own - ODD_MOTION * self.typical(n_frames), 0)
+        odd = np.maximum(own - ODD_MOTION * typical, 0)
         return self._full((self._noise + 1e-12) / (self._noise + odd + 1e-12))
 
     def typical(self, n_frames: int) -> float:
@@ -200,29 +212,46 @@ def _pooled(values: FloatArray, size_px: float) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(half, (0, 0), narrow, borderType=cv2.BORDER_CONSTANT), float)
 
 
-def _moves_otherwise(
-    excess: FloatArray,
-    seen: NDArray[np.bool_],
-    noise: FloatArray,
-    n_frames: int,
-    pattern: Pattern,
-    most_px2: float,
-    least: float = ODD_EXCESS,
-    sigmas: float = ODD_SIGMAS,
-) -> NDArray[np.bool_]:
-    """Tell the pixels whose residuals mean a motion of their own.
+class _Told:
+    """What the residuals say of every pixel, smoothed over those that are seen.
 
     The excess over noise is put in terms of a displacement: the same excess is harmless on a
     steep edge, where compression or the fit's own error makes it, and fatal where the template
     is flat and something else has passed by.
     """
-    steepness = _smooth(sum(_squared_slopes(pattern)) / noise, seen)
-    ripple = _smooth(2 * SLOPE_NOISE * np.ones_like(noise) / n_frames, seen)
-    size = _smooth(excess, seen)
-    pooled = 4 * math.pi * POOL_PX**2
-    sure = size > least + sigmas * math.sqrt(2 / (n_frames - 1) / pooled)
-    motion2 = size / np.maximum(steepness - ripple, 1e-9)
-    return sure & (motion2 > most_px2)
+
+    def __init__(
+        self,
+        excess: FloatArray,
+        seen: NDArray[np.bool_],
+        noise: FloatArray,
+        n_frames: int,
+        slopes2: list[FloatArray],
+    ) -> None:
+        self._known, self._n_frames = seen.astype(float), n_frames
+        self._seen = np.maximum(_blurred(self._known), 1e-6)
+        steepness = self.smooth(sum(slopes2) / noise)
+        ripple = self.smooth(2 * SLOPE_NOISE * np.ones_like(noise) / n_frames)
+        self._size = self.smooth(excess)
+        self._motion2 = self._size / np.maximum(steepness - ripple, 1e-9)
+
+    def smooth(self, values: FloatArray) -> FloatArray:
+        """Return the mean of values about every pixel."""
+        return np.asarray(_blurred(values * self._known) / self._seen)
+
+    def moves_otherwise(
+        self, most_px2: float, least: float = ODD_EXCESS, sigmas: float = ODD_SIGMAS
+    ) -> NDArray[np.bool_]:
+        """Tell the pixels whose residuals mean a motion of their own."""
+        pooled = 4 * math.pi * POOL_PX**2
+        sure = self._size > least + sigmas * math.sqrt(2 / (self._n_frames - 1) / pooled)
+        return np.asarray(sure & (self._motion2 > most_px2))
+
+
+def _blurred(values: FloatArray) -> FloatArray:
+    return np.asarray(
+        cv2.GaussianBlur(values, (0, 0), POOL_PX, borderType=cv2.BORDER_REFLECT), float
+    )
 
 
 def _squared_slopes(pattern: Pattern) -> list[FloatArray]:
@@ -237,15 +266,11 @@ def _near(plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _tells_enough(
-    pattern: Pattern, noise: FloatArray, before: NDArray[np.bool_], after: NDArray[np.bool_]
+    slopes2: list[FloatArray],
+    noise: FloatArray,
+    before: NDArray[np.bool_],
+    after: NDArray[np.bool_],
 ) -> bool:
     """Tell whether the pixels that are left say enough of both axes."""
-    told = [square / noise for square in _squared_slopes(pattern)]
+    told = [square / noise for square in slopes2]
     return all(one[after].sum() >= LEAST_LEFT * one[before].sum() for one in told)
-
-
-def _smooth(values: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:
-    known = seen.astype(float)
-    top = cv2.GaussianBlur(values * known, (0, 0), POOL_PX, borderType=cv2.BORDER_REFLECT)
-    low = cv2.GaussianBlur(known, (0, 0), POOL_PX, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(top / np.maximum(low, 1e-6))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.records import FloatArray, Image
+from tem_track.records import Image
 
 __all__ = ["Still"]
 
@@ -25,15 +25,15 @@ class Still:
 
     x: int
     y: int
-    least: FloatArray
-    most: FloatArray
+    least: Image
+    most: Image
     n_frames: int = 0
 
     @classmethod
     def begin(cls, image: Image, x: int, y: int, shape: tuple[int, int]) -> Still:
         """Begin at a box whose top-left pixel and shape (h, w) are given."""
-        part = image[y : y + shape[0], x : x + shape[1]].astype(float)
-        return cls(x, y, part, part.copy(), 1)
+        part = image[y : y + shape[0], x : x + shape[1]]
+        return cls(x, y, part.copy(), part.copy(), 1)
 
     def add(self, image: Image) -> None:
         """Take in a further frame."""
@@ -46,10 +46,11 @@ class Still:
 
     def mask(self) -> NDArray[np.bool_]:
         """Return the pixels of overlays, with what lies within a few pixels of them."""
-        spread = self.most - self.least
+        least, most = self.least.astype(float), self.most.astype(float)
+        spread = most - least
         usual = float(np.median(spread))
-        grey = (self.most + self.least) / 2
-        low, high = float(self.least.min()), float(self.most.max())
+        grey = (most + least) / 2
+        low, high = float(least.min()), float(most.max())
         if self.n_frames < FEWEST or usual <= 0 or high <= low:
             return np.zeros(grey.shape, bool)
         near = 0.02 * (high - low)

@@ -10,6 +10,7 @@ import pytest
 
 from tem_track.records import Box, Frame, Reference, Target
 from tem_track.tracking import Tracker, build_trackers, illumination
+from tem_track.tracking.coarse import Reduced
 
 SIDE, BLACK, STRENGTH = 384, 8.0, 0.05
 TIP = Target("tip", (Reference(0, Box(132, 60, 120, 96)),), (192.0, 150.0))
@@ -88,8 +89,9 @@ def test_an_even_beam_is_not_divided() -> None:
 def test_a_beam_that_moves_is_not_divided() -> None:
     still, moving = illumination.Lit(), illumination.Lit()
     for k, way in enumerate(WAY_PX):
-        still.add(picture(beam(STRENGTH), way, k))
-        moving.add(picture(beam(STRENGTH, 2.0 * k), way, k))
+        for lit, speed in ((still, 0.0), (moving, 2.0)):
+            image = picture(beam(STRENGTH, speed * k), way, k)
+            lit.add(image, illumination.cells_of(Reduced(image)))
     assert still.beam() is not None
     assert moving.beam() is None
 
