@@ -611,7 +611,10 @@ def measure(
     """
     finished, total = set(done), len(plan.frame_range)
     count = len(finished)
-    with one_thread_a_routine(), Apart(observe, plan, workers or cores(), total - count) as apart:
+    apart: Apart[Observation] = Apart(
+        observe, plan, workers or cores(), total - count, lambda: movie.decoding_s
+    )
+    with one_thread_a_routine(), apart:
         for stretch in _stretches(plan.frame_range, finished):
             frames = movie.frames(stretch[0][0], stretch[-1][-1])
             observed = apart.answers(frames)

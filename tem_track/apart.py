@@ -62,14 +62,23 @@ class Apart(Generic[Answer]):
         How many; one is as good as none.
     expected : int
         About how many frames will come, to tell whether processes are worth while.
+    reading_s : callable, optional
+        Returns the processor time to read a frame, None where it is not known: then all time of
+        this process that is not the function's counts.
     """
 
     def __init__(
-        self, function: Callable[[Frame, Any], Answer], same: Any, processes: int, expected: int
+        self,
+        function: Callable[[Frame, Any], Answer],
+        same: Any,
+        processes: int,
+        expected: int,
+        reading_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._function, self._same = function, same
         self._cores = processes if os.name == "posix" and sys.executable else 1
         self._left = expected
+        self._reading_s = reading_s
         self._begun, self._tried, self._spent_s = time.process_time(), 0, 0.0
         self._memory: _Memory | None = None
         self._processes: list[_Process] = []
@@ -141,6 +150,9 @@ class Apart(Generic[Answer]):
         both_s, here_s = time.process_time() - self._begun, self._spent_s
         if both_s < _TRIED_S or not self._tried:
             return 0
+        known_s = self._reading_s()
+        if known_s is not None:  # what is read before it is asked for does not count twice
+            both_s = here_s + known_s * self._tried
         reading_s = max(both_s - here_s, 1e-9)
         saved_s = max(here_s, reading_s) - _OVERHEAD * max(both_s / self._cores, reading_s)
         if saved_s / self._tried * self._left < WORTH_S:

@@ -26,7 +26,7 @@ from tem_track.analysis import (
 )
 from tem_track.columns import Block
 from tem_track.config import Experiment, load_experiment
-from tem_track.cores import give_back_memory, one_heap
+from tem_track.cores import cores, give_back_memory, one_heap
 from tem_track.errors import ConfigError, ResultsBusyError, ResultsError
 from tem_track.journal import Journal, StoredOutlines
 
@@ -131,6 +131,8 @@ def run(
         hold(folder),
     ):
         with Journal(folder, journal_key(movie, experiment)) as journal:
+            if cores() > 1 and keep is None and not journal.frames():
+                movie.read_on()  # all frames are measured here, and preparing leaves a core idle
             plan = prepare(movie, experiment, progress=progress)
             result = _measure(movie, plan, journal, progress, workers, keep)
             give_back_memory()

@@ -38,7 +38,7 @@ class Sample:
         self._indices = sorted({round(float(i)) for i in spread})
         self._movie = movie
         self._progress: Progress | None = progress
-        movie.keep(self._indices, fetch=True)
+        movie.keep(self._indices, then=frame_range)
 
     def __iter__(self) -> Iterator[Frame]:
         progress, self._progress = self._progress, None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,15 @@ from tests.small import write_small
 
 
 class _Counted:
-    """A source that says which frames were read; the fourth is damaged."""
+    """A source that says which frames were read; one of them is damaged."""
 
     def __init__(self, movie: Movie, decoded: int = 0) -> None:
         self._source: Any = movie._source
         self.path, self.info = movie.path, movie.info
-        self.decoded = decoded
+        self.decoded, self.damaged = decoded, 3
         self.frames: list[int] = []
+
+    is_compressed, is_threaded = True, False
 
     def count(self) -> int:
         return int(self._source.count())
@@ -38,7 +42,7 @@ class _Counted:
     def read(self, indices: Sequence[int]) -> Iterator[Picture]:
         for index, picture in zip(indices, self._source.read(indices), strict=True):
             self.frames.append(index)
-            yield (None, "damaged") if index == 3 else picture
+            yield (None, "damaged") if index == self.damaged else picture
 
 
 def _counted(folder: Path, frames: int, decoded: int = 0) -> _Counted:
@@ -123,3 +127,79 @@ def test_nothing_is_kept_that_was_not_asked_for(tmp_path: Path) -> None:
     lent = Movie(source)
     lent.keep([1, 2])  # a movie that keeps nothing does not mind
     assert len(list(lent)) == 6
+
+
+@pytest.mark.parametrize("damaged", [3, 9])
+@pytest.mark.parametrize("room", ["enough", "for two", "none", "little to be written"])
+@pytest.mark.parametrize("wait", [False, True])
+def test_all_frames_are_read_on_before_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: int, room: str, wait: bool
+) -> None:
+    source = _counted(tmp_path, 24)
+    source.damaged = damaged
+    size = next(iter(Movie(source))).image.nbytes
+    plain = [frame.image.copy() for frame in Movie(source)]
+    source.frames.clear()
+    monkeypatch.setattr(kept, "_WORTH", 0.0)
+    if room in ("for two", "none"):
+        monkeypatch.setattr(kept, "MOST_BYTES", (5 if room == "for two" else 3) * size)
+    if room == "little to be written":
+        monkeypatch.setattr(kept, "_MOST_WRITTEN", 4 * size)
+    with Movie(source).keeping() as movie:
+        movie.read_on()
+        movie.keep([0, 12, 23], then=range(24))
+        assert [frame.index for frame in movie.select([0, 12, 23])] == [0, 12, 23]
+        if wait and room == "enough":
+            _until(lambda: len(source.frames) == 24)
+            assert sorted(source.frames) == list(range(24))
+        assert movie[5].ok  # a frame by itself, in between
+        frames = list(movie.frames())
+        again = list(movie.frames())
+    assert [frame.index for frame in frames] == list(range(24))
+    assert [frame.ok for frame in frames] == [i != damaged for i in range(24)]
+    for frame, other, image in zip(frames, again, plain, strict=True):
+        np.testing.assert_array_equal(frame.image, image)
+        np.testing.assert_array_equal(other.image, image)
+    assert len(source.frames) < 24 + 1 + 24 + 12  # what was read on is not read again
+
+
+def test_who_reads_on_is_taken_over_where_it_has_come_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _counted(tmp_path, 24)
+    source.damaged = -1
+    size = next(iter(Movie(source))).image.nbytes
+    source.frames.clear()
+    monkeypatch.setattr(kept, "_WORTH", 0.0)
+    monkeypatch.setattr(kept, "_MOST_WRITTEN", 6 * size)
+    with Movie(source).keeping() as movie:
+        movie.read_on()
+        movie.keep([0, 12], then=range(24))
+        assert len(list(movie.frames())) == 24
+    assert sorted(source.frames) == list(range(24))  # each once
+
+
+def test_a_movie_that_is_closed_is_read_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _counted(tmp_path, 24)
+    monkeypatch.setattr(kept, "_WORTH", 0.0)
+    monkeypatch.setattr(kept, "MOST_BYTES", 4 * next(iter(Movie(source))).image.nbytes)
+    source.frames.clear()
+    before = threading.active_count()
+    with Movie(source).keeping() as movie:
+        movie.read_on()
+        movie.keep([0, 12], then=range(24))
+        _until(lambda: len(source.frames) > 4)
+    assert threading.active_count() == before
+    read = len(source.frames)
+    assert read < 24
+    time.sleep(0.05)
+    assert len(source.frames) == read
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20.0
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.005)

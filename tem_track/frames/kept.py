@@ -3,7 +3,9 @@
 To read a frame back takes a tenth of the time that it takes to decode one, or less. Where a sample
 of the frames costs as much as all of them, since pictures rest on those before them, all are kept.
 Where there is no room, frames are decoded again. They are read by a thread as soon as it is known
-which, while the program is still loading what looks at them.
+which, while the program is still loading what looks at them. Where decoding takes longer than
+keeping, the thread then reads on from the first frame to be measured: preparing leaves a core idle
+for most of its time. Each of these frames is kept until it is read, and its place used again.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from threading import Condition, Lock, Thread
+from threading import Condition
+from time import perf_counter, thread_time
 from typing import IO, Any
 
 import numpy as np
 
+from tem_track.frames.fetching import Fetched, Fetching
 from tem_track.frames.info import MovieInfo
 from tem_track.records import FloatArray, Image
 
@@ -29,7 +34,13 @@ ALL_FROM = 0.5
 """Part of the frames that have to be decoded for some of them, from which on all are kept."""
 _ROOM_LEFT = 2.0
 """Free room on the disk over what is to be kept."""
-_PATIENCE_S = 5.0
+_MOST_WRITTEN = 2 * MOST_BYTES
+"""Bytes that are written while reading on: a disk is no place for a whole long movie."""
+_WORTH = 1.5
+"""Time to decode a frame over that to keep it, from which on it is worth while to read on."""
+_POLL_S = 0.1
+_FEWEST = 8
+"""Frames that tell how long one takes to decode."""
 
 Picture = tuple[Image | None, str]
 
@@ -53,8 +64,17 @@ class KeptSource:
         self._all = False
         self._places: dict[int, tuple[int, tuple[int, ...], np.dtype[Any]]] = {}
         self._file: IO[bytes] | None = None
-        self._alone = Lock()
-        self._fetching: _Fetching | None = None
+        self._alone = Condition()
+        self._fetching: Fetching | None = None
+        self._reads_on = False
+        self._once: set[int] = set()
+        self._free: list[int] = []
+        self._end = self._written = 0
+        self._room = 0
+        self._putting_s = self._decoding_s = 0.0
+        self._decoded = 0
+        self._onwards: Iterator[tuple[int, Picture]] | None = None
+        self._pending: tuple[int, Picture] | None = None
 
     @property
     def end_note(self) -> str:
@@ -70,10 +90,15 @@ class KeptSource:
         times: FloatArray = self._source.times_s()
         return times
 
-    def keep(self, indices: Iterable[int], *, fetch: bool = False) -> None:
+    def read_on(self) -> None:
+        """Allow a thread to read all frames before they are asked for."""
+        self._reads_on = True
+
+    def keep(self, indices: Iterable[int], *, then: Sequence[int] | None = None) -> None:
         """Keep these frames once they are read, and all between them if they cost as much.
 
-        With `fetch` a thread begins to read them now; who asks for one waits for it.
+        Where it is said what is read `then`, a thread begins now; who asks for one of the first
+        frames waits for it.
         """
         numbers = sorted(set(indices))
         self.close()
@@ -90,24 +115,24 @@ class KeptSource:
                 with suppress(OSError):
                     self._file = tempfile.TemporaryFile(dir=place)  # noqa: SIM115
                     self._wanted, self._all = wanted, whole
-                    if fetch:
-                        self._fetching = _Fetching(self._fresh(numbers), numbers)
+                    if then is not None:
+                        onwards = [] if whole or not self._reads_on else then
+                        self._fetching = Fetching(self._fetched(numbers, onwards), numbers)
                     return
 
     def read(self, indices: Sequence[int]) -> Iterator[Picture]:
         """Yield the pictures of rising frame numbers."""
-        indices = list(indices)
-        while indices and (fetching := self._fetching) is not None:
-            number = indices[0]
-            image = self._kept(number) if fetching.has_passed(number) else None
-            note = fetching.why_not(number)
-            if image is None and not note and number in fetching:
-                fetching.end()  # what is wrong is found out below, and reading goes on there
-                self._fetching = None
-            if image is None and not note:
-                break
+        given = 0
+        for image, note in self._before_asked(indices):
             yield image, note
-            del indices[0]
+            given += 1
+        indices = indices[given:]
+        if len(indices) > 1 and self._fetching is None:
+            given = 0
+            for image, note in self._taken_over(indices):
+                yield image, note
+                given += 1
+            indices = indices[given:]
         missing = [index for index in indices if index not in self._places]
         fresh, known = self._fresh(missing), set(indices).difference(missing)
         for index in indices:
@@ -117,6 +142,68 @@ class KeptSource:
                 yield image, ""
             else:  # forgotten in the meantime, since the disk is full
                 yield from self._source.read([index])
+
+    def _before_asked(self, indices: Sequence[int]) -> Iterator[Picture]:
+        """Yield pictures for as long as the thread is ahead; it ends where it is not."""
+        for number in indices:
+            fetching = self._fetching
+            if fetching is None:
+                return
+            is_awaited = fetching.has_passed(number)
+            image, note = self._kept(number), fetching.why_not(number)
+            if image is None and not note:
+                if is_awaited or len(indices) > 1:  # whatever is wrong, reading goes on from here
+                    self._stop_fetching()
+                return
+            yield image, note
+
+    def _fetched(self, numbers: list[int], onwards: Sequence[int]) -> Generator[Fetched]:
+        """Yield the frames that are wanted first, and then those onwards, and keep them."""
+        begun = perf_counter()
+        for number, (image, note) in zip(numbers, self._fresh(numbers), strict=True):
+            yield number, image, note
+        both_s = perf_counter() - begun
+        if both_s - self._putting_s < _WORTH * self._putting_s:
+            return
+        rest = [number for number in onwards if number not in self._places]
+        if not rest or not getattr(self._source, "is_compressed", False):
+            return
+        self._room = _room(_place())
+        self._onwards = zip(rest, self._source.read(rest), strict=True)
+        begun_s = thread_time()
+        for number, (image, note) in self._onwards:
+            self._decoded += 1
+            self._decoding_s += thread_time() - begun_s
+            if image is not None and not self._put_once(number, image):
+                self._pending = number, (image, note)
+                return
+            yield number, image, note
+            begun_s = thread_time()
+
+    @property
+    def decoding_s(self) -> float | None:
+        """Processor time to decode a frame; None where it is not known."""
+        if self._decoded < _FEWEST or getattr(self._source, "is_threaded", True):
+            return None
+        return self._decoding_s / self._decoded
+
+    def _taken_over(self, indices: Sequence[int]) -> Iterator[Picture]:
+        """Yield pictures from where the thread has come to: its decoder need not begin anew."""
+        onwards, pending, self._onwards, self._pending = self._onwards, self._pending, None, None
+        if onwards is None:
+            return
+        coming = onwards if pending is None else chain([pending], onwards)
+        number, picture = next(coming, (-1, None))
+        for index in indices:
+            image = self._kept(index)
+            while image is None and -1 < number < index:
+                number, picture = next(coming, (-1, None))
+            if image is not None:
+                yield image, ""
+            elif picture is not None and number == index:
+                yield picture
+            else:
+                return
 
     def _fresh(self, missing: list[int]) -> Generator[Picture]:
         """Yield pictures that are not kept, and keep what is to be."""
@@ -135,16 +222,37 @@ class KeptSource:
 
     def _put(self, index: int, image: Image) -> None:
         with self._alone:
-            if self._file is None or index in self._places:
-                return
-            try:
-                place = self._file.seek(0, os.SEEK_END)
-                self._file.write(np.ascontiguousarray(image).data)
-                self._file.flush()
-            except OSError:  # no room
-                self._forget()
-            else:
-                self._places[index] = (place, image.shape, image.dtype)
+            self._put_at(self._end, index, image)
+
+    def _put_once(self, index: int, image: Image) -> bool:
+        """Keep a picture until it is read; wait for a place. False where there will be none."""
+        with self._alone:
+            while self._file is not None and self._written + image.nbytes <= _MOST_WRITTEN:
+                if self._free or self._end + image.nbytes <= self._room:
+                    self._once.add(index)
+                    at = self._free.pop() if self._free else self._end
+                    self._put_at(at, index, image)
+                    self._written += image.nbytes
+                    return True
+                self._alone.wait(_POLL_S)
+                if self._fetching is not None and self._fetching.is_to_end():
+                    return False
+        return False
+
+    def _put_at(self, place: int, index: int, image: Image) -> None:
+        if self._file is None or index in self._places:
+            return
+        begun = perf_counter()
+        try:
+            self._file.seek(place)
+            self._file.write(np.ascontiguousarray(image).data)
+            self._file.flush()
+        except OSError:  # no room
+            self._forget()
+        else:
+            self._places[index] = (place, image.shape, image.dtype)
+            self._end = max(self._end, place + image.nbytes)
+        self._putting_s += perf_counter() - begun
 
     def _kept(self, index: int) -> Image | None:
         with self._alone:
@@ -154,10 +262,18 @@ class KeptSource:
             place, shape, kind = known
             self._file.seek(place)
             data = self._file.read(int(np.prod(shape)) * kind.itemsize)
+            if index in self._once:
+                self._once.remove(index)
+                del self._places[index]
+                self._free.append(place)
+                self._alone.notify_all()
         return np.frombuffer(data, kind).reshape(shape)
 
     def _forget(self) -> None:
         self._places.clear()
+        self._once.clear()
+        self._free.clear()
+        self._end = 0
         self._wanted, self._all = frozenset(), False
         if self._file is not None:
             with suppress(OSError):  # what a full disk did not take
@@ -166,72 +282,16 @@ class KeptSource:
 
     def close(self) -> None:
         """Take the file away."""
-        if self._fetching is not None:
-            self._fetching.end()
-            self._fetching = None
+        self._stop_fetching()
+        self._onwards = self._pending = None
         with self._alone:
             self._forget()
 
-
-class _Fetching:
-    """A thread that goes through pictures, so that they are kept.
-
-    Parameters
-    ----------
-    pictures : generator of Picture
-        Keeps each as it yields it.
-    numbers : list of int
-        The frames that they are.
-    """
-
-    def __init__(self, pictures: Generator[Picture], numbers: Sequence[int]) -> None:
-        self._pictures, self._numbers = pictures, numbers
-        self._all = frozenset(numbers)
-        self._notes: dict[int, str] = {}
-        self._passed = -1
-        self._asked_to_end = False
-        self._changed = Condition()
-        self._thread = Thread(target=self._run, name="fetch", daemon=True)
-        self._thread.start()
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._all
-
-    def _run(self) -> None:
-        try:
-            with suppress(Exception):  # it is met again by whoever asks for the picture
-                for number, (image, note) in zip(self._numbers, self._pictures, strict=True):
-                    with self._changed:
-                        if image is None:
-                            self._notes[number] = note
-                        self._passed = number
-                        self._changed.notify_all()
-                        if self._asked_to_end:
-                            return
-        finally:
-            self._pictures.close()
-            with self._changed:
-                self._passed = self._numbers[-1]
-                self._changed.notify_all()
-
-    def has_passed(self, number: int) -> bool:
-        """Wait until a picture has been gone through; False where it is none of them."""
-        if number not in self._all:
-            return False
-        with self._changed:
-            self._changed.wait_for(lambda: self._passed >= number or self._asked_to_end)
-        return True
-
-    def why_not(self, number: int) -> str:
-        """Return once what was wrong with a picture; who asks again has it read again."""
-        return self._notes.pop(number, "")
-
-    def end(self) -> None:
-        """Ask the thread to end; it may wait for a file that is away, and is then left alone."""
-        with self._changed:
-            self._asked_to_end = True
-            self._changed.notify_all()
-        self._thread.join(_PATIENCE_S)
+    def _stop_fetching(self) -> None:
+        if self._fetching is not None:
+            if not self._fetching.end():
+                self._onwards = self._pending = None  # they are at work
+            self._fetching = None
 
 
 def _place() -> str:
@@ -244,6 +304,11 @@ def _place() -> str:
 
 
 def _has_room(place: str, size: int) -> bool:
+    return size <= _room(place)
+
+
+def _room(place: str) -> int:
+    """Return how large the file may become."""
     with suppress(OSError):
-        return size <= MOST_BYTES and shutil.disk_usage(place).free > _ROOM_LEFT * size
-    return False
+        return min(MOST_BYTES, int(shutil.disk_usage(place).free / _ROOM_LEFT))
+    return 0

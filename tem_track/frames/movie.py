@@ -145,17 +145,27 @@ class Movie:
         finally:
             kept.close()
 
-    def keep(self, indices: Iterable[int], *, fetch: bool = False) -> None:
+    def keep(self, indices: Iterable[int], *, then: Sequence[int] | None = None) -> None:
         """Keep frames that will be read more than once, where `keeping` has lent the movie.
 
         Parameters
         ----------
         indices : iterable of int
-        fetch : bool
-            Begin to read them now, in a thread.
+        then : sequence of int, optional
+            What will be read after them, in rising order. A thread begins to read now.
         """
         if isinstance(self._source, KeptSource):
-            self._source.keep(indices, fetch=fetch)
+            self._source.keep(indices, then=then)
+
+    def read_on(self) -> None:
+        """Allow frames to be read before they are asked for, where `keeping` has lent the movie."""
+        if isinstance(self._source, KeptSource):
+            self._source.read_on()
+
+    @property
+    def decoding_s(self) -> float | None:
+        """Processor time to decode a frame, where frames were read before they were asked for."""
+        return self._source.decoding_s if isinstance(self._source, KeptSource) else None
 
     def select(self, indices: Iterable[int]) -> Iterator[Frame]:
         """Return the frames of the given numbers in rising order, each once.

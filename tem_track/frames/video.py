@@ -11,7 +11,7 @@ from av import VideoFormat
 
 from tem_track.errors import MovieError
 from tem_track.frames.background import is_worth_it, sound_pictures
-from tem_track.frames.container import Video
+from tem_track.frames.container import IN_FRAME_THREADS, Video
 from tem_track.frames.decoding import Decoder, in_order_of_output
 from tem_track.frames.info import MovieInfo
 from tem_track.frames.movie import Picture
@@ -89,6 +89,16 @@ class VideoSource:
         """Return how many pictures have to be decoded for those of some rising frame numbers."""
         table = self.table
         return len(indices) if self._is_intra_only else sum(stretches(table, indices))
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether reading a frame is more than to copy it."""
+        return self.table is not None and not self._is_plain
+
+    @property
+    def is_threaded(self) -> bool:
+        """Whether several threads may decode."""
+        return self.info.codec in IN_FRAME_THREADS
 
     @property
     def end_note(self) -> str:
