@@ -88,18 +88,20 @@ def doubt_of_change(image: Image, fit: Fit, pattern: Pattern, known: Usual) -> f
     Returns
     -------
     float
-        The structure that is more than usual, a side of the target each; 0 where it is usual or
-        cannot be seen whole.
+        The structure that is more than usual in what is in view, a side of the target each; 0
+        where it is usual.
     """
-    if fit.chi2 / max(fit.gain, 1.0) <= known.chi2 or fit.seen < 1:
+    if fit.chi2 / max(fit.gain, 1.0) <= known.chi2:
         return 0.0
     x, y = round(fit.x_px), round(fit.y_px)
     h, w = pattern.shape
-    part = image[max(y, 0) : y + h, max(x, 0) : x + w].astype(np.float32)
-    if part.shape != (h, w):
-        return 0.0
+    part = image[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)].astype(np.float32)
+    top, left = max(-y, 0), max(-x, 0)
+    held = (slice(top, top + part.shape[0]), slice(left, left + part.shape[1]))
     inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
     value = moved(pattern.coef, x - fit.x_px, y - fit.y_px, 3)[inner].astype(float)
-    rest = (part - np.float32(pattern.level + fit.offset)) / np.float32(fit.gain) - value
-    found = structure(rest, value, pattern)
-    return (found - known.typical) / SIDES if found > known.most else 0.0
+    rest = np.zeros((h, w))
+    rest[held] = (part - np.float32(pattern.level + fit.offset)) / np.float32(fit.gain)
+    rest[held] -= value[held]
+    found = structure(rest, value, pattern) - known.typical * fit.seen
+    return found / SIDES if found > known.most - known.typical else 0.0

@@ -29,9 +29,10 @@ NO_NOISE = 1e-3
 SOME_FRAMES = 32
 """Frames that are asked whether an outline moves outwards."""
 FEWEST_USUAL = 8
-"""Frames in full view from which on it is known how much their residuals differ."""
+"""Frames in nearly full view from which on it is known how much their residuals differ."""
 NEARLY_WHOLE = 0.95
-"""Part of the target in view from which on a frame tells of the pull towards whole pixels."""
+"""Part of the target in view from which on a frame tells what is usual, and of the pull towards
+whole pixels."""
 CLIPPED = 0.5
 """Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 
@@ -85,11 +86,11 @@ def settle(state: Template, stack: list[Crop], fits: list[Fit | None], anchor: F
 def _usual(
     state: Template, stack: list[Crop], fits: list[Fit | None], good: list[int], pattern: Pattern
 ) -> Usual:
-    """Return what the residuals of the good frames are; those in full view tell it."""
+    """Return what the residuals of the good frames are; those in nearly full view tell it."""
     if state.turns:
         return Usual()
     value = slopes_at_rest(pattern, state.pivot_px, False)[0]
-    known = [(k, fit) for k in good if (fit := fits[k]) is not None and stack[k].is_whole]
+    known = [(k, fit) for k in good if (fit := fits[k]) is not None and fit.seen > NEARLY_WHOLE]
     if len(known) < FEWEST_USUAL:
         return Usual()
     found = [structure(residuals(stack[k], f, pattern, state)[0], value, pattern) for k, f in known]

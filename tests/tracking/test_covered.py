@@ -91,11 +91,15 @@ def test_an_edge_that_is_left_does_not_serve_along_itself():
 @pytest.mark.parametrize("lets_through", [0.0, 0.2])
 def test_an_edge_that_passes_along_the_bars_own_is_not_followed(lets_through):
     path, images = drawn(along_the_edge, lets_through)
-    error, _ = followed(path, images)
+    error, u = followed(path, images)
     hidden = [k for k in range(FRAMES) if along_the_edge(k)[55:65].min() > 0.5]
     assert len(hidden) > 4
     assert np.isnan(error[hidden]).all()
     assert np.nanmax(np.abs(error[:, 1])) < 0.5
+    assert np.nanmax(np.abs(error[:, 1] / u[:, 1])) < 3.5  # where the other edge comes and goes too
+    far = [k for k in range(FRAMES) if along_the_edge(k)[:68].max() < 0.01]
+    assert len(far) > 20
+    assert np.max(u[far, 1]) < 0.03
 
 
 def test_an_edge_that_creeps_over_a_part_of_the_bars_own_hardly_pulls():
