@@ -574,7 +574,7 @@ def _outline(frame: Frame, plan: Plan, matches: Mapping[str, Match]) -> Outline 
 
     tip = matches.get("tip", Match.none())
     if isinstance(plan.specimen, GrowthModel):
-        return plan.specimen.outline(frame.image, tip, base)
+        return plan.specimen.outline(frame.image, tip, base, frame.time_s)
     return plan.specimen.outline(frame.image, tip, base, matches.get("bar"))
 
 

@@ -32,6 +32,7 @@ _LEAST_SHELL_PX = 2.0
 _LEAST_SCATTER, _LEAST_SINGLE, _LEAST_LASTING = 8, 0.2, 0.5
 _SIGNIFICANT = 3.0
 _DIRECTIONAL = 2.0
+_WIDTHS = ("final_diameter_nm", "final_diameter_mean_nm")
 _TIP_MARK, _ROOT_MARK = 0.35, 0.65
 
 
@@ -40,7 +41,10 @@ def summarise(
     main: Track | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the summary of a growth run; what did not happen is None."""
-    grown = _Grown(points, settings, _common_px(measurement) * settings.scale_nm_per_px)
+    wide, long = (
+        _common_px(measurement, name) * settings.scale_nm_per_px for name in ("diameter", "length")
+    )
+    grown = _Grown(points, settings, wide, long)
     summary: dict[str, Any] = dict.fromkeys(_NOT_LOADED)
     summary |= {"critical_stress_by_area_model_MPa": {}, "initial_length_nm": None,
                 "initial_diameter_nm": None, "n_frames": len(points["frame"])}  # fmt: skip
@@ -75,17 +79,23 @@ def _events(points: Columns, main: Track | None) -> dict[str, Any]:
     }
 
 
-def _common_px(measurement: Columns) -> float:
-    """Return how far all diameters may lie off alike, the form of the edges being uncertain."""
-    values = np.asarray(measurement.get("u_common_diameter_px", math.nan), dtype=float)
+def _common_px(measurement: Columns, name: str) -> float:
+    """Return how far all diameters, or lengths, may lie off alike.
+
+    The form of the edges is uncertain, and a rough face has no one height.
+    """
+    values = np.asarray(measurement.get(f"u_common_{name}_px", math.nan), dtype=float)
     return float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
 
 
 class _Grown:
     """The main body's rows that grow."""
 
-    def __init__(self, points: Columns, settings: Settings, common_nm: float) -> None:
-        self.points, self.settings, self.common_nm = points, settings, common_nm
+    def __init__(
+        self, points: Columns, settings: Settings, common_nm: float, face_nm: float
+    ) -> None:
+        self.points, self.settings = points, settings
+        self.common_nm, self.face_nm = common_nm, face_nm
         self.rows = points["phase"] == "growth"
 
     def rate(self, name: str) -> Rate:
@@ -98,7 +108,7 @@ class _Grown:
         known = np.flatnonzero(np.isfinite(self.points["length_nm"]))
         after = known[self.points["phase"][known] == "after"]
         late = after if after.size >= _LATE_ROWS else known[-_LATE_ROWS:][-1:]
-        out: dict[str, Any] = {}
+        out: dict[str, Any] = {"u_common_length_nm": self.face_nm}
         for key, name in (
             ("final_length_nm", "length_nm"),
             ("final_diameter_nm", "diameter_max_nm"),
@@ -115,12 +125,14 @@ class _Grown:
         return out
 
     def _common(self, key: str, value: FloatArray) -> float:
-        """Return what the edges' common uncertainty makes of a size: no number of frames helps."""
-        if key == "final_length_nm":
-            return 0.0
-        wide = self.points["diameter_max_nm"]
-        share = self.common_nm / float(np.nanmax(wide))
-        return abs(float(np.median(value))) * share * (2 if key == "final_volume_nm3" else 1)
+        """Return what all frames' common uncertainties make of a size: no number of them helps."""
+        wide, long = (self.points[name] for name in ("diameter_max_nm", "length_nm"))
+        edges = self.common_nm / float(np.nanmax(wide)) * (2 if key == "final_volume_nm3" else 1)
+        face = self.face_nm / float(np.nanmax(long))
+        share = math.hypot(
+            edges if key != "final_length_nm" else 0.0, face if key not in _WIDTHS else 0.0
+        )
+        return abs(float(np.median(value))) * share
 
     def rates(self) -> dict[str, Any]:
         """Return the rates of length, diameter and volume, and the current."""
@@ -150,7 +162,8 @@ class _Grown:
         span = float(t[known[-1]] - t[known[0]])
         rate = float(length[known[-1]]) / span
         share = (self.settings.u_scale_nm_per_px or 0.0) / self.settings.scale_nm_per_px
-        off = math.hypot(float(u[known[-1]]) / span, share * rate, rate * self._onset_s() / span)
+        last = math.hypot(float(u[known[-1]]), self.face_nm)
+        off = math.hypot(last / span, share * rate, rate * self._onset_s() / span)
         return {"mean_growth_rate_nm_per_s": rate, "u_mean_growth_rate_nm_per_s": off}
 
     def _onset_s(self) -> float:

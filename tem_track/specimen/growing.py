@@ -19,6 +19,7 @@ from tem_track.specimen.growing_sides import SidesPrior
 from tem_track.specimen.growing_tube import measure_tube
 from tem_track.specimen.model import grid_for
 from tem_track.specimen.profile import EdgeTable
+from tem_track.specimen.roughness import Roughness
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
@@ -92,6 +93,11 @@ class GrowthModel:
         Its first row and column.
     extra : dict
         What the whole sample told, repeated with every frame.
+    layer : array, shape (n, 3)
+        Time, the layer's thickness by the frames about it, and the scatter of single ones. In
+        rising order of time; empty where no movie told it.
+    rough : Roughness
+        How far the base's face departs from a line.
     """
 
     axis: Axis
@@ -115,8 +121,12 @@ class GrowthModel:
     film: FloatArray | None = None
     film_at: tuple[int, int] = (0, 0)
     extra: dict[str, float] = field(default_factory=dict)
+    layer: FloatArray = field(default_factory=lambda: np.empty((0, 3)))
+    rough: Roughness = field(default_factory=Roughness)
 
-    def outline(self, image: Image, tip: Match, base: Match | None = None) -> Outline:
+    def outline(
+        self, image: Image, tip: Match, base: Match | None = None, time_s: float = math.nan
+    ) -> Outline:
         """Outline the bodies in one frame, the largest first.
 
         Parameters
@@ -124,6 +134,8 @@ class GrowthModel:
         image : Image
         tip, base : Match
             Where the electrodes are in this frame.
+        time_s : float
+            When it was taken: the layer's thickness changes slowly.
 
         Returns
         -------
@@ -135,7 +147,7 @@ class GrowthModel:
         scene = self.scene(image, tip, base)
         if scene is None:
             return Outline(self.axis.angle_deg, flags=("SPECIMEN_LOST",))
-        bodies = [(patch, self._whole(scene, patch)) for patch in scene.patches[:MOST_BODIES]]
+        bodies = [(p, self._whole(scene, p, time_s)) for p in scene.patches[:MOST_BODIES]]
         grown = [body for _, body in bodies if body is not None]
         grown.sort(key=lambda body: -body.scalars["projected_area_px2"])
         extra = {"bodies": float(len(bodies)), **self.extra}
@@ -205,9 +217,15 @@ class GrowthModel:
         along = self.axis.along
         return (tip.x_px - point[0] - dx) * along[0] + (tip.y_px - point[1] - dy) * along[1]
 
-    def measure(self, scene: Scene, patch: Patch, flat: float | None) -> Grown | None:
+    def measure(
+        self, scene: Scene, patch: Patch, flat: float | None, time_s: float = math.nan
+    ) -> Grown | None:
         """Measure one body of a scene; `flat` is the share of its end that is a facet."""
         shape, prior = self._form(patch.top_px - float(np.median(scene.face_px)))
+        if len(self.layer) and math.isfinite(time_s):
+            time, *columns = self.layer.T
+            shell, scatter = (float(np.interp(time_s, time, v)) for v in columns)
+            prior = replace(prior, shell_px=shell, scatter_px=scatter)
         return measure_body(
             scene.strip, scene.dark, patch, scene.face_px, self.tables, scene.tube,
             scene.limit_px, flat, shape, prior,
@@ -221,9 +239,11 @@ class GrowthModel:
         *end, facet, u_facet = (float(np.interp(height_px, height, v)) for v in columns)
         return EndShape(*end), SidesPrior(facet, u_facet, self.grain)
 
-    def _whole(self, scene: Scene, patch: Patch) -> Grown | None:
+    def _whole(self, scene: Scene, patch: Patch, time_s: float) -> Grown | None:
         """Measure a body whose end and sides are seen; where they are not, nothing is made up."""
-        return None if patch.beyond or patch.at_border else self.measure(scene, patch, self.flat)
+        if patch.beyond or patch.at_border:
+            return None
+        return self.measure(scene, patch, self.flat, time_s)
 
     def _tube(self, scene: Scene) -> dict[str, float]:
         if not self.tube[1]:

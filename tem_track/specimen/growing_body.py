@@ -20,7 +20,7 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Grown", "measure_body"]
 
 _MARGIN_PX = 20.0
-_SOFTEST, _STIFFER, _LONG = 3.0, 1e3, 20
+_SOFTEST, _SOFT, _STIFFER, _LONG = 3.0, 30.0, 1e3, 20
 _LEAST_BANDS = 3
 _SHAFT, _LEAST_SHAFT = 0.8, 12
 _JOIN = 0.45  # share of the cap from which on its own shape is taken
@@ -250,7 +250,7 @@ def _compose(
     if inside.sum() < _LEAST_BANDS or length < 4:
         return None
     s, good = edges.s_px[inside], good[inside]
-    wide = smooth_curve(width[inside], good, _SOFTEST if len(s) < _LONG else _STIFFER)
+    wide = smooth_curve(width[inside], good, _SOFTEST if len(s) < _LONG else _SOFT)
     line = smooth_curve(middle[inside], good, 1e3)
     stations = np.linspace(root, cap.end_px, max(round(length), 24))
     join = min(cap.end_px - _JOIN * min(cap.depth_px, radius), float(s[-1]))

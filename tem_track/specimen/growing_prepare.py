@@ -14,6 +14,7 @@ from tem_track.records import Axis, Box, FloatArray, Frame, Match
 from tem_track.specimen.axis import axis_from_boxes
 from tem_track.specimen.faces import find_step
 from tem_track.specimen.growing import MARGIN_PX, GrowthModel, Scene
+from tem_track.specimen.growing_course import layer_course
 from tem_track.specimen.growing_film import learn_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map
 from tem_track.specimen.growing_look import learn_grain
@@ -24,6 +25,7 @@ from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import SpecimenModel, grid_for
 from tem_track.specimen.noise import Noise
 from tem_track.specimen.profile import EdgeModel, Profile, tabulate
+from tem_track.specimen.roughness import measure_roughness
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
 
@@ -40,6 +42,7 @@ _LEARN_SHARE = 0.85
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
 _U_FACET = 0.3
+_U_UNSEEN_PX = 2.0  # of a face that no column shows: it lies where the box was drawn
 _LAYER_GAIN = 16.0  # of chi-square: four u
 _LEAST_FORMS, _SHARE_OF_SCATTER = 8, 0.7
 _U_FORM = (0.05, 0.05, 0.03)  # of the end's share and power, and of the facet
@@ -52,6 +55,7 @@ class _Kept:
     crop: Crop
     tip: Match
     base: Match | None
+    time_s: float
 
 
 def prepare_growth(
@@ -143,9 +147,8 @@ def _keep(model: GrowthModel, frame: Frame, tip: Match, base: Match | None) -> _
     corners = grid.to_image(
         np.array(model.span_s_px)[:, None], np.array(model.span_t_px)[None, :]
     ).reshape(-1, 2)
-    return _Kept(
-        crop_around(frame.image, [(float(x), float(y)) for x, y in corners], 12.0), tip, base
-    )
+    around = crop_around(frame.image, [(float(x), float(y)) for x, y in corners], 12.0)
+    return _Kept(around, tip, base, frame.time_s)
 
 
 def _strip(model: GrowthModel, item: _Kept) -> Strip | None:
@@ -180,7 +183,12 @@ def _learn_faces(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     tips = faces["tip"][1][within]
     seen = bool(np.isfinite(tips).any())
     tip = float(np.nanmin(tips)) if seen else model.tip_face_px
-    return replace(model, face_t_px=base_t, face_s_px=base_s, tip_face_px=tip, has_tip=seen)
+    rough = measure_roughness(
+        empty, 0.0, -math.inf, float(np.median(base_s)), model.tables[0].profile.blur_px
+    )
+    return replace(
+        model, face_t_px=base_t, face_s_px=base_s, tip_face_px=tip, has_tip=seen, rough=rough
+    )
 
 
 def _middle(model: GrowthModel) -> tuple[float, float]:
@@ -290,8 +298,16 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     model = _learn_look(model, whole, _KINDS)
     if _layer_is_grain(model, whole):
         model = _learn_look(model, whole, [kind for kind in _KINDS if kind != "shell"])
-    model = _learn_end(model, whole)
+    model = _learn_end(_doubt_face(model, whole), whole)
     return model if model.several else _learn_form(model, found)
+
+
+def _doubt_face(model: GrowthModel, whole: list[tuple[_Kept, Scene]]) -> GrowthModel:
+    """Say how far a rough face under the body may lie off its mean: all lengths alike."""
+    foot = np.median([s.patches[0].t_high_px - s.patches[0].t_low_px for _, s in whole]) / 2
+    rough = model.rough
+    u = rough.u_mean_px(float(foot)) if rough.columns_px else _U_UNSEEN_PX
+    return replace(model, extra=model.extra | {"u_common_length_px": u})
 
 
 def _learn_look(
@@ -377,15 +393,18 @@ def _learn_form(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthM
     A single frame can put a rounder end that ends sooner for a sharper one that ends later, and a
     polygon for a thinner layer.
     """
-    seen = []
-    for _, scene in found:
+    seen, layers = [], []
+    for item, scene in found:
         grown = model.measure(scene, scene.patches[0], model.flat)
+        if grown is not None and grown.sides is not None:
+            layers.append((item.time_s, grown.sides.shell_px, grown.sides.u_shell_px))
         if grown is not None and grown.cap.depth_px > 0:
             height = scene.patches[0].top_px - float(np.median(scene.face_px))
             radius = grown.scalars["diameter_max_px"] / 2
             share = math.log(grown.cap.depth_px / radius)
             facet = math.nan if grown.sides is None else grown.sides.facet
             seen.append((height, share, grown.cap.power, facet))
+    model = replace(model, layer=layer_course(np.array(layers).reshape(-1, 3)))
     if len(seen) < _LEAST_FORMS:
         return model
     height, *parts = np.array(sorted(seen)).T

@@ -37,6 +37,7 @@ _U_BACKGROUND = 0.01
 _U_FACET = 0.5
 _STARTS = (1.0, 0.4, 2.0)
 _MOST_FACET = 1.0
+_SHARE_OF_SCATTER = 0.7  # the frame's own part of the course is its own word again
 _U_SHARE = 0.03  # of a layer, beyond what the scatter shows: the look that all frames share
 
 
@@ -51,11 +52,16 @@ class SidesPrior:
         told it.
     grain : Grain
         What falsifies the mean look.
+    shell_px, scatter_px : float
+        The layer's thickness by the frames before and after, and the scatter of single frames
+        about their course; NaN where no movie told it.
     """
 
     facet: float = math.nan
     u_facet: float = _U_FACET
     grain: Grain = field(default_factory=Grain)
+    shell_px: float = math.nan
+    scatter_px: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +98,8 @@ def ladder(table: EdgeTable) -> tuple[EdgeTable, ...]:
     low, high = float(np.exp(table.log_radius[0])), float(np.exp(table.log_radius[-1]))
     shells = [profile.shell_px]
     if profile.model == "shell":
-        steps = np.arange(-_SHELL_RUNGS, _SHELL_RUNGS + 1)
+        thin = math.floor((profile.shell_px - _LEAST_SHELL_PX) / _STEP_PX)
+        steps = np.arange(-max(thin, _SHELL_RUNGS), _SHELL_RUNGS + 1)
         shells = [t for t in (profile.shell_px + _STEP_PX * steps) if t >= _LEAST_SHELL_PX]
     facets = [profile.facet]
     if profile.facet > _FACETED:
@@ -131,11 +138,11 @@ def measure_sides(
     free_from_px : float
         Height up to which a neighbour hides a side: no layer is read there.
     """
-    table = tables[len(tables) // 2]
-    shell = u_shell = facet = math.nan
+    shell, u_shell, facet, shift = math.nan, math.nan, math.nan, 0.0
     prior = prior or SidesPrior()
     if not math.isfinite(prior.facet):
         prior = replace(prior, facet=max(t.profile.facet for t in tables), u_facet=_U_FACET)
+    table = _expected(tables, prior)
     for _ in range(_ROUNDS):
         edges, bands = measure_edges(strip, low_px, high_px, middle_px, table, 3)
         found = None
@@ -147,14 +154,25 @@ def measure_sides(
             if free_from_px == -math.inf:
                 shell, u_shell = edges.shell_px, edges.u_shell_px
             break
-        profile, u_shell = found
+        profile, u_shell, shift = found
         shell = profile.shell_px if profile.model == "shell" else math.nan
         facet = profile.facet if "facet" in _free(tables) else math.nan
         nearest = min(tables, key=lambda other: _far(other.profile, profile, tables))
         if nearest is table or _far(table.profile, profile, tables) < 1.0:
             break
         table = nearest
+    if len(edges.s_px):
+        edges = replace(edges, t_px=edges.t_px + shift * np.array([-1.0, 1.0]))
     return Sides(edges, table, shell, u_shell, facet, bands, strip.grid.t_px)
+
+
+def _expected(tables: tuple[EdgeTable, ...], prior: SidesPrior) -> EdgeTable:
+    """Return the rung to begin with: what the frames about it showed, or the learnt layer."""
+    shell = prior.shell_px
+    if not math.isfinite(shell):
+        shell = max(t.profile.shell_px for t in tables) - _SHELL_RUNGS * _STEP_PX
+    wanted = replace(tables[0].profile, shell_px=shell, facet=prior.facet)
+    return min(tables, key=lambda table: _far(table.profile, wanted, tables))
 
 
 def _far(one: Profile, other: Profile, tables: tuple[EdgeTable, ...]) -> float:
@@ -168,13 +186,18 @@ def _far(one: Profile, other: Profile, tables: tuple[EdgeTable, ...]) -> float:
 
 def _profile(
     look: Look, table: EdgeTable, tables: tuple[EdgeTable, ...], prior: SidesPrior
-) -> tuple[Profile, float] | None:
-    """Return the frame's own profile and the uncertainty of its layer; None where none is free."""
+) -> tuple[Profile, float, float] | None:
+    """Return the frame's own profile, the uncertainty of its layer, and where its edges lie.
+
+    The last is how far outside they are of where the table's profile put them. None where nothing
+    is free.
+    """
     free = _free(tables)
     if not free:
         return None
     profile, grid = table.profile, np.arange(_OUTER_PX, _INNER_PX, _GRID_PX)
     radius = look.radius_px
+    known = int("shell_px" in free and math.isfinite(prior.shell_px))
 
     def lit(own: Profile, shift: float) -> FloatArray:
         return 1.0 - np.interp(look.u_px + shift, grid, darkness(grid, radius + shift, own))
@@ -184,8 +207,10 @@ def _profile(
     def rest(p: FloatArray) -> FloatArray:
         own = _own(profile, free, p)
         seen = np.linalg.solve(root, look.value - p[-1] * lit(own, float(p[-2])))
-        facet = [(own.facet - prior.facet) / prior.u_facet] if "facet" in free else []
-        return np.concatenate([seen, [(p[-1] - 1.0) / _U_BACKGROUND], facet])
+        held = [(p[-1] - 1.0) / _U_BACKGROUND]
+        held += [(own.facet - prior.facet) / prior.u_facet] if "facet" in free else []
+        held += [(own.shell_px - prior.shell_px) / (_SHARE_OF_SCATTER * prior.scatter_px)] * known
+        return np.concatenate([seen, held])
 
     bounds = {"shell_px": (0.5, 0.5 * radius), "facet": (0.0, _MOST_FACET)}
     low = np.array([bounds[name][0] for name in free] + [-4.0, 0.9])
@@ -193,18 +218,30 @@ def _profile(
 
     def fit(share: float) -> OptimizeResult:
         start = [getattr(profile, name) for name in free] + [0.0, 1.0]
-        start[0] *= share
+        start[0] = prior.shell_px if known else start[0] * share
         start = np.clip(start, low + 1e-6, high - 1e-6)
         return least_squares(rest, start, bounds=(low, high), max_nfev=25, xtol=1e-4, ftol=1e-5)
 
-    shares = _STARTS if "shell_px" in free else _STARTS[:1]
+    shares = _STARTS if "shell_px" in free and not known else _STARTS[:1]
     found = min((fit(share) for share in shares), key=lambda one: float(one.cost))
     own = _own(profile, free, found.x)
+    spread = max(2.0 * float(found.cost) / max(len(look.u_px) - len(free), 1), 1.0)
+    u_layer, u_shift = math.sqrt(spread) * _u_of(found.jac)
+    # As far as the form of the edges is uncertain, the frame may say where they are.
+    doubt = max(profile.u_edge_px, 1e-6) ** 2
+    shift = float(found.x[-2]) * doubt / (doubt + u_shift**2)
     if "shell_px" not in free:
-        return own, math.nan
-    spread = 2.0 * float(found.cost) / max(len(look.u_px) - len(free), 1)
-    covariance = np.linalg.pinv(found.jac.T @ found.jac) * max(spread, 1.0)
-    return own, math.hypot(math.sqrt(float(covariance[0, 0])), _U_SHARE * own.shell_px)
+        return own, math.nan, shift
+    if known:
+        # Only what scatters from frame to frame is told better by the others; the rest they share.
+        alone = math.sqrt(spread) * _u_of(found.jac[:-1])[0]
+        u_layer = math.hypot(u_layer, math.sqrt(max(alone**2 - prior.scatter_px**2, 0.0)))
+    return own, math.hypot(u_layer, _U_SHARE * own.shell_px), shift
+
+
+def _u_of(jacobian: FloatArray) -> FloatArray:
+    """Return the uncertainties of the first parameter and of the edges' shift."""
+    return np.asarray(np.sqrt(np.diag(np.linalg.pinv(jacobian.T @ jacobian))[[0, -2]]))
 
 
 def layer_gain(sides: Sides, prior: SidesPrior) -> float:
