@@ -165,9 +165,7 @@ def search(frame: Reduced, coarse: Coarse, *, most: int = 3, within: float = 0.1
     low = np.asarray(cv2.copyMakeBorder(low, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.float32)
     if low.shape[0] < coarse.template.shape[0] or low.shape[1] < coarse.template.shape[1]:
         return []
-    map_ = _correlation(low, coarse)
-    map_[~np.isfinite(map_)] = -1
-    return _peaks(map_, coarse, most, within, (pad, pad))
+    return _peaks(_correlation(low, coarse), coarse, most, within, (pad, pad))
 
 
 def search_partly(
@@ -216,22 +214,26 @@ def _correlation(low: Float32, coarse: Coarse) -> Float32:
     Pixels that do not are no part of any sum: filled with a grey of their own they would outweigh
     the target where a box is generous.
     """
+    from tem_track.tracking import likening
+
     shape = coarse.template.shape
     kernels = coarse.kernels(low.shape)
-    low = low - float(low.mean())
+    mean, deviation = (float(found[0, 0]) for found in cv2.meanStdDev(low))
+    low = low - np.float32(mean)
     grey = _spectrum(low, kernels.size)
-    cross = _correlated(grey, kernels.template, low.shape, shape)
+    cross = _correlated(grey, kernels.template)
+    least = max(NO_CONTRAST * kernels.total * deviation**2, 1e-9)
+    energy = max(kernels.energy, 1e-12)
+    inside = (low.shape[0] - shape[0] + 1, low.shape[1] - shape[1] + 1)
+    found = np.empty(inside, np.float32)
     if coarse.moving.size:
         square = _spectrum(low * low, kernels.size)
-        sum_ = _correlated(grey, kernels.weight, low.shape, shape)
-        squares = _correlated(square, kernels.weight, low.shape, shape)
+        sum_, squares = (_correlated(each, kernels.weight) for each in (grey, square))
+        likening.liken(cross, sum_, squares, kernels.total, least, energy, found)
     else:
-        all_sums = cv2.integral2(low)
-        sum_, squares = (_box_sums(np.asarray(sums, float), shape) for sums in all_sums)
-    spread = squares - sum_ * sum_ * np.float32(1 / kernels.total)
-    least = np.float32(max(NO_CONTRAST * kernels.total * float(low.var()), 1e-9))
-    found = cross / np.sqrt(np.maximum(spread, least) * np.float32(max(kernels.energy, 1e-12)))
-    return np.asarray(np.where(spread > least, found, np.float32(-1)), np.float32)
+        sums, all_squares = cv2.integral2(low)
+        likening.liken_whole(cross, sums, all_squares, *shape, least, energy, found)
+    return found
 
 
 _BACK = cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT
@@ -244,19 +246,10 @@ def _spectrum(image: Float32, size: tuple[int, int]) -> Float32:
     return np.asarray(cv2.dft(padded), np.float32)
 
 
-def _correlated(
-    image: Float32, kernel: Float32, frame: tuple[int, ...], box: tuple[int, ...]
-) -> Float32:
-    """Return the correlation of two spectra wherever the box lies inside the frame."""
+def _correlated(image: Float32, kernel: Float32) -> Float32:
+    """Return the correlation of two spectra; it counts where the box lies inside the frame."""
     whole = cv2.dft(cv2.mulSpectrums(image, kernel, 0, conjB=True), flags=_BACK)
-    return np.asarray(whole[: frame[0] - box[0] + 1, : frame[1] - box[1] + 1], np.float32)
-
-
-def _box_sums(sums: FloatArray, box: tuple[int, ...]) -> Float32:
-    """Return the sums over a box at every place, from those over everything left and above."""
-    h, w = box
-    rows = sums[h:] - sums[:-h]
-    return np.asarray(rows[:, w:] - rows[:, :-w], np.float32)
+    return np.asarray(whole, np.float32)
 
 
 def _peaks(
