@@ -576,7 +576,9 @@ def _short(path: Path) -> str:
 @app.command()
 def init(
     movie: Annotated[Path, typer.Argument(metavar="MOVIE", show_default=False)],
-    mode: Annotated[Mode, typer.Option(help="What is done to the specimen.", show_default=False)],
+    mode: Annotated[
+        Mode | None, typer.Option(help="What is done to the specimen.", show_default=False)
+    ] = None,
     scale_nm_per_px: Annotated[float | None, typer.Option(metavar="S", help="Pixel size.")] = None,
     scale_bar_nm: Annotated[
         float | None, typer.Option(metavar="B", help="Length of the burnt-in scale bar.")
@@ -607,7 +609,7 @@ def init(
     )
     made = init_experiment(
         movie,
-        mode=mode.value,
+        mode=mode.value if mode is not None else None,
         polarity=polarity.value if polarity is not None else None,
         given=given,
         output=output,

@@ -54,7 +54,7 @@ def _reader(path: Path, module: str) -> Any:
     except ImportError as error:
         raise MovieError(
             f"{path.name}: {path.suffix.lower()} files need an extra; "
-            "install it with: pip install 'tem-track[em]'"
+            "install it with: pip install rosettasciio"
         ) from error
 
 

@@ -53,7 +53,7 @@ def write_sheets(path: Path, sheets: Mapping[str, Rows]) -> None:
         from openpyxl.styles import Font
     except ImportError:
         raise ResultsError(
-            "Excel files need openpyxl; install it with: pip install 'tem-track[excel]'"
+            "Excel files need openpyxl; install it with: pip install openpyxl"
         ) from None
     book = Workbook()
     book.remove(book.worksheets[0])

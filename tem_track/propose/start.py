@@ -96,7 +96,7 @@ class Started:
 def init_experiment(
     movie: str | Path,
     *,
-    mode: Mode,
+    mode: Mode | None = None,
     polarity: Polarity | None = None,
     given: Given | None = None,
     output: str | Path | None = None,
@@ -107,7 +107,8 @@ def init_experiment(
     Parameters
     ----------
     movie : path
-    mode : {'compression', 'tension', 'growth'}
+    mode : {'compression', 'tension', 'growth'}, optional
+        Without it the boxes are sought as in a compression, and the mode is left open.
     polarity : {'dark', 'bright'}, optional
         By default dark objects are looked for, and bright ones where dark ones show no sure bar.
     given : Given, optional
@@ -131,19 +132,22 @@ def init_experiment(
             f"{path}: is there already; give --force to replace it, or another --output"
         )
     opened = open_movie(movie)
+    given = replace(given or Given(), is_mode_known=mode is not None)
+    sought: Mode = mode or "compression"
     proposal = (
-        _of_either(opened, mode)
+        _of_either(opened, sought)
         if polarity is None
-        else propose(opened, mode=mode, polarity=polarity)
+        else propose(opened, mode=sought, polarity=polarity)
     )
-    full, differing = with_scale(proposal, given or Given())
+    full, differing = with_scale(proposal, given)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_experiment(proposal, path, movie=movie, given=full)
     picture = path.with_name(path.stem + ".preview.png")
     preview(proposal, opened, picture)
     open_keys = unanswered(proposal, full)
     warnings = (*proposal.warnings, *differing)
-    return Started(path, picture, proposal, open_keys, warnings, _not_given(full, opened))
+    not_given = _not_given(full, opened, proposal.mode)
+    return Started(path, picture, proposal, open_keys, warnings, not_given)
 
 
 def _of_either(movie: Movie, mode: Mode) -> Proposal:
@@ -195,9 +199,11 @@ _EITHER = (
 )
 
 
-def _not_given(given: Given, movie: Movie) -> tuple[str, ...]:
+def _not_given(given: Given, movie: Movie, mode: Mode) -> tuple[str, ...]:
     """Return in words what stays open and has something in its place."""
     out = []
+    if not given.is_mode_known:
+        out.append("mode: the boxes are sought as in a compression; growth needs --mode growth")
     if given.frame_interval_s is None:
         own = _own_interval_s(movie)
         clock = f"{own:.6g} s a frame" if own else "as far as it has one"
@@ -206,7 +212,7 @@ def _not_given(given: Given, movie: Movie) -> tuple[str, ...]:
         ("u_scale_nm_per_px", "calibration", "scale"),
         ("u_stiffness_N_per_m", "cantilever", "stiffness"),
     ):
-        if getattr(given, key) is None:
+        if getattr(given, key) is None and (where != "cantilever" or mode != "growth"):
             out.append(f"{where}.{key}: the {counted} is taken as exact")
     return tuple(out)
 

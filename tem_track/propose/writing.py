@@ -28,6 +28,8 @@ class Given:
         Length that the burnt-in scale bar stands for.
     frame_interval_s : float or None
     material : str
+    is_mode_known : bool
+        Without it the boxes are those of a compression, and the mode is left open.
     """
 
     scale_nm_per_px: float | None = None
@@ -37,6 +39,7 @@ class Given:
     frame_interval_s: float | None = None
     scale_bar_nm: float | None = None
     material: str = ""
+    is_mode_known: bool = True
 
 
 _SAYS = {
@@ -47,6 +50,7 @@ _SAYS = {
 }
 
 
+_ASK_MODE = 'mode = "compression"  # needed: compression, tension or growth'
 _ASK_SHAPE = 'shape = "rod"  # needed: rod, particle, pillar or hollow_sphere'
 
 
@@ -81,7 +85,7 @@ def write_experiment(
 def unanswered(proposal: Proposal, given: Given) -> tuple[str, ...]:
     """Return the keys without which the file cannot be run."""
     loaded = proposal.mode != "growth"
-    open_ends = []
+    open_ends = [] if given.is_mode_known else ["mode"]
     if given.scale_nm_per_px is None:
         open_ends.append("calibration.scale_nm_per_px")
     if loaded and given.stiffness_N_per_m is None:
@@ -119,7 +123,10 @@ def experiment_text(proposal: Proposal, movie: str, given: Given) -> str:
         )
     )
     document.add("movie", tomlkit.string(movie, literal="'" not in movie))
-    document.add("mode", tomlkit.item(proposal.mode))
+    if given.is_mode_known:
+        document.add("mode", tomlkit.item(proposal.mode))
+    else:
+        document.add(tomlkit.comment(_ASK_MODE))
     if proposal.polarity != "dark":
         document.add("polarity", tomlkit.item(proposal.polarity))
     _add_axis(document, proposal)

@@ -41,7 +41,7 @@ def test_without_the_extra_one_line_says_what_to_install(
     for module in [m for m in sys.modules if m.startswith("rsciio.")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "rsciio", None)
-    with pytest.raises(MovieError, match=r"pip install 'tem-track\[em\]'") as caught:
+    with pytest.raises(MovieError, match="pip install rosettasciio") as caught:
         open_movie(tmp_path / name)
     assert "\n" not in str(caught.value)
 

@@ -251,3 +251,16 @@ def test_a_shape_that_is_taken_over_and_looks_otherwise_is_told(folder: Path) ->
     assert any("looks like a particle" in w and 'shape = "rod"' in w for w in warnings)
     new.write_text("movie = 'ball.tif'\n[specimen]\nshape = 'particle'\n", encoding="utf-8")
     assert complete_like(new, path)[1] == ()
+
+
+def test_a_mode_that_was_not_given_is_left_open(folder: Path) -> None:
+    path = folder / "no mode.toml"
+    given = Given(scale_nm_per_px=2.0, stiffness_N_per_m=6.0)
+    started = init_experiment(folder / "rod one.tif", given=given, output=path)
+    assert started.open_keys == ("mode",)
+    text = path.read_text(encoding="utf-8")
+    assert '# mode = "compression"' in text
+    with pytest.raises(ConfigError, match="mode is missing"):
+        load_experiment(path)
+    path.write_text(text.replace("# mode", "mode"), encoding="utf-8")
+    assert load_experiment(path).mode == "compression"
