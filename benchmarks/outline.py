@@ -1,6 +1,7 @@
 """How well the specimen is outlined on simulated movies, and how fast.
 
-``python benchmarks/outline.py [--seeds 1 2 3] [--every 6] [--write docs/accuracy_outline.md]``
+``python benchmarks/outline.py [--seeds 1 2 3] [--more-seeds 4 5 6 7 8 9 10 11 12] [--every 6]
+[--write docs/accuracy_outline.md]``
 """
 
 from __future__ import annotations
@@ -223,8 +224,8 @@ def pole_bound(model: SpecimenModel, width_px: float) -> float:
     return float(np.sqrt(np.linalg.inv(design.T @ design)[0, 0]))
 
 
-def measure(name: str, seed: int, every: int) -> Run:
-    """Outline one movie and compare it with its truth."""
+def measure(name: str, seed: int, every: int, *, others: bool = True) -> Run:
+    """Outline one movie and compare it with its truth, and `others` methods with it too."""
     scene = build_scene(name, seed=seed, bragg_contours=0.25)
     frames = list(triples(scene, every))
     sample = [(f, t, b, r) for _, f, t, b, r in frames]
@@ -237,10 +238,7 @@ def measure(name: str, seed: int, every: int) -> Run:
         mode=known["mode"],
         axis=Axis(known["axis_deg"]),
     )
-    radius = 0.5 * model.outline(*_args(sample[len(sample) // 2])).diameter_max_px
-    blur = model.table.profile.blur_px
-    opaque = Profile("opaque", 0.6, blur)
-    erf = replace(model, table=tabulate(opaque, 2.0, 2 * max(radius, 4.0)))
+    model.outline(*_args(sample[len(sample) // 2]))
     start = time.process_time()
     outlines = [model.outline(*_args(item)) for item in sample]
     cpu_ms = 1e3 * (time.process_time() - start) / len(outlines)
@@ -249,6 +247,26 @@ def measure(name: str, seed: int, every: int) -> Run:
     true = {q: np.array([t.get(f"{q}_nm", np.nan) for t in truth]) / scale for q in QUANTITIES}
     error = {q: _column(outlines, f"{q}_px") - true[q] for q in QUANTITIES}
     u = {q: _column(outlines, f"u_{q}_px") for q in QUANTITIES}
+    u["length in all"] = np.hypot(u["length"], model.u_common_length_px)
+    width = float(np.nanmedian(true["diameter_mid"]))
+    other = other_methods(model, sample, outlines, true) if others else {}
+    bound = noise_bounds(model, width) if others else {}
+    right = all(o.broken == bool(t["broken"]) for o, t in zip(outlines, truth, strict=True))
+    names = [o.model for o in outlines if o.model]
+    return Run(error, u, other, bound, cpu_ms, right, max(set(names), key=names.count))
+
+
+def other_methods(
+    model: SpecimenModel,
+    sample: list[tuple[Frame, Match, Match, Match]],
+    outlines: list[Outline],
+    true: dict[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Return the errors of half level and of a blurred step on the same frames."""
+    radius = 0.5 * outlines[len(outlines) // 2].diameter_max_px
+    radius = radius if np.isfinite(radius) else 0.5 * float(np.nanmedian(true["diameter_max"]))
+    opaque = Profile("opaque", 0.6, model.table.profile.blur_px)
+    erf = replace(model, table=tabulate(opaque, 2.0, 2 * max(radius, 4.0)))
     mid, length = true["diameter_mid"], true["length"]
     lengths = np.array(
         [
@@ -256,16 +274,12 @@ def measure(name: str, seed: int, every: int) -> Run:
             for item, o in zip(sample, outlines, strict=True)
         ]
     )
-    other = {
+    return {
         "mid half": np.array([plain_width(model, *item[:3]) for item in sample]) - mid,
         "mid erf": _column([erf.outline(*_args(item)) for item in sample], "diameter_mid_px") - mid,
         "length half": lengths[:, 0] - length,
         "length erf": lengths[:, 1] - length,
     }
-    bound = noise_bounds(model, float(np.nanmedian(mid)))
-    right = all(o.broken == bool(t["broken"]) for o, t in zip(outlines, truth, strict=True))
-    names = [o.model for o in outlines if o.model]
-    return Run(error, u, other, bound, cpu_ms, right, max(set(names), key=names.count))
 
 
 def _args(item: tuple[Frame, Match, Match, Match]) -> tuple[np.ndarray, Match, Match, Match]:
@@ -329,6 +343,46 @@ def table(results: dict[str, list[Run]]) -> str:
     return "\n".join(lines)
 
 
+RATIOS = {
+    "length": "length in all",
+    "diameter_mid": "diameter_mid",
+    "diameter_max": "diameter_max",
+    "diameter_min": "diameter_min",
+    "bow": "bow",
+}
+
+
+def honesty(results: dict[str, list[Run]], few: int) -> str:
+    """Lay out how errors compare with what the uncertainties say, over many movies.
+
+    What all frames of a movie share counts once a movie, so that a few movies tell little: the
+    last column shows how far the mid diameter's figure scatters by chance.
+    """
+    names = [q.replace("diameter_", "d ") for q in RATIOS]
+    heads = ["length, change", *names, "rms of d mid, px", f"err/u d mid, each {few} movies"]
+    lines = [
+        "| scenario | movies | " + " | ".join(heads) + " |",
+        "|" + "---|" * (len(heads) + 2),
+    ]
+    for name, runs in results.items():
+        change = [
+            (r.error["length"] - np.nanmedian(r.error["length"])) / r.u["length"] for r in runs
+        ]
+        cells = [_spread(change)]
+        ratio = {q: [r.error[q] / r.u[u] for r in runs] for q, u in RATIOS.items()}
+        cells += [_spread(ratio[q]) for q in RATIOS]
+        cells.append(_cell(np.concatenate([r.error["diameter_mid"] for r in runs])))
+        parts = [ratio["diameter_mid"][k : k + few] for k in range(0, len(runs), few)]
+        cells.append(", ".join(_spread(part) for part in parts))
+        lines.append(f"| {name} | {len(runs)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _spread(ratios: list[np.ndarray]) -> str:
+    value = float(np.nanstd(np.concatenate(ratios)))
+    return f"{value:.2f}" if np.isfinite(value) else ""
+
+
 def _cell(values: np.ndarray) -> str:
     value = rms(values)
     return f"{value:.2f}" if np.isfinite(value) else ""
@@ -338,26 +392,34 @@ def main() -> None:
     """Run the scenarios and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--more-seeds", type=int, nargs="+", default=[])
     parser.add_argument("--every", type=int, default=6)
     parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS))
     parser.add_argument("--write", type=Path)
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
     results: dict[str, list[Run]] = {}
+    more: dict[str, list[Run]] = {}
     for name in chosen.scenarios:
         results[name] = [measure(name, seed, chosen.every) for seed in chosen.seeds]
         print(table({name: results[name]}), flush=True)
+        others = [measure(name, n, chosen.every, others=False) for n in chosen.more_seeds]
+        more[name] = results[name] + others
+        print(honesty({name: more[name]}, len(chosen.seeds)), flush=True)
     command = (
         f"python benchmarks/outline.py --seeds {' '.join(map(str, chosen.seeds))} "
         f"--every {chosen.every}"
     )
+    if chosen.more_seeds:
+        command += f" --more-seeds {' '.join(map(str, chosen.more_seeds))}"
     text = (
         "# Accuracy of outlines\n\n"
         "Errors of the outline against the simulator's truth, rms in px over "
         f"{len(chosen.seeds)} seeds, every {chosen.every}th frame of 120; 150 e/px, JPEG, texture, "
         "film, Bragg contours and shell on; tip, base and bar known to "
         f"{U_MATCH_PX} px.\nWritten by `{command}`.\n\n{table(results)}\n\n"
-        f"{REMARKS}"
+        f"Standard deviation of error / u over more movies:\n\n"
+        f"{honesty(more, len(chosen.seeds))}\n\n{REMARKS}"
     )
     if chosen.write:
         chosen.write.write_text(text, encoding="utf-8")

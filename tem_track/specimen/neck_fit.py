@@ -116,7 +116,7 @@ def fit_neck(
         return None
     window = _Window.about(strip.grid.s_px[rows], strip.grid.t_px[columns], at_px, reach_px, table)
     grey = grey.reshape(count, _TOGETHER, -1).mean(axis=1)
-    line = np.polynomial.polynomial.polyfit((s_known[near] - at_px) / reach_px, middle[near], 1)
+    line = _line((s_known[near] - at_px) / reach_px, middle[near])
     rest = [*line, float(np.percentile(grey, 85)), 0.0, 1.0, *[0.0] * (_DARK - 1)]
     knots = _knots(reach_px)
     known = np.interp(at_px + knots, s_known, width)
@@ -129,6 +129,13 @@ def fit_neck(
         if neck is not None:
             return neck
     return None
+
+
+def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:
+    """Return level at zero and slope of the straight line through some points."""
+    away = x - x.mean()
+    slope = float(away @ y / (away @ away))
+    return float(y.mean()) - slope * float(x.mean()), slope
 
 
 def _knots(reach_px: float) -> FloatArray:

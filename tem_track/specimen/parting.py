@@ -16,6 +16,7 @@ __all__ = ["parted"]
 _THINNEST_PX = 5.0
 _MEAN_CHORD, _WINDOW_PX = 0.85, 7.0
 _THIN, _MISSING = 0.5, 0.45
+_WIDE, _OFF_PX = 0.35, 8.0
 _SHIFTS = (-0.2, 0.0, 0.2)
 
 
@@ -47,7 +48,7 @@ def parted(
         return empty
     width = edges[:, 1] - edges[:, 0]
     usual = median_where(width, good)
-    seen = good & (width > 0.1 * usual)
+    seen = good & (width > 0.1 * usual) & ~_aside(s_px, edges, good, usual)
     if not seen.any():
         return empty
     at, between = s_px[seen], (edges[:, 0][seen] + edges[:, 1][seen]) / 2
@@ -68,6 +69,27 @@ def parted(
         thin = width[i] < _THIN * usual and steady < missing and steady < least
         empty[i] = thin or (not seen[i] and dark[i] < least)
     return empty
+
+
+@inner
+def _aside(
+    s_px: FloatArray, edges: FloatArray, good: NDArray[np.bool_], usual: float
+) -> NDArray[np.bool_]:
+    """Return the thin bands far off the line through the wide ones beside.
+
+    Between two pieces an uneven background or the film may look like a thread; it lies anywhere.
+    """
+    n = len(s_px)
+    aside = np.zeros(n, np.bool_)
+    middle = (edges[:, 0] + edges[:, 1]) / 2
+    wide = good & (edges[:, 1] - edges[:, 0] > _WIDE * usual)
+    if not wide.any():
+        return aside
+    at, between = s_px[wide], middle[wide]
+    for i in range(n):
+        off = abs(middle[i] - on_lines(s_px[i], at, between))
+        aside[i] = good[i] and not wide[i] and off > max(_WIDE * usual, _OFF_PX)
+    return aside
 
 
 @inner

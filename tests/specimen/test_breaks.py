@@ -32,6 +32,25 @@ def test_a_piece_on_either_side_is_a_break(piece_px: float) -> None:
     assert found.s_high_px == pytest.approx(4.0 * 63 + 2.0)
 
 
+@pytest.mark.parametrize(("aside_px", "is_broken"), [(0.0, False), (-30.0, True)])
+def test_what_looks_like_a_thread_far_aside_is_none(aside_px: float, is_broken: bool) -> None:
+    n, t = 60, np.arange(-90.0, 91.0)
+    widths = np.full(n, 36.0)
+    widths[30:42] = 9.0
+    middle = np.where(widths < 10, aside_px, 0.0)
+    chord = 2 * np.sqrt(np.maximum(widths[:, None] ** 2 / 4 - (t - middle[:, None]) ** 2, 0.0))
+    bands = 100 * np.exp(-MU * chord)
+    t_px = np.column_stack([middle - widths / 2, middle + widths / 2])
+    good = np.ones((n, 2), dtype=bool)
+    good[33:36], good[39] = False, False
+    t_px[~good] = np.nan
+    each = np.full((n, 2), 0.3)
+    edges = Edges(4.0 * np.arange(n), t_px, each, 100 * each, each, good)
+    found = find_opening(bands, t, edges, MU, to_tip=True)
+    assert (found is not None) == is_broken
+    assert found is None or found.s_low_px == pytest.approx(4.0 * 30 - 2.0)
+
+
 def test_a_sliver_between_a_blunt_end_and_the_tip_is_no_piece() -> None:
     bands, t, edges = drawn(16.0)
     assert find_opening(bands, t, edges, MU, to_tip=False) is None
