@@ -53,12 +53,17 @@ def require_axis(tracker: Tracker, axis: Axis, name: str) -> None:
     best = float(np.linalg.eigvalsh(matrix)[-1])
     share = float(direction @ matrix @ direction) / best if best > 0 else 0.0
     edges = _edge_share(look.pattern, direction)
-    if share < WORST_SHARE or edges < WORST_EDGES or _u_px(tracker, axis.along) > WORST_U_PX:
+    u_px = _u_px(tracker, axis.along)
+    why = ""
+    if share < WORST_SHARE or edges < WORST_EDGES:
+        why = "its edges run along the axis"
+    elif u_px > WORST_U_PX:
+        why = f"what most frames show of its edges tells the place along it to {u_px:.1f} px only"
+    if why:
         box = [round(v) for v in tracker.box.as_tuple()]
         raise TrackingError(
             f"the {name}'s box {box} does not fix the loading axis at {axis.angle_deg:.0f} deg: "
-            "its edges run along the axis; draw a box that holds an edge across the axis, "
-            "or a corner"
+            f"{why}; draw a box that holds an edge across the axis, or a corner"
         )
 
 

@@ -182,8 +182,12 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
     first = grown[0][0]
     looks = (first, *(link(first, look) for look, _ in grown[1:]))
     require_structure(gathering, looks)
-    sure = tuple(map(without_chance, gathering.looks, looks))
+    is_bar = target.name == "bar"
+    sure = tuple(
+        without_chance(own, look, is_bar=is_bar)
+        for own, look in zip(gathering.looks, looks, strict=True)
+    )
     return Tracker(
         target.name, target.references[0].box, target.point_px, sure, grown[0][1],
-        polarity=target.polarity, light=gathering.light,
+        polarity=target.polarity, light=gathering.light, frame_at_peak=gathering.frame_at_peak(),
     )  # fmt: skip

@@ -20,7 +20,7 @@ from tem_track.tracking.information import squares
 from tem_track.tracking.noise import variance
 from tem_track.tracking.splines import MARGIN, moved
 
-__all__ = ["Usual", "doubt_of_change", "structure", "usual"]
+__all__ = ["BLOCK_PX", "Usual", "doubt_of_change", "rest_at", "structure", "usual"]
 
 SURE = 4.0
 """Deviations of the usual frames' structure that a changed look exceeds."""
@@ -93,6 +93,15 @@ def doubt_of_change(image: Image, fit: Fit, pattern: Pattern, known: Usual) -> f
     """
     if fit.chi2 / max(fit.gain, 1.0) <= known.chi2:
         return 0.0
+    found = structure(*rest_at(image, fit, pattern), pattern) - known.typical * fit.seen
+    return found / SIDES if found > known.most - known.typical else 0.0
+
+
+def rest_at(image: Image, fit: Fit, pattern: Pattern) -> tuple[FloatArray, FloatArray]:
+    """Return what a fit without a turn leaves, and the template's grey less its level, both (h, w).
+
+    Beyond the frame's border nothing is left.
+    """
     x, y = round(fit.x_px), round(fit.y_px)
     h, w = pattern.shape
     part = image[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)].astype(np.float32)
@@ -103,5 +112,4 @@ def doubt_of_change(image: Image, fit: Fit, pattern: Pattern, known: Usual) -> f
     rest = np.zeros((h, w))
     rest[held] = (part - np.float32(pattern.level + fit.offset)) / np.float32(fit.gain)
     rest[held] -= value[held]
-    found = structure(rest, value, pattern) - known.typical * fit.seen
-    return found / SIDES if found > known.most - known.typical else 0.0
+    return rest, value

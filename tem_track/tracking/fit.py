@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
 
-__all__ = ["Fit", "Pattern", "fit_pattern", "part_at_peak"]
+__all__ = ["Fit", "Pattern", "bright_parts", "fit_pattern", "part_at_peak"]
 
 Float32 = NDArray[np.float32]
 
@@ -166,16 +166,23 @@ PEAK_SAMPLES = 32
 """Pixels along the shorter side that are asked whether they are at the brightest grey."""
 
 
-def part_at_peak(patch: Float32) -> float:
-    """Return the part of the pixels within 3 % of the range below the brightest.
+def part_at_peak(patch: Image) -> float:
+    """Return the part of the pixels at the brightest grey, as `bright_parts` does."""
+    return bright_parts(patch)[1]
+
+
+def bright_parts(patch: Image) -> tuple[float, float]:
+    """Return the part of the pixels in the brighter half of the range, and within 3 % of its top.
 
     The brightest is a quantile: the overshoot of a compressed edge would decide otherwise whether
     an even, bright target counts.
     """
     step = max(1, min(patch.shape) // PEAK_SAMPLES)
     few = np.sort(patch[::step, ::step], axis=None)
-    low, high = few[0], few[-1 - few.size // 200]
-    return 1 - float(np.searchsorted(few, high - 0.03 * (high - low))) / few.size
+    low, high = float(few[0]), float(few[-1 - few.size // 200])
+    at_peak = np.searchsorted(few, high - 0.03 * (high - low))
+    bright = np.searchsorted(few, (low + high) / 2)
+    return 1 - float(bright) / few.size, 1 - float(at_peak) / few.size
 
 
 @dataclass(slots=True)

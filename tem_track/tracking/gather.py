@@ -12,6 +12,7 @@ from tem_track.records import FloatArray, Image, Target
 from tem_track.tracking.coarse import Reduced, search
 from tem_track.tracking.crops import Crop, cut
 from tem_track.tracking.draft import draft_look, reference_crop
+from tem_track.tracking.fit import bright_parts
 from tem_track.tracking.illumination import Beam, Light
 from tem_track.tracking.noise import single_frame_variance
 from tem_track.tracking.overlay import Still
@@ -27,6 +28,9 @@ SLID_PX = 20.0
 TRAVELS_PX = 8.0
 """Way from which on a target passes brightness that stands still."""
 NEARLY_AS_GOOD = 0.5
+FEWEST_SHOWN = 5
+CLIPPED = 0.5
+"""Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 SURELY = 0.7
 """Agreement below which a target is sought in its own place as well."""
 AS_GOOD = 0.8
@@ -105,6 +109,7 @@ class Gathering:
         self._apart = apart
         self.looks = [_begin(target, number, images) for number in range(len(target.references))]
         self.shown = 0
+        self._bright: list[tuple[float, float]] = []
         self.light: Light | None = None
         self._beam: Beam | None = None
         self._own: dict[int, int] = {}
@@ -138,6 +143,7 @@ class Gathering:
             own.still.add(image)
         if seen.looks:
             self.shown += 1
+            self._bright.append(bright_parts(image))
         found = seen.found
         for count in range(1, len(found) + 1):
             if self._apart and count < len(found):
@@ -146,6 +152,13 @@ class Gathering:
             number = next(i for i, one in enumerate(found) if one.agreed >= enough)
             if self._apart or number == count - 1:
                 found[number].own.crops.append(found[number].crop)
+
+    def frame_at_peak(self) -> float:
+        """Return the part of a frame at the brightest grey from which on it is over-exposed."""
+        if len(self._bright) < FEWEST_SHOWN:
+            return 1.1
+        bright, at_peak = np.median(self._bright, axis=0)
+        return float(at_peak + CLIPPED * bright)
 
     def travels(self) -> bool:
         """Tell whether the target is seen in places that lie apart."""

@@ -12,6 +12,7 @@ from tem_track.tracking.changed import Usual, structure, usual
 from tem_track.tracking.covered import Cover
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
+from tem_track.tracking.gather import CLIPPED
 from tem_track.tracking.information import scores_of, slopes_at_rest, squares
 from tem_track.tracking.outward import Outward, grows
 from tem_track.tracking.phase import Phase, PhaseReader, learn_phase
@@ -33,8 +34,6 @@ FEWEST_USUAL = 8
 NEARLY_WHOLE = 0.95
 """Part of the target in view from which on a frame tells what is usual, and of the pull towards
 whole pixels."""
-CLIPPED = 0.5
-"""Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 
 
 def settle(state: Template, stack: list[Crop], fits: list[Fit | None], anchor: Fit | None) -> Look:

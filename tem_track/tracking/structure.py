@@ -35,6 +35,8 @@ LEAST_AGREEING = 0.75
 """Part of the recognised frames in which both halves must agree."""
 LEAST_WANDER_PX = 1.0
 """Least standard deviation of a place along an edge of which nothing is known."""
+STILL = 3.0
+"""Wandering along an edge over that across it, from which on a bar's is no camera's."""
 LEAST_LIKE = 0.25
 """Squared correlation of the template with its reference frame, over that with the others."""
 LEAST_RECOGNISED = 0.1
@@ -69,12 +71,14 @@ def require_structure(gathering: Gathering, looks: tuple[Look, ...]) -> None:
         )
 
 
-def without_chance(own: Gathered, look: Look) -> Look:
+def without_chance(own: Gathered, look: Look, *, is_bar: bool = False) -> Look:
     """Return a look that does not trust what fixes it along an edge, where that is but chance.
 
     Texture of the target serves along its edge, however faint: then both halves of the box find it
     at the same place. The average of frames that were registered on noise looks like texture too;
-    where it was found in the sample is then all that is known.
+    where it was found in the sample is then all that is known. The bar goes nowhere but with the
+    camera, which shakes along the edge as it does across it: where it seems to wander by much more,
+    that is chance's, and the bar is held in its usual place.
     """
     if look.free is not None or look.turns or len(own.crops) < FEWEST_FRAMES:
         return look
@@ -84,13 +88,16 @@ def without_chance(own: Gathered, look: Look) -> Look:
     agreeing = at_once(board.weak_agrees, own.crops)
     if sum(agreeing) >= LEAST_AGREEING * len(agreeing):
         return look
-    places = [(crop.x + crop.start[0], crop.y + crop.start[1]) for crop in own.crops]
-    along = np.array(places) @ board.weak
+    places = np.array([(crop.x + crop.start[0], crop.y + crop.start[1]) for crop in own.crops])
+    along = places @ board.weak
     wander = max(float(np.std(along)), LEAST_WANDER_PX)
+    camera = max(float(np.std(places @ board.strong)), LEAST_WANDER_PX)
+    is_still = is_bar and wander > STILL * camera
+    wander = camera if is_still else wander
     return replace(
         look,
         apart_px2=look.apart_px2 + wander**2 * np.outer(board.weak, board.weak),
-        chance=Chance(board.weak, float(np.median(along)), wander),
+        chance=Chance(board.weak, float(np.median(along)), wander, is_still),
     )
 
 

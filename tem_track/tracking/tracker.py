@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from tem_track.records import Box, FloatArray, Image, Match, Polarity
 from tem_track.tracking.changed import Usual, doubt_of_change
 from tem_track.tracking.coarse import Coarse, Place, Reduced, search, search_partly
+from tem_track.tracking.combed import APART_PX, fields_apart_px
 from tem_track.tracking.covered import Cover, Uncovered, uncover
-from tem_track.tracking.fit import Fit, Pattern, fit_pattern
+from tem_track.tracking.fit import Fit, Pattern, fit_pattern, part_at_peak
 from tem_track.tracking.focus import Blurs, Detail, Refocused, blurred, contrast_of_detail, refocus
 from tem_track.tracking.illumination import Light
 from tem_track.tracking.outward import DOUBT, Outward
@@ -78,16 +79,21 @@ class Chance:
         Median of the box's place along it, over the sampled frames.
     wander_px : float
         Standard deviation of that place.
+    is_still : bool
+        Whether the target is known not to go along it: then no place that chance has chosen
+        there is believed.
     """
 
     direction: FloatArray
     place_px: float
     wander_px: float
+    is_still: bool = False
 
     def correction(self, x_px: float, y_px: float) -> FloatArray:
         """Return the way (x, y) back from a place that only chance can have chosen; else zero."""
         off = float(self.direction @ (x_px, y_px)) - self.place_px
-        return -off * self.direction if abs(off) > _FAR * self.wander_px else np.zeros(2)
+        far = self.is_still or abs(off) > _FAR * self.wander_px
+        return -off * self.direction if far else np.zeros(2)
 
 
 WORST_U_PX = 0.5
@@ -185,6 +191,11 @@ class Tracker:
     along : (float, float) or None
         Unit vector (x, y) of the loading axis, as far as it is known: what is left of a target of
         which a part is covered has to fix it.
+    light : Light or None
+        What frames are divided by.
+    frame_at_peak : float
+        Part of a whole frame's pixels at the brightest grey, from which on it is over-exposed where
+        it does not look as usual.
     """
 
     name: str
@@ -196,6 +207,7 @@ class Tracker:
     polarity: Polarity = "dark"
     along: tuple[float, float] | None = None
     light: Light | None = None
+    frame_at_peak: float = 1.1
 
     @property
     def first(self) -> Tracker:
@@ -226,16 +238,17 @@ class Tracker:
             Position of the target's point with its covariance; lost, with the reason, where the
             frame does not show the target.
         """
+        clipped = part_at_peak(image) > self.frame_at_peak
         if self.light is not None:
             image, reduced = self.light.evened(image), None
         frame = Reduced(image) if reduced is None else reduced
         found: list[tuple[float, Match]] = []
         reasons: list[tuple[float, str]] = []
         places = [(look, _places(frame, look, near_px)) for look in self.looks]
-        as_usual = [self._try(frame, *each, found, reasons) for each in places]
+        as_usual = [self._try(frame, *each, found, reasons, clipped) for each in places]
         if not found and near_px is None and self.name == "bar":
             home = [Place(self.box.x_px, self.box.y_px, 0.0)]
-            as_usual.append(self._try(frame, self.looks[0], home, found, reasons))
+            as_usual.append(self._try(frame, self.looks[0], home, found, reasons, clipped))
         left = None if any(as_usual) else self._uncovered(image, places)
         if left is not None:
             return left
@@ -244,7 +257,7 @@ class Tracker:
                 beyond = [
                     p for p in search_partly(frame, look.coarse) if _reaches_out(p, look, image)
                 ]
-                self._try(frame, look, beyond, found, reasons)
+                self._try(frame, look, beyond, found, reasons, clipped)
         if not found:
             return _lost(reasons)
         found.sort(key=lambda pair: pair[0])
@@ -265,6 +278,7 @@ class Tracker:
         places: list[Place],
         found: list[tuple[float, Match]],
         reasons: list[tuple[float, str]],
+        clipped: bool,
     ) -> bool:
         """Refine places; add what is believed to `found`, and to `reasons` why the rest is not.
 
@@ -273,6 +287,7 @@ class Tracker:
         as_usual = False
         for place in places:
             refined, reason = _refine(frame, look, place, patient=not found, sharp=as_usual)
+            reason = reason or _why_unusual(frame.image, refined, look, clipped=clipped)
             if refined is None or reason:
                 reasons.append((place.likeness, reason))
             else:
@@ -390,6 +405,8 @@ def _refine(
 
 BLURRED = "blurred"
 UNLIKE = "does not look like the template"
+OVER_EXPOSED = "over-exposed"
+COMBED = "its even and odd rows show it in two places"
 _PERHAPS_BLURRED = ("", "no fit", UNLIKE)
 _NO_DOUBT = np.zeros(2)
 
@@ -458,13 +475,32 @@ def _why_lost(fit: Fit | None, look: Look) -> str:
     if not limits.gain[0] < fit.gain < limits.gain[1]:
         return "contrast is gone"
     if fit.at_peak > limits.at_peak:
-        return "over-exposed"
+        return OVER_EXPOSED
     if fit.chi2 < limits.chi2_least * limits.chi2 * min(fit.gain, 1.0):
         return "without noise: over-exposed or blurred"
     misfit = fit.misfit(limits.chi2)
     if not (fit.chi2 / max(fit.gain, 1.0) <= limits.chi2_most or misfit <= limits.misfit_most):
         return UNLIKE
     return ""
+
+
+def _why_unusual(image: Image, refined: Refocused | None, look: Look, *, clipped: bool) -> str:
+    """Return why a place that leaves more than usual is not believed; empty where it is.
+
+    `clipped`: the frame is over-exposed as a whole.
+    """
+    if refined is None or look.cover is None:
+        return ""
+    if clipped:
+        least = (
+            min(refined.fit.gain, 1.0) ** 2
+        )  # a clipped frame has no faint places: see _left_over
+        usual = replace(refined.fit, chi2=refined.fit.chi2 / least)
+        return "" if look.cover.is_usual(usual) else OVER_EXPOSED
+    if look.cover.is_usual(refined.fit):
+        return ""
+    apart = 0.0 if look.turns else fields_apart_px(image, refined.fit, look.pattern)
+    return COMBED if apart > APART_PX else ""
 
 
 def _contrast(image: Image, fit: Fit | None, look: Look) -> float:
@@ -516,8 +552,9 @@ def _without_chance(image: Image, fit: Fit, look: Look) -> tuple[Fit, FloatArray
         return fit, back
     start = (fit.x_px + float(back[0]), fit.y_px + float(back[1]))
     again = fit_pattern(image, look.pattern, start, free=look.chance.direction)
-    believed = again is not None and not _why_lost(again, look)
-    return (again, back) if again is not None and believed else (fit, 2 * back)
+    if again is None or _why_lost(again, look):
+        return fit, 2 * back
+    return again, np.zeros(2) if look.chance.is_still else back
 
 
 def _pull(image: Image, fit: Fit, look: Look) -> tuple[FloatArray, FloatArray]:

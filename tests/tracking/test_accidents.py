@@ -1,0 +1,90 @@
+"""Frames that a recorder has spoilt, and a bar that chance would lead along its own edge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tem_track.records import Axis, Box, Reference, Target
+from tem_track.tracking import build_trackers, require_axis
+from tem_track.tracking.coarse import Reduced
+from tem_track.tracking.gather import Gathering, fingerprint
+from tem_track.tracking.structure import without_chance
+from tem_track.tracking.tracker import COMBED, OVER_EXPOSED
+
+from . import scenes
+
+Y, X = scenes.Y, scenes.X
+
+
+def two_fields(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
+    frame = even.copy()
+    frame[1::2] = odd[1::2]
+    return frame
+
+
+def test_a_frame_of_two_fields_is_lost_where_the_target_has_moved_between_them():
+    scene, path = scenes.Scene(film=0.0, dose=100), scenes.motions(25)
+    images = scenes.render(scene, path)
+    tip = build_trackers({0: images[0]}, scenes.sample(images), scenes.targets()[1:])["tip"]
+    moved = [
+        scene.frame(scenes.Motion(tip=(0, -way)), 100 + k)
+        for k, way in enumerate((0, 0.5, 2, 3, 5))
+    ]
+    still, slow, *fast = (tip.locate(two_fields(moved[0], other)) for other in moved)
+    assert still.y_px == pytest.approx(tip.point_px[1], abs=0.1)
+    assert slow.y_px == pytest.approx(tip.point_px[1] - 0.25, abs=0.1)
+    assert [match.lost for match in fast] == [True] * 3
+    assert COMBED in {match.reason for match in fast}
+
+
+def base_frames(n: int, exposure: float, seed: int = 4) -> list[np.ndarray]:
+    """A counter electrode that comes up and whose darkness grows with its depth."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for k in range(n):
+        depth = Y - 250 + 1.5 * k - 3 * np.sin(X / 17) - 2 * np.sin(X / 7 + 1)
+        through = np.exp(-(0.6 + np.clip(depth, 0, None) / 22) * scenes.soft(depth))
+        grey = rng.poisson(120 * exposure * through) / 120 * 160
+        images.append(np.clip(grey + 8, 0, 255).astype(np.uint8))
+    return images
+
+
+def test_an_over_exposed_frame_is_lost_and_a_brighter_one_is_not():
+    images = base_frames(25, 1.0)
+    box = Box(60, 235, 200, 100)
+    target = Target("base", (Reference(0, box),), box.centre_px)
+    base = build_trackers({0: images[0]}, scenes.sample(images), [target])["base"]
+    burnt = [base.locate(image) for times in (4, 6, 8) for image in base_frames(1, times)]
+    assert all(match.lost for match in burnt)
+    assert OVER_EXPOSED in {match.reason for match in burnt}
+    (brighter,) = (base.locate(image) for image in base_frames(1, 1.3))
+    assert brighter.y_px == pytest.approx(base.point_px[1], abs=0.1)
+
+
+def test_a_bar_that_seems_to_wander_along_its_edge_is_held_in_its_place():
+    """A body over one of its edges leaves it to chance where along the other the bar is found."""
+    path = scenes.motions(25)
+    images = scenes.render(scenes.Scene(film=0.0, bar_edges="bottom"), path)
+    (target,) = scenes.targets()[:1]
+    shown = Gathering(target, {0: images[0]})
+    for image in images[1:]:
+        shown.add(image, shown.look_at(Reduced(image), fingerprint(image)))
+    (own,), rng = shown.looks, np.random.default_rng(2)
+    for crop in own.crops:
+        crop.start = (crop.start[0] + 9 * rng.standard_normal(), crop.start[1])
+    bar = build_trackers({0: images[0]}, scenes.sample(images), [target])["bar"]
+    bare = replace(bar.looks[0], chance=None, apart_px2=np.zeros((2, 2)))
+    led, held = (without_chance(own, bare, is_bar=is_bar) for is_bar in (False, True))
+    assert led.chance.wander_px > 5
+    assert held.chance.wander_px < 1.5
+    places = [replace(bar, looks=(held,)).locate(image) for image in images]
+    truth = scenes.truth(path)["bar"] + bar.point_px
+    error = np.array([(m.x_px, m.y_px) for m in places]) - truth
+    u_x = np.sqrt([m.xx_px2 for m in places])
+    assert np.std([m.x_px for m in places]) < 0.01
+    assert (np.abs(error[:, 0] - np.median(error[:, 0])) < 3 * u_x).all()
+    assert np.std(error[:, 1]) < 0.05
+    require_axis(replace(bar, looks=(held,)), Axis(8.0), "bar")
