@@ -35,7 +35,7 @@ __all__ = ["Apart"]
 
 Answer = TypeVar("Answer")
 
-WORTH_S = 1.0
+WORTH_S = 1.5
 """Time to be saved for which processes are begun; each takes more than a second until it helps."""
 _TRIED_S = 0.5
 _OVERHEAD = 1.1
