@@ -134,9 +134,11 @@ def run(
             if cores() > 1 and keep is None and not journal.frames():
                 movie.read_on()  # all frames are measured here, and preparing leaves a core idle
             plan = prepare(movie, experiment, progress=progress)
-            result = _measure(movie, plan, journal, progress, workers, keep)
-            give_back_memory()
-            _write(result, movie, folder, progress, draw)
+            with movie.hashing():
+                result = _measure(movie, plan, journal, progress, workers, keep)
+                give_back_memory()
+                _write(result, movie, folder, progress, draw)
+                movie.sha256()
             journal.remove()
         from tem_track import outputs
 

@@ -8,19 +8,21 @@ from tem_track.door import door
 
 if TYPE_CHECKING:
     from tem_track.frames.em import files_of
+    from tem_track.frames.hashing import sha256
     from tem_track.frames.info import MovieInfo
     from tem_track.frames.movie import Movie
     from tem_track.frames.opening import open_movie
-    from tem_track.frames.report import MovieReport, doubts, inspect, sha256
+    from tem_track.frames.report import MovieReport, doubts, inspect
 else:
     __getattr__, __dir__ = door(
         __name__,
         {
             "tem_track.frames.em": ("files_of",),
+            "tem_track.frames.hashing": ("sha256",),
             "tem_track.frames.info": ("MovieInfo",),
             "tem_track.frames.movie": ("Movie",),
             "tem_track.frames.opening": ("open_movie",),
-            "tem_track.frames.report": ("MovieReport", "doubts", "inspect", "sha256"),
+            "tem_track.frames.report": ("MovieReport", "doubts", "inspect"),
         },
     )
 

@@ -11,7 +11,7 @@ import math
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, SupportsIndex
+from typing import TYPE_CHECKING, Protocol, SupportsIndex
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from tem_track.frames.info import MovieInfo
 from tem_track.frames.kept import KeptSource
 from tem_track.frames.patience import wait_until_there
 from tem_track.records import FloatArray, Frame, Image
+
+if TYPE_CHECKING:
+    from tem_track.frames.hashing import Hashing
 
 __all__ = ["Movie", "Picture", "Source"]
 
@@ -66,6 +69,7 @@ class Movie:
         self._source = source
         self._frame_interval_s = frame_interval_s
         self._times_s: FloatArray | None = None
+        self._hashing: Hashing | None = None
         self.path = source.path
         self.info = source.info
 
@@ -112,6 +116,26 @@ class Movie:
         if frame_interval_s is None or frame_interval_s == self._frame_interval_s:
             return self
         return Movie(self._source, checked_interval(frame_interval_s))
+
+    @contextlib.contextmanager
+    def hashing(self) -> Iterator[None]:
+        """Work out `sha256` in a thread meanwhile."""
+        from tem_track.frames.hashing import Hashing
+
+        self._hashing = Hashing(self.path) if self.path is not None else None
+        try:
+            yield
+        finally:
+            if self._hashing is not None:
+                self._hashing.end()
+
+    def sha256(self) -> str | None:
+        """Return the SHA-256 of the file or folder; None where there is none."""
+        from tem_track.frames.hashing import sha256
+
+        if self._hashing is not None:
+            return self._hashing.result()
+        return None if self.path is None else sha256(self.path)
 
     def frames(self, first: int = 0, last: int = -1, step: int = 1) -> Iterator[Frame]:
         """Return the frames from `first` to `last`, decoded ahead in a thread.

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tem_track.frames.em import files_of
 from tem_track.frames.movie import Movie
 from tem_track.frames.overlay import Extremes, find_overlay
 from tem_track.records import Box, FloatArray, Frame, Image
 
-__all__ = ["MovieReport", "doubts", "inspect", "sha256"]
+__all__ = ["MovieReport", "doubts", "inspect"]
 
-_BLOCK_BYTES = 1 << 20
 _REGULAR = 0.02
 """Frame intervals that differ by less than this fraction, or by one tick, are regular."""
 _PLAYER_RATES = (7.0, 10.0, 15.0, 24.0, 24000 / 1001, 25.0, 30000 / 1001, 30.0, 50.0, 60.0)
@@ -302,26 +298,3 @@ def _clock_doubts(movie: Movie) -> list[str]:
         usual = f"{rate:.4g} frames/s is what programs write by default"
         return [f"{usual}; if it is not the rate of the recording, {mend}"]
     return []
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a movie file; of a folder, over its files' names and contents.
-
-    A recording in several parts is taken as the parts one after the other.
-    """
-    target = Path(path)
-    digest = hashlib.sha256()
-    if not target.is_dir():
-        for part in files_of(target):
-            _feed(digest, part)
-        return digest.hexdigest()
-    for file in sorted(f for f in target.iterdir() if f.is_file()):
-        digest.update(file.name.encode() + b"\0")
-        _feed(digest, file)
-    return digest.hexdigest()
-
-
-def _feed(digest: Any, file: Path) -> None:
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)

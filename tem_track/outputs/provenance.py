@@ -49,8 +49,6 @@ def provenance(
     started, finished : datetime
         Aware times; `finished` is now where it is not given.
     """
-    from tem_track.frames import sha256
-
     finished = finished or datetime.now(UTC)
     path = movie.path
     return {
@@ -61,7 +59,7 @@ def provenance(
         "finished": finished.astimezone(UTC).isoformat(timespec="seconds"),
         "duration_s": round((finished - started).total_seconds(), 3),
         "movie": None if path is None else str(path.resolve()),
-        "movie_sha256": None if path is None else sha256(path),
+        "movie_sha256": movie.sha256(),
         "movie_frames": len(movie),
         "movie_format": f"{movie.info.format} {movie.info.codec}".strip(),
         "python": sys.version.split()[0],

@@ -19,7 +19,6 @@ from markupsafe import Markup
 
 from tem_track.analysis import Progress, Result
 from tem_track.config import experiment_to_toml
-from tem_track.frames import sha256
 from tem_track.outputs import summary_rows
 from tem_track.outputs.canvas import length_words, nice_length_nm
 from tem_track.outputs.display import survey
@@ -256,8 +255,9 @@ def _provenance(result: Result, movie: Movie) -> list[tuple[str, str]]:
         ("frames", f"{len(movie)}, {info.width_px} × {info.height_px} px, {info.bit_depth} bit"),
         ("file", f"{info.format} {info.codec}".strip()),
     ]
-    if movie.path is not None:
-        rows.append(("SHA-256", sha256(movie.path)))
+    digest = movie.sha256()
+    if digest is not None:
+        rows.append(("SHA-256", digest))
     rows += [
         ("tem_track", metadata.version("tem-track")),
         ("Python", platform.python_version()),

@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from tem_track.frames import doubts, inspect, open_movie, sha256
+from tem_track.frames.hashing import Hashing
 from tests.frames.movies import FORMATS, N, encode
 
 
@@ -150,6 +151,20 @@ def test_a_folder_that_lacks_images_is_told(tmp_path: Path) -> None:
     (tmp_path / "run 7 img_6.png").unlink()
     assert open_movie(tmp_path).info.warnings == ()
     assert open_movie(tmp_path).info.grey == "grey as stored"
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_sha256_in_a_thread(tmp_path: Path, ends: bool) -> None:
+    path = tmp_path / "movie.avi"
+    path.write_bytes(np.random.default_rng(0).bytes(3_000_000))
+    hashing = Hashing(path)
+    if ends:
+        hashing.end()  # who asks all the same has it worked out
+    assert hashing.result() == sha256(path)
+    path.unlink()
+    gone = Hashing(path)
+    with pytest.raises(FileNotFoundError):
+        gone.result()
 
 
 def test_sha256(tmp_path: Path) -> None:
