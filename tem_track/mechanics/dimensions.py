@@ -16,9 +16,12 @@ from tem_track.mechanics.known import known_median, known_rms
 from tem_track.mechanics.measurement import BoolArray, Measurement, RowArray
 from tem_track.mechanics.seating import seating_px
 from tem_track.mechanics.settings import Settings
+from tem_track.mechanics.unloaded import bounded_length, u_shared
 from tem_track.records import FloatArray
 
 __all__ = ["Dimensions", "Initial", "dimensions"]
+
+_BALLS = ("particle", "hollow_sphere")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ def dimensions(
         value, u = measurement.measured(pixels)
         columns[name], columns[f"u_{name}"] = value * scale, u * scale
     columns |= _seated(columns, measurement, usable, scales["length_nm"])
+    columns |= _unloaded(columns, measurement, settings, loading, usable)
     length = _initial("length", columns["length_nm"], columns["u_length_nm"], zero_rows)
+    alike = u_shared(*(_known(columns, name, zero_rows) for name in ("length_nm", "u_length_nm")))
     diameter = _initial(
         "diameter", columns["diameter_mid_nm"], columns["u_diameter_mid_nm"], zero_rows
     )
@@ -111,10 +116,37 @@ def dimensions(
         for end in ("tip", "base")
     )
     tip, base = (end.value_nm for end in ends)  # a ball's end is a point
-    u_common = known_median(measurement.number("u_common_length_px")) * scales["length_nm"]
+    common = known_median(measurement.number("u_common_length_px")[zero_rows])
+    u_common = math.hypot(alike, float(np.nan_to_num(common)) * scales["length_nm"])
     if u_common > 0:
         length = Initial(length.value_nm, math.hypot(length.u_nm, u_common))
     return Dimensions(columns, length, diameter, (tip, base))
+
+
+def _known(columns: dict[str, FloatArray], name: str, rows: RowArray) -> FloatArray:
+    return columns[name][rows[np.isfinite(columns["length_nm"][rows])]]
+
+
+def _unloaded(
+    columns: dict[str, FloatArray],
+    measurement: Measurement,
+    settings: Settings,
+    loading: Loading,
+    usable: BoolArray,
+) -> dict[str, FloatArray]:
+    """Return a ball's length with what contact tells of it before contact."""
+    first = loading.contact.row
+    if settings.shape not in _BALLS or settings.mode != "compression" or first is None:
+        return {}
+    rows = np.flatnonzero(usable)
+    length, u = bounded_length(
+        columns["length_nm"],
+        columns["u_length_nm"],
+        measurement.number("gap_px") * nm_per_px(settings),
+        rows[rows < first],
+        rows[(rows >= first) & (loading.force_nN[rows] > 0)],
+    )
+    return {"length_nm": length, "u_length_nm": u}
 
 
 def _seated(

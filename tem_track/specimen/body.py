@@ -155,14 +155,15 @@ class Body:
         left, right, radius = upper_part(edges.s_px, np.ascontiguousarray(edges.t_px), edges.good)
         tip = find_tip_end(model, strip, place, (left + right) / 2, radius)
         tip = replace(tip, u_px=_U_END * tip.u_px)
-        touch, u_touch, spread = _contact(model, tip, place)
+        touch, u_touch, doubt, spread = _contact(model, tip, place)
         gap = place.tip_face_px - touch - tip.s_px
         u_gap = math.hypot(tip.u_px, place.u_tip_face_px)
         if model.mode == "tension" or math.isnan(tip.height) or not gap > spread:
-            doubt = max(gap - spread / _SPREADS, 0.0) if math.isfinite(gap) else 0.0
-            u_face = math.hypot(place.u_tip_face_px, u_touch, doubt)
-            return Faces(base, Step(place.tip_face_px - touch, u_face, math.nan), 0.0, u_gap)
-        return Faces(base, tip, gap, math.hypot(u_gap, u_touch))
+            beyond = max(gap - spread / _SPREADS, 0.0) if math.isfinite(gap) else 0.0
+            u_face = math.hypot(place.u_tip_face_px, doubt, beyond)
+            face = Step(place.tip_face_px - touch, u_face, math.nan)
+            return Faces(base, face, 0.0, u_gap, u_touch)
+        return Faces(base, tip, gap, math.hypot(u_gap, u_touch, doubt))
 
     def compose(
         self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges, faces: Faces
@@ -176,7 +177,8 @@ class Body:
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
         scalars = self.scalars(sides, faces)
-        extra = {"u_common_length_px": model.u_common_length_px}
+        common = math.hypot(model.u_common_length_px, faces.u_touch_px)
+        extra = {"u_common_length_px": common}
         if faces.gap_px == 0:
             seen, others = seat(model, strip, edges, faces.base.s_px, faces.tip.s_px)
             extra |= others
@@ -359,20 +361,21 @@ def _without_ends(scalars: dict[str, float]) -> dict[str, float]:
     }
 
 
-def _contact(model: SpecimenModel, tip: Step, place: Place) -> tuple[float, float, float]:
-    """Return what gap is left in contact, its uncertainty, and what more of it is open.
+def _contact(model: SpecimenModel, tip: Step, place: Place) -> tuple[float, float, float, float]:
+    """Return what gap is left in contact, two uncertainties, and what more of it is open.
 
-    Where no frame has shown what contact looks like, a gap within three of its uncertainties or
-    half a pixel may be none, and the uncertainty says so.
+    The first uncertainty is common to all frames in contact, the second is this frame's: what of a
+    rough tip meets the specimen changes as it is squeezed. Where no frame has shown what contact
+    looks like, a gap within three of its uncertainties or half a pixel may be none.
     """
     end = model.end
     if math.isfinite(end.touch_px):
-        u_touch = math.hypot(end.u_touch_px, model.u_facing_px)
-        return end.touch_px, u_touch, max(_SPREADS * end.spread_px, _LEAST_OPEN_PX)
+        spread = max(_SPREADS * end.spread_px, _LEAST_OPEN_PX)
+        return end.touch_px, end.u_touch_px, model.u_facing_px, spread
     least = max(3 * math.hypot(tip.u_px, place.u_tip_face_px), 0.5)
     gap = place.tip_face_px - tip.s_px if math.isfinite(tip.height) else 0.0
     doubt = min(max(gap, 0.0), least) / math.sqrt(3)
-    return 0.0, math.hypot(model.u_tip_face_px, model.u_facing_px, doubt), least
+    return 0.0, model.u_tip_face_px, math.hypot(model.u_facing_px, doubt), least
 
 
 def _border(sides: Sides, at: float, faces: Faces) -> float:

@@ -64,12 +64,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """Where the specimen begins and ends, and what lies between it and the tip."""
+    """Where the specimen begins and ends, and what lies between it and the tip.
+
+    `u_touch_px` is how far the end may lie off in all frames in contact together.
+    """
 
     base: Step
     tip: Step
     gap_px: float
     u_gap_px: float
+    u_touch_px: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -362,7 +366,8 @@ def measure_edges(
 
     Near the base they lie within `foot_t_px`: what stands on the base beside is another body. With
     `beside_tip`, bands near the tip whose edges jump outwards show an asperity of the tip; they are
-    not used. The bands returned hold the film that is `behind`.
+    not used, nor are such bands of a ball near the base. The bands returned hold the film that is
+    `behind`.
     """
     bands, s = average_bands(strip, s_low, s_high)
     if len(bands) < 4:
@@ -375,6 +380,9 @@ def measure_edges(
     hidden: Mask = np.zeros(len(s), dtype=bool)
     if beside_tip:
         hidden = jumps_at_tip(found, s, float(s_low), float(s_high))
+    if table.profile.equator_px > 0:  # a ball; a rod may widen into its base
+        turned = np.ascontiguousarray(found[::-1])
+        hidden |= jumps_at_tip(turned, -s[::-1], -float(s_high), -float(s_low))[::-1]
     found[hidden] = np.nan
     start = steady(found, calm)
     start[hidden] = np.nan

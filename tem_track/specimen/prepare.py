@@ -531,13 +531,15 @@ class _Face:
     beside: bool = False
 
 
-def _seen(step: Step, level: float) -> _Face:
+def _seen(step: Step, level: float, specimen: float = 0.0) -> _Face:
     """Return a face that is seen as a step.
 
     Two faces that touch leave voids. They are far too thin to be seen, but their light moves the
-    step, by more the less the two bodies differ in brightness.
+    step, by more the less the two bodies differ in brightness, and by less the brighter the
+    specimen itself is at its end.
     """
-    return _Face(step.s_px, math.hypot(step.u_px, _VOIDS_PX * level / abs(step.height)))
+    light = max(level - specimen, 0.0) / abs(step.height)
+    return _Face(step.s_px, math.hypot(step.u_px, _VOIDS_PX * light))
 
 
 def _central_step(
@@ -623,7 +625,8 @@ def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float)
     step = find_step(profile, s, near, _FOOT_REACH_PX, blur, 1, _FOOT_WINDOW_PX)
     clear = step.height > _CLEAR_STEP * model.vacuum and step.u_px < 0.5
     if clear and abs(step.s_px - near) < _FOOT_REACH_PX - 0.1:
-        return _seen(step, model.vacuum)
+        pole = (s > step.s_px + 2.5 * blur) & (s < step.s_px + 2.5 * blur + _FOOT_WINDOW_PX)
+        return _seen(step, model.vacuum, float(np.mean(profile[pole])))
     return _Face(near, 0.0, beside=True)
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 
 from tem_track.errors import ConfigError
-from tem_track.records import Axis, Box, Match, Outline
+from tem_track.records import Axis, Box, Frame, Image, Match, Outline
 from tem_track.specimen import SHAPES, SpecimenModel, prepare_specimen
 from tests.specimen.scenes import (
     BASE_S,
@@ -92,6 +92,40 @@ def test_a_ball_wider_than_the_tip_shows_the_tips_face_across_the_gap(off_px: fl
         outline = measure(model, scene)
         assert outline.gap_px == pytest.approx(scene.gap_px, abs=1.5)
         assert outline.length_px == pytest.approx(scene.length_px, abs=1.5)
+
+
+def _with_lump(image: Image, scene: Scene) -> Image:
+    """Draw a lump on the base, right of a ball's foot."""
+    x, y = at(scene, BASE_S)
+    out = image.copy()
+    column, row = round(x), round(y)
+    rows, columns = slice(row - 9, row + 1), slice(column + 55, column + 82)
+    out[rows, columns] = np.minimum(out[rows, columns], 45)
+    return out
+
+
+def test_a_lump_of_the_base_beside_a_ball_is_not_its_widest_place() -> None:
+    ball = Scene(
+        length_px=100.0,
+        radius_px=lambda s: np.sqrt(np.clip(50.0**2 - (s * 100 / s.max() - 50.0) ** 2, 0, None)),
+        gap_px=8.0,
+        mu=0.006,
+    )
+    scenes = approach(ball, 10)
+    sample = [(replace(f, image=_with_lump(f.image, s)), t, b) for s, (f, t, b) in _seen(scenes)]
+    box = specimen_box(scenes[0])
+    wide = Box(box.x_px - 30, box.y_px, box.width_px + 60, box.height_px)
+    model = prepare_specimen(
+        sample[0], iter(sample), wide, shape="particle", mode="compression", axis=UP
+    )
+    for frame, tip, base in sample:
+        outline = model.outline(frame.image, tip, base)
+        assert outline.diameter_max_px == pytest.approx(100.0, abs=2.5)
+        assert outline.diameter_mid_px == pytest.approx(100.0, abs=2.5)
+
+
+def _seen(scenes: list[Scene]) -> list[tuple[Scene, tuple[Frame, Match, Match | None]]]:
+    return [(scene, triple(scene, k)) for k, scene in enumerate(scenes)]
 
 
 def test_length_leaves_the_gap_out(rod: tuple[list[Scene], SpecimenModel]) -> None:
