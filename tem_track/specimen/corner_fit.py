@@ -11,7 +11,7 @@ from tem_track.compiled import compiled, inner
 from tem_track.records import FloatArray
 from tem_track.specimen.few import median_where, quantile
 
-__all__ = ["likely_lines"]
+__all__ = ["likely_lines", "validated"]
 
 _PASSES = 3
 _OUTLIER = 2.5
@@ -95,6 +95,21 @@ def likely_lines(
             for i in range(n):
                 curve[i] += row[i] * product
     return curve, data, vectors, scatter
+
+
+@compiled(nogil=True)
+def validated(
+    values: FloatArray, good: Mask, curve: FloatArray, scatter: float, used: float, caution: float
+) -> float:
+    """Return the generalised cross-validation; `used` counts a corner's place as a parameter."""
+    n, count, total = len(values), 0, 0.0
+    for i in range(n):
+        if good[i]:
+            rest = min(max(values[i] - curve[i], -3 * scatter), 3 * scatter)
+            total += rest * rest
+            count += 1
+    freedom = max(1.0 - caution * used / n, 0.05)
+    return total / count / freedom**2
 
 
 @inner

@@ -142,7 +142,7 @@ def fit_edges(
     if whole.sum() >= _LEAST_SMOOTH:
         curves = [smooth_curve(smooth[:, k], whole, _LINEAR) for k in (0, 1)]
         if table.profile.facet > _FACETED and table.profile.equator_px > 0:
-            curves = [cornered(smooth[:, k], whole, curves[k]) for k in (0, 1)]
+            curves = [cornered(smooth[:, k], whole, curves[k], finest=1.0) for k in (0, 1)]
         smooth = carried_on(curves[0].value, curves[1].value, found, whole, free_end)
         found = _fit_linear(bands, t_first, smooth, table, alone)
         is_narrow = smooth[:, 1] - smooth[:, 0] < _NARROW_PX

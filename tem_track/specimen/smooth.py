@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
-from tem_track.specimen.corner_fit import likely_lines
+from tem_track.specimen.corner_fit import likely_lines, validated
 from tem_track.specimen.smoothing import CAUTION, correlation, smoothed
 
 __all__ = ["Curve", "Mask", "cornered", "smooth_curve"]
@@ -148,7 +148,13 @@ def _ladder(n: int, softest: float) -> tuple[FloatArray, FloatArray, FloatArray]
     return np.ascontiguousarray(vectors.T), columns, 1.0 / (1.0 + ladder[:, None] * penalty)
 
 
-def cornered(values: FloatArray, good: Mask, smooth: Curve, caution: float = CAUTION) -> Curve:
+def cornered(
+    values: FloatArray,
+    good: Mask,
+    smooth: Curve,
+    caution: float = CAUTION,
+    finest: float = _FINEST,
+) -> Curve:
     """Return straight lines with two corners where they tell the data better than a curve.
 
     The line between the corners is parallel to the axis, as a prism's face is, or is not, and the
@@ -163,6 +169,8 @@ def cornered(values: FloatArray, good: Mask, smooth: Curve, caution: float = CAU
         What was found of the same values without corners.
     caution : float
         By how much the values' correlation widens a variance at least.
+    finest : float
+        How finely corners are placed, in bands.
 
     Returns
     -------
@@ -173,23 +181,26 @@ def cornered(values: FloatArray, good: Mask, smooth: Curve, caution: float = CAU
     good = good & np.isfinite(values)
     if n < 4 * _APART or good.sum() < 2 * _APART:
         return smooth
-    lines = _broken_lines(values, good, smooth.value, caution)
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    lines = _broken_lines(values, good, smooth.value, caution, finest)
     used = float((lines.vectors**2).sum()) + _CORNERS
     scores = [
-        _validated(values, good, curve.value, lines.scatter, taken, caution)
+        validated(values, good, curve.value, lines.scatter, taken, caution)
         for curve, taken in ((lines, used), (smooth, float(smooth.shrink.sum())))
     ]
     return lines if scores[0] < scores[1] else smooth
 
 
-def _broken_lines(values: FloatArray, good: Mask, start: FloatArray, caution: float) -> Curve:
+def _broken_lines(
+    values: FloatArray, good: Mask, start: FloatArray, caution: float, finest: float
+) -> Curve:
     n = len(values)
     cost = float(_ASKEW + 0.5 * np.log(n / caution))
     curve, data, vectors, scatter = likely_lines(
-        np.ascontiguousarray(values, dtype=np.float64),
+        values,
         good,
         np.ascontiguousarray(start, dtype=np.float64),
-        *_corners(n),
+        *_corners(n, finest),
         cost,
         float(caution),
     )
@@ -199,9 +210,9 @@ def _broken_lines(values: FloatArray, good: Mask, start: FloatArray, caution: fl
 
 
 @lru_cache(maxsize=32)
-def _corners(n: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, Mask]:
+def _corners(n: int, finest: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, Mask]:
     """Return lines with two corners in all pairs of places, as `likely_lines` takes them."""
-    step = max(_FINEST, n / _MOST_PLACES)
+    step = max(finest, n / _MOST_PLACES)
     places = np.arange(_APART - 0.5, n - _APART + 0.01, step)
     x = np.arange(n, dtype=np.float64)
     constant, slope = np.full(n, n**-0.5), (x - x.mean()) / np.linalg.norm(x - x.mean())
@@ -210,16 +221,3 @@ def _corners(n: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, Ma
     before, after = (np.stack([ramp - (ramp @ k.T) @ k for k in levels]) for ramp in ramps)
     allowed = places[None, :] - places[:, None] >= _APART
     return levels, before, after, before @ after.transpose(0, 2, 1), allowed
-
-
-def _validated(
-    values: FloatArray,
-    good: Mask,
-    curve: FloatArray,
-    scatter: float,
-    used: float,
-    caution: float,
-) -> float:
-    """Return the generalised cross-validation; a corner's place counts as a parameter."""
-    rest = np.clip((values - curve)[good], -3 * scatter, 3 * scatter)
-    return float(np.mean(rest**2)) / max(1.0 - caution * used / len(values), 0.05) ** 2
