@@ -79,19 +79,22 @@ class Canvas:
             points = np.concatenate([points, points[:1]])
         width = self.line * (1.1 if mark.role in THIN else 1.3)
         pieces = _dashes(points, 7 * self.line) if mark.role in DASHED else [points]
-        for piece in pieces:
-            self._polyline(piece, HALO, width + 1.3 * self.line, 0.35)
-        for piece in pieces:
-            self._polyline(piece, colour, width)
+        self._lines(pieces, HALO, width + 1.3 * self.line, 0.35)
+        self._lines(pieces, colour, width)
 
-    def _polyline(
-        self, points: FloatArray, colour: Colour, width: float, opacity: float = 1.0
+    def _lines(
+        self, pieces: list[FloatArray], colour: Colour, width: float, opacity: float = 1.0
     ) -> None:
+        """Draw lines at once: a dashed one has a hundred pieces."""
+        if not pieces:
+            return
+        points, ends = np.concatenate(pieces), np.cumsum([len(piece) for piece in pieces])[:-1]
         limit = 4.0 * max(self.picture.shape)
         fixed = np.rint(np.clip(points, -limit, limit) * (1 << SHIFT)).astype(np.int32)
         thickness = max(1, round(width))
         if opacity >= 1.0:
-            cv2.polylines(self.picture, [fixed], False, colour, thickness, cv2.LINE_AA, SHIFT)
+            lines = np.split(fixed, ends)
+            cv2.polylines(self.picture, lines, False, colour, thickness, cv2.LINE_AA, SHIFT)
             return
         low = np.floor(points.min(axis=0) - width - 2).astype(int)
         high = np.ceil(points.max(axis=0) + width + 3).astype(int)
@@ -103,7 +106,7 @@ class Canvas:
         view = self.picture[y0:y1, x0:x1]
         seam = view.copy()
         moved = fixed - np.array([x0, y0], dtype=np.int32) * (1 << SHIFT)
-        cv2.polylines(seam, [moved], False, colour, thickness, cv2.LINE_AA, SHIFT)
+        cv2.polylines(seam, np.split(moved, ends), False, colour, thickness, cv2.LINE_AA, SHIFT)
         view[:] = cv2.addWeighted(seam, opacity, view, 1 - opacity, 0)
 
     def _cross(self, centre: FloatArray, colour: Colour) -> None:
@@ -112,10 +115,8 @@ class Canvas:
             centre + np.array([[dx * hole, dy * hole], [dx * reach, dy * reach]])
             for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))
         ]
-        for arm in arms:
-            self._polyline(arm, HALO, 4 * self.line, 0.6)
-        for arm in arms:
-            self._polyline(arm, colour, 2 * self.line)
+        self._lines(arms, HALO, 4 * self.line, 0.6)
+        self._lines(arms, colour, 2 * self.line)
 
     def scale_bar(self, scale_nm_per_px: float, corner: Corner = (False, True)) -> None:
         """Draw a scale bar with its length in a corner."""
@@ -217,10 +218,14 @@ def _dashes(points: FloatArray, period: float) -> list[FloatArray]:
     if not 0 < along[-1] < 400 * period:
         period = max(along[-1] / 400, 1e-9)
     starts = np.arange(0.0, along[-1], period)
-    pieces = []
-    for start in starts:
-        end = min(start + period / 2, along[-1])
-        inside = (along > start) & (along < end)
-        knots = np.concatenate([[start], along[inside], [end]])
-        pieces.append(np.column_stack([np.interp(knots, along, points[:, i]) for i in (0, 1)]))
-    return pieces
+    if not len(starts):
+        return []
+    ends = np.minimum(starts + period / 2, along[-1])
+    own = np.searchsorted(starts, along) - 1
+    inside = (own >= 0) & (along < ends[own])
+    dash = np.arange(len(starts))
+    knots = np.concatenate([starts, ends, along[inside]])
+    numbers = np.concatenate([dash, dash, own[inside]])
+    order = np.lexsort((knots, numbers))
+    placed = np.column_stack([np.interp(knots[order], along, points[:, i]) for i in (0, 1)])
+    return np.split(placed, np.flatnonzero(np.diff(numbers[order])) + 1)
