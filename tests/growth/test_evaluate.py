@@ -123,6 +123,20 @@ def test_a_body_of_the_first_frame_has_no_nucleation() -> None:
     assert any("first frame" in text for text in summary["warnings"])
 
 
+def test_a_rough_face_makes_the_length_uncertain_and_no_rate_of_it() -> None:
+    face = {"u_common_length_px": np.full(N, 1.5)}
+    _, smooth = evaluate(table({1: growing(10)}), Settings(SCALE))
+    points, rough = evaluate(table({1: growing(10)}, **face), Settings(SCALE))
+    assert rough["u_common_length_nm"] == pytest.approx(1.5 * SCALE)
+    expected = np.hypot(smooth["u_final_length_nm"], 1.5 * SCALE)
+    assert rough["u_final_length_nm"] == pytest.approx(expected)
+    for larger in ("u_aspect_ratio", "u_final_volume_nm3", "u_mean_growth_rate_nm_per_s"):
+        assert rough[larger] > smooth[larger]
+    for same in ("u_final_diameter_nm", "growth_rate_nm_per_s", "u_growth_rate_nm_per_s"):
+        assert rough[same] == pytest.approx(smooth[same])
+    assert points["u_length_nm"][-1] == pytest.approx(0.2 * SCALE)
+
+
 def test_growth_that_stops_is_left_out_of_the_rate() -> None:
     body = growing(10)
     body["length"] = np.minimum(body["length"], 90.0)
