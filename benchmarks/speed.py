@@ -6,8 +6,9 @@ About 20 minutes on two idle cores, and 4 GB of disk. A rod being compressed is 
 and shown forth and back until the movie is long enough. "Bare" demuxes and decodes with PyAV's
 defaults and does nothing with the pictures. "Run" is ``tem-track run --no-pictures`` in a process
 of its own: start-up, opening, templates, measuring, tables, hash; "begin" is its part before the
-first frame is measured, "measuring / bare" its part after that, which is what a long movie tends
-to. "Where" parts the processor time of all processes into the beginning and what comes after it,
+first frame is measured and after the last, "measuring / bare" the time between the two; a part of
+the frames has been decoded by then. What a long movie tends to is seen with ``--scale 4``. "Where"
+parts the processor time of all processes into the beginning and what comes after it,
 says what a bare decode would be of it, and how busy the cores were. "Naive" finds
 bar and tip by `matchTemplate` in the full frame and outlines the specimen's box by Otsu's
 threshold, in a few frames; it writes nothing. "At most" is what a program that decodes as the bare
@@ -244,9 +245,11 @@ that matches both templates over the whole frame with OpenCV and outlines by Ots
 
 {table}
 
-"Begin" is start-up and preparation, which a movie of any length needs once; "measuring / bare" is
-the rest, which a long movie tends to. "At most" is the bare decode over the naive script: who waits
-for such a decoder cannot beat the script by more. "Where" parts the processor time into the
+"Begin" is start-up, preparation and writing the results, which a movie of any length needs once;
+"measuring / bare" is the time from the first measured frame to the last. While it prepares, `run`
+decodes ahead, so that a part of a short movie's decoding lies in the beginning. "At most" is the
+bare decode over the naive script: who waits for such a decoder cannot beat the script by more.
+"Where" parts the processor time into the
 beginning and what comes after it (measuring and writing), says how much of it all one decode would
 be, which may lie in either, and how busy the cores were. What is largest there bounds the row;
 where the cores were not busy, one thing waited for another.
