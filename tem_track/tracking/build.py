@@ -10,6 +10,7 @@ from tem_track.cores import at_once, in_turn
 from tem_track.errors import TrackingError
 from tem_track.records import Frame, Image, Match, Reference, Target
 from tem_track.tracking.coarse import Reduced
+from tem_track.tracking.defects import Speckles
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
 from tem_track.tracking.gather import Gathering, Seen, fingerprint
 from tem_track.tracking.growing import grow
@@ -101,7 +102,7 @@ def _gathered(
     apart: bool = False,
 ) -> list[Gathering]:
     gatherings = [Gathering(target, references, apart=apart) for target in targets]
-    lit = Lit()
+    lit, speckles = Lit(), Speckles()
 
     def seen(shown: tuple[Frame, int]) -> tuple[Image, Cells, list[Seen]]:
         frame, own_print = shown
@@ -111,8 +112,13 @@ def _gathered(
 
     for image, cells, found in in_turn(seen, _different(sample)):
         lit.add(image, cells)
+        speckles.add(image)
         for each, one in zip(gatherings, found, strict=True):
             each.add(image, one)
+    defects = speckles.defects()
+    if defects is not None:
+        for each in gatherings:
+            each.mend(defects)
     travelling = [each for each in gatherings if each.travels() and each.target.polarity == "dark"]
     beam = lit.beam() if travelling else None
     if beam is not None:
@@ -190,4 +196,5 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
     return Tracker(
         target.name, target.references[0].box, target.point_px, sure, grown[0][1],
         polarity=target.polarity, light=gathering.light, frame_at_peak=gathering.frame_at_peak(),
+        defects=gathering.defects,
     )  # fmt: skip

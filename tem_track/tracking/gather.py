@@ -11,6 +11,7 @@ import numpy as np
 from tem_track.records import FloatArray, Image, Target
 from tem_track.tracking.coarse import Reduced, search
 from tem_track.tracking.crops import Crop, cut
+from tem_track.tracking.defects import Defects
 from tem_track.tracking.draft import draft_look, reference_crop
 from tem_track.tracking.fit import bright_parts
 from tem_track.tracking.illumination import Beam, Light
@@ -99,6 +100,8 @@ class Gathering:
     looks : list of Gathered
     shown : int
         Frames that were shown.
+    defects : Defects or None
+        Pixels that were mended in them.
     light : Light or None
         What the kept surroundings were divided by.
     """
@@ -110,6 +113,7 @@ class Gathering:
         self.looks = [_begin(target, number, images) for number in range(len(target.references))]
         self.shown = 0
         self._bright: list[tuple[float, float]] = []
+        self.defects: Defects | None = None
         self.light: Light | None = None
         self._beam: Beam | None = None
         self._own: dict[int, int] = {}
@@ -163,6 +167,12 @@ class Gathering:
     def travels(self) -> bool:
         """Tell whether the target is seen in places that lie apart."""
         return any(own.way_px() > TRAVELS_PX for own in self.looks)
+
+    def mend(self, defects: Defects) -> None:
+        """Mend the detector's hot and dead pixels in what was kept."""
+        self.defects = defects
+        for crop in (crop for own in self.looks for crop in own.all()):
+            defects.mend(crop)
 
     def even(self, beam: Beam) -> None:
         """Divide the surroundings that were kept by the beam's brightness there."""

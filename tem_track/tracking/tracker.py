@@ -15,6 +15,7 @@ from tem_track.tracking.changed import Usual, doubt_of_change
 from tem_track.tracking.coarse import Coarse, Place, Reduced, search, search_partly
 from tem_track.tracking.combed import APART_PX, fields_apart_px
 from tem_track.tracking.covered import Cover, Uncovered, uncover
+from tem_track.tracking.defects import Defects
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern, part_at_peak
 from tem_track.tracking.focus import Blurs, Detail, Refocused, blurred, contrast_of_detail, refocus
 from tem_track.tracking.illumination import Light
@@ -196,6 +197,8 @@ class Tracker:
     frame_at_peak : float
         Part of a whole frame's pixels at the brightest grey, from which on it is over-exposed where
         it does not look as usual.
+    defects : Defects or None
+        Hot and dead pixels of the detector.
     """
 
     name: str
@@ -208,6 +211,7 @@ class Tracker:
     along: tuple[float, float] | None = None
     light: Light | None = None
     frame_at_peak: float = 1.1
+    defects: Defects | None = None
 
     @property
     def first(self) -> Tracker:
@@ -238,6 +242,8 @@ class Tracker:
             Position of the target's point with its covariance; lost, with the reason, where the
             frame does not show the target.
         """
+        if self.defects is not None:
+            image, reduced = self.defects.mended(image), None
         clipped = part_at_peak(image) > self.frame_at_peak
         if self.light is not None:
             image, reduced = self.light.evened(image), None

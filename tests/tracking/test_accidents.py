@@ -10,6 +10,7 @@ import pytest
 from tem_track.records import Axis, Box, Reference, Target
 from tem_track.tracking import build_trackers, require_axis
 from tem_track.tracking.coarse import Reduced
+from tem_track.tracking.defects import Speckles
 from tem_track.tracking.gather import Gathering, fingerprint
 from tem_track.tracking.structure import without_chance
 from tem_track.tracking.tracker import COMBED, OVER_EXPOSED
@@ -88,3 +89,31 @@ def test_a_bar_that_seems_to_wander_along_its_edge_is_held_in_its_place():
     assert (np.abs(error[:, 0] - np.median(error[:, 0])) < 3 * u_x).all()
     assert np.std(error[:, 1]) < 0.05
     require_axis(replace(bar, looks=(held,)), Axis(8.0), "bar")
+
+
+def test_hot_and_dead_pixels_do_not_hold_the_bar():
+    """Its dark hardly varies, so that one hot pixel outweighs the bar's edges."""
+    path = scenes.motions(30)
+    images = scenes.render(scenes.Scene(film=0.0, dose=120), path, seed=6)
+    rng = np.random.default_rng(8)
+    rows, columns = (rng.integers(0, side, 300) for side in images[0].shape)
+    for image in images:
+        image[rows[::2], columns[::2]] = 255
+        image[rows[1::2], columns[1::2]] = 0
+    (target,) = scenes.targets()[:1]
+    bar = build_trackers({0: images[0]}, scenes.sample(images), [target])["bar"]
+    assert bar.defects is not None
+    assert len(bar.defects.rows) < 310
+    error = np.array([(m.x_px, m.y_px) for m in map(bar.locate, images)])
+    error -= scenes.truth(path)["bar"] + bar.point_px
+    assert np.std(error, axis=0).max() < 0.04
+
+
+def test_a_spark_in_one_frame_and_a_label_are_no_defect_that_matters():
+    images = scenes.render(scenes.Scene(film=0.0, dose=120, label=True), scenes.motions(20), seed=7)
+    images[5][100:300:7, 50:200:9] = 255
+    speckles = Speckles()
+    for image in images:
+        speckles.add(image)
+    found = speckles.defects()
+    assert found is None or (found.rows < 40).all()

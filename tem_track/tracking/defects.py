@@ -1,0 +1,123 @@
+"""Hot and dead pixels of the detector: they stand still in the frame, and a dark target moves.
+
+A hot pixel is as sharp as nothing behind a lens and its noise is that of the dark around it, so in
+the fit of a bar it outweighs the bar's edges and holds it where it is. It is told from everything
+that a lens has drawn by standing alone, in most frames, and is given its neighbours' grey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tem_track.records import Image
+from tem_track.tracking.crops import SLACK, Crop
+
+__all__ = ["Defects", "Speckles"]
+
+Float32 = NDArray[np.float32]
+
+FRAMES = 8
+EVERY = 16
+"""Frames that are looked at, and of the later ones each how many-th."""
+FEWEST = 5
+MOSTLY = 0.5
+"""Part of the frames in which a pixel must stand out, by `SIGMAS`: a cosmic ray does in one."""
+SIGMAS = 2.5
+LEAST_PART = 0.03
+"""How far it must on average, over the range of grey."""
+WINDOW_PX = 15
+ALONE = 3.0
+"""How much further than all but two of its neighbours."""
+MOST_PART = 0.02
+"""More of the pixels are no defects but what the movie shows."""
+_AROUND = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Defects:
+    """Pixels that say nothing.
+
+    Attributes
+    ----------
+    rows, columns : int64 (n,)
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+    def mended(self, image: Image) -> Image:
+        """Return a frame in which they have the median grey of their neighbours."""
+        return self._mended(image, 0, 0)
+
+    def mend(self, crop: Crop) -> None:
+        """Mend them in what was cut out of a frame."""
+        crop.image = self._mended(crop.image, crop.y - SLACK, crop.x - SLACK)
+
+    def _mended(self, part: Image, top: int, left: int) -> Image:
+        y, x = self.rows - top, self.columns - left
+        here = (y >= 0) & (y < part.shape[0]) & (x >= 0) & (x < part.shape[1])
+        y, x = y[here], x[here]
+        if not y.size:
+            return part
+        out = part.copy()
+        out[y, x] = np.median(_neighbours(part, y, x), axis=0).astype(part.dtype)
+        return out
+
+
+@dataclass(slots=True)
+class Speckles:
+    """The sampled frames' pixels that stand out from their neighbours."""
+
+    shown: int = 0
+    asked: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    standing: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    total: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    def add(self, image: Image) -> None:
+        """Take in a frame of the sample; the later ones not all."""
+        self.shown += 1
+        if self.shown > FRAMES and self.shown % EVERY:
+            return
+        if not self.asked:
+            self.standing = np.zeros(image.shape, np.float32)
+            self.total = np.zeros(image.shape, np.float32)
+        if image.shape != self.total.shape:
+            return
+        self.asked += 1
+        grey = image if image.dtype.name in ("uint8", "uint16") else image.astype(np.float32)
+        middle = cv2.medianBlur(np.ascontiguousarray(grey), 3)
+        out = np.asarray(cv2.subtract(grey, middle, dtype=cv2.CV_32F))
+        cv2.accumulate(out, self.total)
+        size = np.abs(out)
+        usual = cv2.blur(size, (WINDOW_PX, WINDOW_PX))
+        cv2.accumulate(cv2.compare(size, 1.25 * SIGMAS * usual, cv2.CMP_GT), self.standing)
+        few = np.quantile(grey[::16, ::16], [0.01, 0.99])
+        self.low, self.high = min(self.low, float(few[0])), max(self.high, float(few[1]))
+
+    def defects(self) -> Defects | None:
+        """Return the pixels that stand alone in most frames; None where there are none."""
+        if self.asked < FEWEST:
+            return None
+        mean = np.abs(self.total) / self.asked
+        often = self.standing >= 255 * MOSTLY * self.asked
+        often &= mean > LEAST_PART * (self.high - self.low)
+        if not often.any() or often.mean() > MOST_PART:
+            return None
+        y, x = np.nonzero(often)
+        third = np.sort(_neighbours(mean, y, x), axis=0)[-3]
+        alone = mean[y, x] > ALONE * third
+        return Defects(y[alone], x[alone]) if alone.any() else None
+
+
+def _neighbours(image: Image, y: NDArray[np.int64], x: NDArray[np.int64]) -> Image:
+    """Return the eight neighbours (8, n) of pixels; the border's are continued."""
+    height, width = image.shape
+    return np.stack(
+        [image[np.clip(y + v, 0, height - 1), np.clip(x + u, 0, width - 1)] for v, u in _AROUND]
+    )
