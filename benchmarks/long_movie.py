@@ -3,7 +3,7 @@
     python -m benchmarks.long_movie [--frames 100000] [--pictures]
 
 Four hundred frames of 160 x 200 px are drawn and shown forth and back as MJPEG. The run is a
-process of its own; its memory and its journal are looked at every few seconds.
+process of its own; its memory, that of what it begins, and its journal are looked at every second.
 """
 
 from __future__ import annotations
@@ -44,13 +44,27 @@ def write(path: Path, count: int) -> None:
             container.mux(packet)
 
 
-def memory_mb(pid: int, key: str) -> float:
-    """Return what the system says of a process's memory; 0 once it has ended."""
+def family(pid: int) -> list[int]:
+    """Return a process and all that it has begun."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        own = [int(child) for at in threads for child in (at / "children").read_text().split()]
     except OSError:
-        return 0.0
-    return next((float(line.split()[1]) / 1024 for line in lines if line.startswith(key)), 0.0)
+        return [pid]
+    return [pid, *(each for child in own for each in family(child))]
+
+
+def memory_mb(pid: int) -> tuple[float, float]:
+    """Return a process's resident memory, and the part of it that is its own; 0 once it ended.
+
+    What several processes share is parted among them in the second.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0, 0.0
+    found = {line.split(":")[0]: float(line.split()[1]) / 1024 for line in lines[1:]}
+    return found.get("Rss", 0.0), found.get("Pss", 0.0)
 
 
 def main() -> None:
@@ -58,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--pictures", action=argparse.BooleanOptionalAction, default=False)
-    parser.add_argument("--every", type=float, default=10.0)
+    parser.add_argument("--every", type=float, default=1.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
@@ -67,23 +81,28 @@ def main() -> None:
         experiment.write_text(EXPERIMENT.format(movie="long.avi"), encoding="utf-8")
         line = [sys.executable, "-m", "tem_track", "run", str(experiment)]
         line += [] if arguments.pictures else ["--no-pictures"]
-        begun, peak = time.monotonic(), 0.0
+        begun, peak, peak_all = time.monotonic(), 0.0, 0.0
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         journal = base / "long.results" / ".measured"
-        print(f"load {os.getloadavg()[0]:.1f}\n   s   resident MB   journal MB", flush=True)
+        print(f"load {os.getloadavg()[0]:.1f}; resident MB of each process, together, journal MB")
         while process.poll() is None:
             time.sleep(arguments.every)
             size = journal.stat().st_size / 1e6 if journal.exists() else 0.0
-            peak = max(peak, memory_mb(process.pid, "VmHWM"))
-            now = memory_mb(process.pid, "VmRSS")
-            print(f"{time.monotonic() - begun:4.0f} {now:13.0f} {size:12.1f}", flush=True)
+            each = [memory_mb(pid) for pid in family(process.pid)]
+            together = sum(own for _, own in each)
+            peak, peak_all = max(peak, *(r for r, _ in each)), max(peak_all, together)
+            resident = " ".join(f"{r:.0f}" for r, _ in each)
+            print(
+                f"{time.monotonic() - begun:4.0f} s: {resident:20} {together:6.0f} {size:8.1f}",
+                flush=True,
+            )
         took = time.monotonic() - begun
         used = os.times()
         rows = sum(1 for _ in (base / "long.results" / "points.csv").open()) - 1
         print(
             f"status {process.returncode}, {rows} rows, {took:.0f} s,"
             f" {used.children_user + used.children_system:.0f} s of processor,"
-            f" {rows / took:.0f} frames/s, peak {peak:.0f} MB"
+            f" {rows / took:.0f} frames/s, peak {peak:.0f} MB a process, {peak_all:.0f} together"
         )
 
 

@@ -12,6 +12,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,9 @@ from numpy.typing import NDArray
 
 from tem_track import __version__, mechanics
 from tem_track.apart import Apart
-from tem_track.columns import TARGETS, Block, Outlines, block_of, join, matches_of, replace_row
+from tem_track.columns import TARGETS, Block, block_of, join, matches_of, replace_row
 from tem_track.config import Cantilever, Experiment
-from tem_track.cores import cores, give_back_memory, in_turn, one_thread_a_routine
+from tem_track.cores import cores, in_turn, one_thread_a_routine
 from tem_track.errors import ConfigError, TrackingError
 from tem_track.fingerprint import fingerprint
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tem_track.specimen import GrowthModel, SpecimenModel
 
 __all__ = [
+    "Findings",
     "Plan",
     "Progress",
     "Result",
@@ -45,10 +47,13 @@ __all__ = [
     "assemble",
     "bodies_of",
     "calculate",
+    "conclude",
     "evaluate",
     "measure",
     "observe",
+    "observe_again",
     "prepare",
+    "settle",
 ]
 
 Measurement = Mapping[str, NDArray[Any]]
@@ -91,6 +96,27 @@ class Plan:
         With the same one a frame is outlined alike where its bar, tip and base are found alike.
         """
         return fingerprint((__version__, self.specimen))
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What is left of a plan when all is measured.
+
+    Attributes
+    ----------
+    axis : Axis
+    warnings : tuple of str
+    learnt : str
+    """
+
+    axis: Axis
+    warnings: tuple[str, ...]
+    learnt: str
+
+    @classmethod
+    def of(cls, plan: Plan) -> Findings:
+        """Return what is left of a plan."""
+        return cls(plan.axis, plan.warnings, plan.learnt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -666,28 +692,29 @@ def _block(observations: Sequence[Observation], plan: Plan) -> Block:
 
 
 @one_thread_a_routine()
-def assemble(
-    movie: Movie, plan: Plan, blocks: Sequence[Block], outlines: Outlines | None = None
-) -> Result:
+def assemble(movie: Movie, plan: Plan, blocks: Sequence[Block]) -> Result:
     """Join the blocks, settle what needs the whole sequence, and calculate.
 
-    The blocks are empty afterwards; `outlines` holds those that they do not hold themselves.
+    The blocks are empty afterwards.
     """
-    import pandas as pd
-
-    block = join(blocks, emptying=True, outlines=outlines)
-    give_back_memory()
-    settle(movie, plan, block)
-    points, summary = calculate(block.columns, plan.experiment, plan.axis, plan.warnings)
-    measurement = pd.DataFrame(block.columns, copy=False)
-    return Result(points, summary, measurement, block.outlines, plan.experiment, plan.axis)
+    block = join(blocks, emptying=True)
+    settle(block, partial(observe_again, movie, plan))
+    return conclude(block, plan.experiment, plan.axis, plan.warnings)
 
 
-def settle(movie: Movie, plan: Plan, block: Block) -> None:
+def settle(block: Block, again: Callable[[int, Mapping[str, Match]], Block]) -> None:
     """Decide between places of like score on the whole sequence, in place.
 
-    The few frames in which the sequence chose otherwise are outlined again.
+    Parameters
+    ----------
+    block : Block
+        All frames.
+    again : callable
+        `observe_again` of a frame's number and the places chosen in it; asked for the few frames
+        in which the sequence chose otherwise.
     """
+    if not block.alternatives:
+        return
     from tem_track.tracking import choose
 
     changed: dict[int, dict[str, Match]] = {}
@@ -697,8 +724,23 @@ def settle(movie: Movie, plan: Plan, block: Block) -> None:
             if not match.lost and match.x_px != matches[row].x_px:
                 changed.setdefault(row, {})[name] = match
     for row in sorted(changed):
-        frame = movie[int(block.columns["frame"][row])]
-        replace_row(block, row, _block([observe(frame, plan, changed[row])], plan))
+        replace_row(block, row, again(int(block.columns["frame"][row]), changed[row]))
+
+
+def observe_again(movie: Movie, plan: Plan, frame: int, settled: Mapping[str, Match]) -> Block:
+    """Return the block of one frame in which some targets' places are known."""
+    return _block([observe(movie[frame], plan, settled)], plan)
+
+
+def conclude(
+    block: Block, experiment: Experiment, axis: Axis, warnings: Sequence[str] = ()
+) -> Result:
+    """Calculate what the pixels of all frames say."""
+    import pandas as pd
+
+    points, summary = calculate(block.columns, experiment, axis, warnings)
+    measurement = pd.DataFrame(block.columns, copy=False)
+    return Result(points, summary, measurement, block.outlines, experiment, axis)
 
 
 @one_thread_a_routine(scipy_too=False)

@@ -14,21 +14,20 @@ import math
 import mmap
 import os
 import pickle
-import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
+from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from tem_track.cores import one_heap, one_thread_a_routine
+from tem_track.processes import OwnProcess, can_start
 from tem_track.records import Frame
 
 __all__ = ["Apart"]
@@ -43,7 +42,6 @@ _DEPTH = 4
 """Hands of frames that a process has before it, so that it never waits for the next."""
 _HAND_BYTES, _HAND_FRAMES = 2_000_000, 16
 _PAGE = 4096
-_PATIENCE_S = 5.0
 
 
 class Apart(Generic[Answer]):
@@ -76,7 +74,7 @@ class Apart(Generic[Answer]):
         reading_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._function, self._same = function, same
-        self._cores = processes if os.name == "posix" and sys.executable else 1
+        self._cores = processes if can_start() else 1
         self._left = expected
         self._reading_s = reading_s
         self._begun, self._tried, self._spent_s = time.process_time(), 0, 0.0
@@ -240,18 +238,9 @@ class _Process:
         self._asked = 0
         self.before = 0
         self._is_ready = self._is_dead = False
-        self._line, theirs = Pipe()
-        with theirs:
-            numbers = (theirs.fileno(), memory.file, memory.size, memory.task_bytes)
-            root = str(Path(__file__).parents[1])
-            path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tem_track.apart", *map(str, numbers)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=numbers[:2],
-                env=os.environ | {"PYTHONPATH": path},
-                process_group=0,  # Ctrl-C is for the parent
-            )
+        numbers = (memory.size, memory.task_bytes)
+        self._process = OwnProcess("tem_track.apart", [memory.file], numbers)
+        self._line = self._process.line
 
     def is_ready(self) -> bool:
         """Tell whether it has begun, and not ended."""
@@ -304,11 +293,7 @@ class _Process:
 
     def wait(self) -> None:
         """Wait until it has ended."""
-        try:
-            self._process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.end()
 
 
 def _serve(line: Connection, shared: mmap.mmap, task_bytes: int) -> None:

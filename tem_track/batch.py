@@ -23,7 +23,15 @@ from tem_track.config import experiment_to_toml, load_experiment
 from tem_track.cores import cores
 from tem_track.errors import ConfigError, TemTrackError
 from tem_track.frames import sha256
-from tem_track.run import PROVENANCE, default_folder, measure_part, parts_of, plan_of, run
+from tem_track.run import (
+    PROVENANCE,
+    default_folder,
+    measure_part,
+    parts_of,
+    plan_of,
+    redraw,
+    run,
+)
 
 __all__ = ["Job", "State", "is_finished", "run_batch"]
 
@@ -308,6 +316,9 @@ def begin(job: Job, draw: bool, part_frames: int, news: _News) -> Job | list[ran
     started = time.monotonic()
     try:
         if is_finished(job.experiment, job.folder):
+            if draw and not (job.folder / "report.html").is_file():
+                redraw(job.folder, progress=news.of())
+                return _timed(replace(job, state="done"), started)
             return replace(job, state="unchanged")
         parts = parts_of(job.experiment, part_frames)
         if sum(len(part) for part in parts) >= 2 * part_frames:
@@ -367,9 +378,11 @@ def is_finished(experiment_path: Path, folder: Path) -> bool:
         stored = (folder / "experiment.toml").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
+    others = {path.name: sha256(path) for path in experiment.other_files if path.is_file()}
     return bool(
         provenance.get("version") == __version__
         and stored == experiment_to_toml(experiment, folder)
-        and experiment.movie_path.is_file()
+        and provenance.get("other_files_sha256", {}) == others
+        and experiment.movie_path.exists()
         and provenance.get("movie_sha256") == sha256(experiment.movie_path)
     )

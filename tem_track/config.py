@@ -278,6 +278,12 @@ class Experiment(_Section):
         return path if path.is_absolute() else self._folder / path
 
     @property
+    def other_files(self) -> tuple[Path, ...]:
+        """What is read beside the movie: the electrical log and the tilt series' cross-section."""
+        named = (self.log and self.log.file, self.specimen and self.specimen.section)
+        return tuple(self.resolve(path) for path in named if path)
+
+    @property
     def rough_axis(self) -> Axis:
         """The loading axis as given, or else as the boxes lie: up, right, down or left."""
         if self.axis_deg is not None:

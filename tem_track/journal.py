@@ -116,7 +116,11 @@ class Journal:
         return {int(frame) for block in every for frame in block.columns["frame"]}
 
     def append(self, block: Block) -> None:
-        """Add a block; when this returns, it survives the end of the process.
+        """Add a block; when this returns, it survives the end of the process."""
+        self.append_bytes(block_to_bytes(block))
+
+    def append_bytes(self, payload: bytes) -> None:
+        """Add a block that `block_to_bytes` has stored.
 
         A folder on a share that is away is waited for.
 
@@ -125,7 +129,6 @@ class Journal:
         ResultsError
             The disk is full, or the folder stayed away too long. What was added before is kept.
         """
-        payload = block_to_bytes(block)
         data = _HEAD.pack(_MARK, len(payload), zlib.crc32(payload)) + payload
         while True:
             try:

@@ -6,29 +6,36 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tem_track import __version__, analysis
 from tem_track.analysis import (
+    Findings,
     Plan,
     Progress,
     Result,
-    assemble,
     calculate,
+    conclude,
     frames_of,
     measure,
+    observe_again,
     prepare,
+    settle,
 )
-from tem_track.columns import Block
+from tem_track.columns import Block, join
 from tem_track.config import Experiment, load_experiment
-from tem_track.cores import cores, give_back_memory, one_heap
+from tem_track.cores import cores, give_back_memory, one_heap, one_thread_a_routine
 from tem_track.errors import ConfigError, ResultsBusyError, ResultsError
 from tem_track.journal import Journal, StoredOutlines
+from tem_track.measuring import Measuring
+from tem_track.processes import can_start
+from tem_track.records import Match
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
@@ -49,6 +56,9 @@ __all__ = [
 ]
 
 PROVENANCE = "provenance.json"
+LONG_FRAMES = 20_000
+"""From here on the rows of a movie need so much memory that they are not to lie beside what
+measures; with pictures any movie's do."""
 
 _log = logging.getLogger("tem_track")
 
@@ -124,40 +134,53 @@ def run(
     one_heap()
     experiment = load_experiment(experiment_path)
     folder = folder if folder is not None else default_folder(experiment_path)
-    with (
-        movie_of(experiment).keeping() as movie,
-        _only_if_new(folder),
-        _explained(folder),
-        hold(folder),
-    ):
-        with Journal(folder, journal_key(movie, experiment)) as journal:
-            if cores() > 1 and keep is None and not journal.frames():
-                movie.read_on()  # all frames are measured here, and preparing leaves a core idle
-            plan = prepare(movie, experiment, progress=progress)
-            with movie.hashing():
-                result = _measure(movie, plan, journal, progress, workers, keep)
-                give_back_memory()
-                _write(result, movie, folder, progress, draw)
-                movie.sha256()
+    bare = movie_of(experiment)
+    with bare.keeping() as movie, _only_if_new(folder), _explained(folder), hold(folder):
+        key = journal_key(movie, experiment)
+        with Journal(folder, key) as journal, ExitStack() as meanwhile:
+            hash_meanwhile = partial(meanwhile.enter_context, movie.hashing())
+            if keep is None and can_start() and (draw or len(movie) >= LONG_FRAMES):
+                with Measuring(bare, experiment, journal.frames(), progress, workers) as measuring:
+                    found = measuring.findings()
+                    hash_meanwhile()
+                    block = _measured_apart(measuring, movie, journal)
+            else:
+                if cores() > 1 and keep is None and not journal.frames():
+                    movie.read_on()  # all frames are measured here; preparing leaves a core idle
+                plan = prepare(movie, experiment, progress=progress)
+                found = Findings.of(plan)
+                hash_meanwhile()
+                block = _measured(movie, plan, journal, progress, workers, keep)
+                del plan
+            give_back_memory()
+            result = conclude(block, experiment, found.axis, found.warnings)
+            give_back_memory()
+            _write(result, movie, folder, progress, draw)
+            movie.sha256()
             journal.remove()
         from tem_track import outputs
 
         outputs.write_provenance(
-            result, movie, folder / PROVENANCE, command=command, started=started, learnt=plan.learnt
+            result,
+            movie,
+            folder / PROVENANCE,
+            command=command,
+            started=started,
+            learnt=found.learnt,
         )
     lost = _lost_fraction(result)
     return Outcome(result, folder, lost, lost <= experiment.quality.max_lost_fraction)
 
 
-def _measure(
+def _measured(
     movie: Movie,
     plan: Plan,
     journal: Journal,
     progress: Progress,
     workers: int | None,
     keep: Keep | None,
-) -> Result:
-    """Measure what the journal does not hold yet; the result is the same as in one go."""
+) -> Block:
+    """Measure what the journal does not hold yet; the rows are the same as in one go."""
     give_back_memory()
     if keep is not None and not journal.frames():
         for block in keep(movie, plan):
@@ -165,8 +188,25 @@ def _measure(
     done = journal.frames()
     for block in measure(movie, plan, done=done, progress=progress, workers=workers):
         journal.append(block)  # and not kept: a long movie's rows come back at the end
+    return _settled(journal, partial(observe_again, movie, plan))
+
+
+def _measured_apart(measuring: Measuring, movie: Movie, journal: Journal) -> Block:
+    """Do the same in a process that has ended when the rows are calculated and drawn."""
+    for data in measuring.blocks():
+        journal.append_bytes(data)
+    measuring.lend_to(movie)
+    return _settled(journal, measuring.again)
+
+
+def _settled(journal: Journal, again: Callable[[int, Mapping[str, Match]], Block]) -> Block:
+    """Join all that the journal holds, and decide what needs the whole sequence."""
     outlines = StoredOutlines(journal.folder)
-    return assemble(movie, plan, journal.blocks(outlines), outlines)
+    with one_thread_a_routine(scipy_too=False):
+        block = join(journal.blocks(outlines), emptying=True, outlines=outlines)
+        give_back_memory()
+        settle(block, again)
+    return block
 
 
 def plan_of(experiment_path: Path) -> Plan:

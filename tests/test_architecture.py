@@ -21,12 +21,12 @@ LAYERS = [
     {"run"},
     {"pages"},
     {"outputs"},
-    {"propose"},
+    {"propose", "measuring"},
     {"analysis"},
     {"journal", "sample", "apart"},
     {"config", "columns", "tilt_series"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
-    {"records", "errors", "cores", "compiled", "door", "fingerprint", "__init__"},
+    {"records", "errors", "cores", "compiled", "door", "fingerprint", "processes", "__init__"},
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names}
 ALLOWED_BESIDE = {("simulate", "frames"), ("__main__", "cli"), ("records", "errors")}

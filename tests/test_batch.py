@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import tifffile
 
 from tem_track.batch import Job, is_finished, run_batch
 from tem_track.errors import ConfigError
@@ -106,6 +107,42 @@ def test_what_changed_is_done_again(experiments: list[Path]) -> None:
     data = json.loads(provenance.read_text())
     provenance.write_text(json.dumps(data | {"movie_sha256": "0" * 64}))
     assert not is_finished(path, folder)
+
+
+def test_a_folder_of_images_is_known_again(tmp_path: Path) -> None:
+    path = write_small(tmp_path, count=12)
+    images = tmp_path / "images"
+    images.mkdir()
+    for index, picture in enumerate(tifffile.imread(tmp_path / "small.tif")):
+        tifffile.imwrite(images / f"{index:03d}.tif", picture)
+    path.write_text(path.read_text().replace("small.tif", "images"), encoding="utf-8")
+    folder = run(path, progress=silent, draw=False).folder
+    assert is_finished(path, folder)
+    (images / "005.tif").write_bytes((images / "006.tif").read_bytes())
+    assert not is_finished(path, folder)
+
+
+def test_another_log_is_a_change(experiments: list[Path]) -> None:
+    path = write_small(experiments[0].parent / "with a log", count=12)
+    log = path.with_name("log.csv")
+    log.write_text("Time/s,Ewe/V\n0,0.1\n10,0.2\n", encoding="utf-8")
+    path.write_text(path.read_text() + "[log]\nfile = 'log.csv'\n", encoding="utf-8")
+    folder = run(path, progress=silent, draw=False).folder
+    assert is_finished(path, folder)
+    log.write_text("Time/s,Ewe/V\n0,0.1\n10,0.3\n", encoding="utf-8")
+    assert not is_finished(path, folder)
+
+
+def test_pictures_are_drawn_where_only_they_are_missing(tmp_path: Path) -> None:
+    path = write_small(tmp_path, count=12)
+    folder = run(path, progress=silent, draw=False).folder
+    tables = (folder / "points.csv").stat().st_mtime_ns
+    (done,) = run_batch([path], jobs=1)
+    assert done.state == "done"
+    assert (folder / "report.html").is_file()
+    assert (folder / "points.csv").stat().st_mtime_ns == tables
+    (done,) = run_batch([path], jobs=1)
+    assert done.state == "unchanged"
 
 
 def test_wrong_batches(tmp_path: Path) -> None:

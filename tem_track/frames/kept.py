@@ -27,7 +27,7 @@ from tem_track.frames.fetching import Fetched, Fetching
 from tem_track.frames.info import MovieInfo
 from tem_track.records import FloatArray, Image
 
-__all__ = ["KeptSource"]
+__all__ = ["KeptSource", "Places"]
 
 MOST_BYTES = 2_000_000_000
 ALL_FROM = 0.5
@@ -43,6 +43,8 @@ _FEWEST = 8
 """Frames that tell how long one takes to decode."""
 
 Picture = tuple[Image | None, str]
+Places = dict[int, tuple[int, tuple[int, ...], np.dtype[Any]]]
+"""By frame: where in the file it begins, its shape and its kind."""
 
 
 class KeptSource:
@@ -62,7 +64,7 @@ class KeptSource:
         self.path, self.info = source.path, source.info
         self._wanted: range | frozenset[int] = frozenset()
         self._all = False
-        self._places: dict[int, tuple[int, tuple[int, ...], np.dtype[Any]]] = {}
+        self._places: Places = {}
         self._file: IO[bytes] | None = None
         self._alone = Condition()
         self._fetching: Fetching | None = None
@@ -268,6 +270,18 @@ class KeptSource:
                 self._free.append(place)
                 self._alone.notify_all()
         return np.frombuffer(data, kind).reshape(shape)
+
+    def lent(self) -> tuple[int, Places] | None:
+        """Return the file's number and where each frame is in it; None where nothing is kept."""
+        self._stop_fetching()
+        with self._alone:
+            return None if self._file is None else (self._file.fileno(), dict(self._places))
+
+    def take(self, file: int, places: Places) -> None:
+        """Have what another process has kept of the same movie: its file is this one's now."""
+        self.close()
+        with self._alone:
+            self._file, self._places = os.fdopen(file, "rb"), dict(places)
 
     def _forget(self) -> None:
         self._places.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, SupportsIndex
@@ -18,7 +19,7 @@ import numpy as np
 from tem_track.errors import MovieError
 from tem_track.frames.ahead import ahead
 from tem_track.frames.info import MovieInfo
-from tem_track.frames.kept import KeptSource
+from tem_track.frames.kept import KeptSource, Places
 from tem_track.frames.patience import wait_until_there
 from tem_track.records import FloatArray, Frame, Image
 
@@ -190,6 +191,17 @@ class Movie:
     def decoding_s(self) -> float | None:
         """Processor time to decode a frame, where frames were read before they were asked for."""
         return self._source.decoding_s if isinstance(self._source, KeptSource) else None
+
+    def kept(self) -> tuple[int, Places] | None:
+        """Return the file that holds what is kept, and where in it; None where nothing is."""
+        return self._source.lent() if isinstance(self._source, KeptSource) else None
+
+    def take_kept(self, file: int, places: Places) -> None:
+        """Have the frames that another process has kept of this movie."""
+        if isinstance(self._source, KeptSource):
+            self._source.take(file, places)
+        else:
+            os.close(file)
 
     def select(self, indices: Iterable[int]) -> Iterator[Frame]:
         """Return the frames of the given numbers in rising order, each once.

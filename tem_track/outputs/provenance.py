@@ -82,8 +82,12 @@ def write_provenance(
 
     `learnt` is a fingerprint of what was learnt of the specimen.
     """
+    from tem_track.frames import sha256
+
     data = provenance(movie, command=command, started=started, finished=finished)
     data["experiment"] = result.experiment.source
+    others = result.experiment.other_files
+    data["other_files_sha256"] = {path.name: sha256(path) for path in others}
     data["learnt"] = learnt
     write_text(Path(path), json_text(data))
 

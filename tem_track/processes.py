@@ -1,0 +1,81 @@
+"""A part of this program as a process of its own, and the line to it.
+
+At the end of the parent, however that ends, the line closes, and the process is to end as well.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Pipe
+from pathlib import Path
+
+__all__ = ["OwnProcess", "can_start"]
+
+_PATIENCE_S = 5.0
+
+
+def can_start() -> bool:
+    """Tell whether this system and this interpreter can start such processes."""
+    return os.name == "posix" and bool(sys.executable)
+
+
+class OwnProcess:
+    """A module of this program that runs in a process of its own.
+
+    It is called with the numbers of its end of the line, of the files, and the other numbers.
+
+    Parameters
+    ----------
+    module : str
+        Run as ``python -m``.
+    files : sequence of int
+        Open files that it inherits under the same numbers.
+    numbers : sequence of int
+        What else it is called with.
+
+    Attributes
+    ----------
+    line : Connection
+        Both can say and hear something at either end.
+    pid : int
+    """
+
+    def __init__(self, module: str, files: Sequence[int] = (), numbers: Sequence[int] = ()) -> None:
+        self.line, theirs = Pipe()
+        with theirs:
+            root = str(Path(__file__).parents[1])
+            path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+            inherited = (theirs.fileno(), *files)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *map(str, (*inherited, *numbers))],
+                stdin=subprocess.DEVNULL,
+                pass_fds=inherited,
+                env=os.environ | {"PYTHONPATH": path},
+                process_group=0,  # Ctrl-C is for the parent
+            )
+        self.pid = self._process.pid
+
+    def how_it_ended(self) -> str:
+        """Say in words how it has ended; it is given a moment for it."""
+        try:
+            status = self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return "without a word"
+        if status < 0:
+            return f"from outside by {signal.Signals(-status).name}"
+        return f"with status {status}"
+
+    def end(self, *, at_once: bool = False) -> None:
+        """Close the line, at which it ends, and wait; `at_once` does not let it finish its step."""
+        self.line.close()
+        if at_once:
+            self._process.kill()
+        try:
+            self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
