@@ -378,11 +378,11 @@ def is_finished(experiment_path: Path, folder: Path) -> bool:
         stored = (folder / "experiment.toml").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
-    others = {path.name: sha256(path) for path in experiment.other_files if path.is_file()}
+    others = [[path.name, sha256(path)] for path in experiment.other_files if path.is_file()]
     return bool(
         provenance.get("version") == __version__
         and stored == experiment_to_toml(experiment, folder)
-        and provenance.get("other_files_sha256", {}) == others
+        and provenance.get("other_files_sha256", []) == others
         and experiment.movie_path.exists()
         and provenance.get("movie_sha256") == sha256(experiment.movie_path)
     )

@@ -122,11 +122,18 @@ def test_a_folder_of_images_is_known_again(tmp_path: Path) -> None:
     assert not is_finished(path, folder)
 
 
+LOG = """[log]
+file = 'log.csv'
+time_column = 'Time/s'
+potential_column = 'Ewe/V'
+"""
+
+
 def test_another_log_is_a_change(experiments: list[Path]) -> None:
     path = write_small(experiments[0].parent / "with a log", count=12)
     log = path.with_name("log.csv")
     log.write_text("Time/s,Ewe/V\n0,0.1\n10,0.2\n", encoding="utf-8")
-    path.write_text(path.read_text() + "[log]\nfile = 'log.csv'\n", encoding="utf-8")
+    path.write_text(path.read_text() + LOG, encoding="utf-8")
     folder = run(path, progress=silent, draw=False).folder
     assert is_finished(path, folder)
     log.write_text("Time/s,Ewe/V\n0,0.1\n10,0.3\n", encoding="utf-8")

@@ -87,7 +87,7 @@ def write_provenance(
     data = provenance(movie, command=command, started=started, finished=finished)
     data["experiment"] = result.experiment.source
     others = result.experiment.other_files
-    data["other_files_sha256"] = {path.name: sha256(path) for path in others}
+    data["other_files_sha256"] = [[path.name, sha256(path)] for path in others]
     data["learnt"] = learnt
     write_text(Path(path), json_text(data))
 
