@@ -21,16 +21,18 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from threading import Lock
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tem_track.analysis import Findings, Plan, Progress, measure, observe_again, prepare
 from tem_track.columns import Block, block_from_bytes, block_to_bytes
 from tem_track.config import Experiment
 from tem_track.cores import cores, give_back_memory, one_heap, one_thread_a_routine
 from tem_track.errors import ResultsError, TemTrackError
-from tem_track.frames import Movie
 from tem_track.processes import OwnProcess
 from tem_track.records import Match
+
+if TYPE_CHECKING:
+    from tem_track.frames import Movie
 
 __all__ = ["Measuring"]
 
