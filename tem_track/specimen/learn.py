@@ -77,8 +77,13 @@ def learn_profile(
     kinds: tuple[EdgeModel, ...],
     u_facet: float,
     caution: float = 3.0,
+    blur_px: float | None = None,
 ) -> SpecimenModel:
-    """Choose and fit the profile model on the sampled frames, free of the film where known."""
+    """Choose and fit the profile model on the sampled frames, free of the film where known.
+
+    The blur is held near `blur_px`, that of other edges, or near the table's. What was fitted once
+    must not be what the next fit is held to: it drifts away from fit to fit.
+    """
     from tem_track.specimen.shapes import SHAPES
 
     step = max(1, len(kept) // _MOST_FRAMES)
@@ -88,7 +93,9 @@ def learn_profile(
         return model
     widths = np.concatenate([b.start[:, 1] - b.start[:, 0] for b in banded])
     low, high = float(np.percentile(widths, 1)) / 3, 0.75 * float(np.percentile(widths, 99))
-    first = replace(model.table.profile, mu_per_px=_first_mu(banded))
+    profile = model.table.profile
+    blur = profile.blur_px if blur_px is None else blur_px
+    first = replace(profile, mu_per_px=_first_mu(banded), blur_px=blur)
     profile, fits, noise = first, None, model.table.noise
     for turn in range(3):
         table = tabulate(profile, low, high, noise)

@@ -266,7 +266,7 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
     model = learn_profile(model, seen, shape.profiles, shape.u_facet)
     model = with_film(model, seen)
     if model.film is not None:
-        model = learn_profile(model, seen, shape.profiles, shape.u_facet)
+        model = learn_profile(model, seen, shape.profiles, shape.u_facet, blur_px=blur)
     if shape.may_be_round:
         model = with_layer(_learn_base_face(model, kept, width, middle), seen)
     return learn_end(model, triples)

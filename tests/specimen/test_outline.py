@@ -11,6 +11,9 @@ from scipy.ndimage import gaussian_filter1d
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, Frame, Image, Match, Outline
 from tem_track.specimen import SHAPES, SpecimenModel, prepare_specimen
+from tem_track.specimen.learn import learn_profile
+from tem_track.specimen.profile import tabulate
+from tem_track.specimen.strip import Crop
 from tests.specimen.scenes import (
     BASE_S,
     CENTRE,
@@ -122,6 +125,20 @@ def test_a_lump_of_the_base_beside_a_ball_is_not_its_widest_place() -> None:
         outline = model.outline(frame.image, tip, base)
         assert outline.diameter_max_px == pytest.approx(100.0, abs=2.5)
         assert outline.diameter_mid_px == pytest.approx(100.0, abs=2.5)
+
+
+def test_a_second_fit_of_the_profile_is_held_to_the_blur_of_other_edges() -> None:
+    scenes = approach(Scene(gap_px=8.0), 6)
+    model = prepared(scenes, "rod")
+    kept = [(Crop(f.image, 0, 0), tip, base, None) for _, (f, tip, base) in _seen(scenes)]
+
+    def fitted(start_px: float, blur_px: float | None) -> float:
+        profile = replace(model.table.profile, blur_px=start_px)
+        first = replace(model, table=tabulate(profile, 2.0, 60.0, model.table.noise))
+        return learn_profile(first, kept, ("round",), 0.1, blur_px=blur_px).table.profile.blur_px
+
+    first, again, drifted = fitted(0.9, None), fitted(2.0, 0.9), fitted(2.0, None)
+    assert abs(again - first) < 0.3 * abs(drifted - first)
 
 
 def _seen(scenes: list[Scene]) -> list[tuple[Scene, tuple[Frame, Match, Match | None]]]:
