@@ -49,6 +49,9 @@ _FOOT_REACH_PX, _FOOT_WINDOW_PX = 2.5, 3.0
 _CLEAR_OF_BODY_PX = 6.0
 _DRAWN_PX = 20.0  # how far a hand draws a face off
 _CLEAR_STEP, _PLAIN_STEP = 0.08, 0.25
+_FLANK_PX, _AS_HIGH = 4.0, 0.6  # from where on a step beside the specimen is a narrow tip's flank
+_CLEAR_OF_FLANK_PX = 3.0
+_MOST_END_PX = 12.0
 _SURE_PX, _APART_PX = 0.15, 1.5  # a base as dark as its specimen shows no step under the foot
 _PATCH_PX = (30, 10)
 _FOOT_WIDTH = 0.35  # half the columns in which the base is sought under a foot
@@ -319,12 +322,15 @@ def _learn_tip_face(
     beside = _side_profile(mean, middle, width, drawn, -1)
     s = mean.grid.s_px
     near = find_step(beside, s, drawn, 14.0, 1.2, -1)
-    is_ball = SHAPES[model.shape].may_be_round and model.mode == "compression"
-    if is_ball and not -near.height > _CLEAR_STEP * float(np.nanpercentile(mean.grey, 90)):
-        near = _across_the_gap(strips, middle, drawn, model.end.half_px) or near
+    if model.mode == "compression":
+        bright = float(np.nanpercentile(mean.grey, 90))
+        near = _of_the_apex(strips, middle, drawn, near, bright, model.end.half_px)
     face = near.s_px if math.isfinite(near.s_px) else drawn
     open_strips = [x for x in strips if _gap_seen(x, middle, width, face)]
     model = replace(model, tip_face_px=face)
+    if open_strips and model.mode == "compression":
+        half = _half_before_the_tip(_mean_strip(open_strips), middle, face, model.end.half_px)
+        model = replace(model, end=replace(model.end, half_px=half))
     if not open_strips:
         central = _central_step(mean, middle, width, face, model.tip_face_px)
         return replace(model, tip_face_px=central.s_px, u_common_tip_px=central.u_px)
@@ -342,10 +348,35 @@ def _learn_tip_face(
     return replace(model, tip_front=front, u_facing_px=u_facing)
 
 
+def _of_the_apex(
+    strips: list[Strip], middle: float, drawn: float, beside: Step, bright: float, end: float
+) -> Step:
+    """Return the face that the specimen meets; beside it a narrow tip shows its flank, or none."""
+    if not -beside.height > _CLEAR_STEP * bright:
+        return _across_the_gap(strips, middle, drawn, min(end, _MOST_END_PX)) or beside
+    across = _across_the_gap(strips, middle, drawn, _END_PX)
+    if across is None:
+        return beside
+    is_flank = beside.s_px - across.s_px > _FLANK_PX and across.height < _AS_HIGH * beside.height
+    return across if is_flank else beside
+
+
+def _half_before_the_tip(strip: Strip, middle: float, face: float, half: float) -> float:
+    """Return the half width of the end's columns, fewer where the tip does not reach them all."""
+    t, at = strip.grid.t_px, strip.rows(face + 2.0, face + 5.0)
+    behind = strip.grey[at].mean(axis=0)
+    ahead = strip.grey[strip.rows(face - 6.0, face - 3.0)].mean(axis=0)
+    near = np.abs(t - middle) <= _END_PX
+    level = 0.5 * (np.nanmean(behind[near]) + np.nanmean(ahead[near]))
+    free = np.abs(t - middle)[(behind > level) & (np.abs(t - middle) > _END_PX)]
+    reach = float(free.min()) - _CLEAR_OF_FLANK_PX if free.size else half
+    return min(half, max(reach, _END_PX))
+
+
 def _across_the_gap(strips: list[Strip], middle: float, drawn: float, end: float) -> Step | None:
     """Return the tip's face as the specimen's own columns show it where the gap is open.
 
-    A ball wider than the tip leaves no column beside it from which the face would be seen. Of the
+    A body wider than the tip leaves no column beside it from which the face would be seen. Of the
     frames those with the highest step count: there it falls from vacuum, not from the specimen.
     """
     steps = []

@@ -145,6 +145,17 @@ def _seen(scenes: list[Scene]) -> list[tuple[Scene, tuple[Frame, Match, Match | 
     return [(scene, triple(scene, k)) for k, scene in enumerate(scenes)]
 
 
+@pytest.mark.parametrize("half_px", [18.0, 32.0])
+def test_a_rod_wider_than_the_tip_ends_at_its_own_face(half_px: float) -> None:
+    """Beside it a narrow tip's flank is seen, or nothing, behind the face that the rod meets."""
+    scenes = approach(Scene(gap_px=12.0, tip_half_px=half_px), 10)
+    model = prepared(scenes, "rod")
+    for scene in scenes[::3]:
+        outline = measure(model, scene)
+        assert outline.gap_px == pytest.approx(scene.gap_px, abs=0.6)
+        assert outline.length_px == pytest.approx(scene.length_px, abs=0.6)
+
+
 def test_length_leaves_the_gap_out(rod: tuple[list[Scene], SpecimenModel]) -> None:
     scenes, model = rod
     outlines = [measure(model, scene) for scene in scenes]
