@@ -218,11 +218,15 @@ class Tracker:
         """The tracker with its first look alone."""
         return replace(self, looks=self.looks[:1], found_frames=())
 
+    def mended(self, image: Image) -> Reduced:
+        """Return a frame without the detector's defects."""
+        return Reduced(image if self.defects is None else self.defects.mended(image))
+
     def locate(
         self,
         image: Image,
         near_px: tuple[float, float] | None = None,
-        reduced: Reduced | None = None,
+        mended: Reduced | None = None,
     ) -> Match:
         """Find the target in a frame; it depends on nothing but the frame.
 
@@ -233,8 +237,8 @@ class Tracker:
         near_px : (float, float), optional
             Where the target's point is expected to some pixels; by default it is sought in the
             whole frame.
-        reduced : Reduced, optional
-            The frame, where several targets are sought in it.
+        mended : Reduced, optional
+            The frame without defects, where several targets are sought in it.
 
         Returns
         -------
@@ -242,12 +246,12 @@ class Tracker:
             Position of the target's point with its covariance; lost, with the reason, where the
             frame does not show the target.
         """
-        if self.defects is not None:
-            image, reduced = self.defects.mended(image), None
+        frame = self.mended(image) if mended is None else mended
+        image = frame.image
         clipped = part_at_peak(image) > self.frame_at_peak
         if self.light is not None:
-            image, reduced = self.light.evened(image), None
-        frame = Reduced(image) if reduced is None else reduced
+            image = self.light.evened(image)
+            frame = Reduced(image)
         found: list[tuple[float, Match]] = []
         reasons: list[tuple[float, str]] = []
         places = [(look, _places(frame, look, near_px)) for look in self.looks]
@@ -326,7 +330,7 @@ class Tracker:
 
 
 def locate_all(trackers: Mapping[str, Tracker], image: Image) -> dict[str, Match]:
-    """Find several targets in a frame, which is reduced once for all of them.
+    """Find several targets in a frame, which is mended and reduced once for all of them.
 
     Parameters
     ----------
@@ -337,8 +341,13 @@ def locate_all(trackers: Mapping[str, Tracker], image: Image) -> dict[str, Match
     -------
     dict of str to Match
     """
-    reduced = Reduced(image)
-    return {name: each.locate(image, reduced=reduced) for name, each in trackers.items()}
+    mended: dict[int, Reduced] = {}
+    for each in trackers.values():
+        if id(each.defects) not in mended:
+            mended[id(each.defects)] = each.mended(image)
+    return {
+        name: each.locate(image, mended=mended[id(each.defects)]) for name, each in trackers.items()
+    }
 
 
 def _doubted(match: Match, left: Uncovered) -> Match:
