@@ -19,7 +19,6 @@ from tem_track.specimen.growing_sides import SidesPrior
 from tem_track.specimen.growing_tube import measure_tube
 from tem_track.specimen.model import grid_for
 from tem_track.specimen.profile import EdgeTable
-from tem_track.specimen.roughness import Roughness
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
@@ -96,8 +95,8 @@ class GrowthModel:
     layer : array, shape (n, 3)
         Time, the layer's thickness by the frames about it, and the scatter of single ones. In
         rising order of time; empty where no movie told it.
-    rough : Roughness
-        How far the base's face departs from a line.
+    steps_px : array, shape (n, 2)
+        Where groups of columns showed the base's face while it was empty, across and along.
     """
 
     axis: Axis
@@ -122,7 +121,7 @@ class GrowthModel:
     film_at: tuple[int, int] = (0, 0)
     extra: dict[str, float] = field(default_factory=dict)
     layer: FloatArray = field(default_factory=lambda: np.empty((0, 3)))
-    rough: Roughness = field(default_factory=Roughness)
+    steps_px: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
 
     def outline(
         self, image: Image, tip: Match, base: Match | None = None, time_s: float = math.nan

@@ -25,7 +25,7 @@ from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import SpecimenModel, grid_for
 from tem_track.specimen.noise import Noise
 from tem_track.specimen.profile import EdgeModel, Profile, tabulate
-from tem_track.specimen.roughness import measure_roughness
+from tem_track.specimen.roughness import face_steps, roughness_along
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Strip, crop_around, project_box, straighten
 
@@ -42,6 +42,7 @@ _LEARN_SHARE = 0.85
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
 _U_FACET = 0.3
+_LEAST_FACE_PX = 36.0
 _U_UNSEEN_PX = 2.0  # of a face that no column shows: it lies where the box was drawn
 _LAYER_GAIN = 16.0  # of chi-square: four u
 _LEAST_FORMS, _SHARE_OF_SCATTER = 8, 0.7
@@ -183,11 +184,9 @@ def _learn_faces(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
     tips = faces["tip"][1][within]
     seen = bool(np.isfinite(tips).any())
     tip = float(np.nanmin(tips)) if seen else model.tip_face_px
-    rough = measure_roughness(
-        empty, 0.0, -math.inf, float(np.median(base_s)), model.tables[0].profile.blur_px
-    )
+    steps = face_steps(empty, float(np.median(base_s)), model.tables[0].profile.blur_px)
     return replace(
-        model, face_t_px=base_t, face_s_px=base_s, tip_face_px=tip, has_tip=seen, rough=rough
+        model, face_t_px=base_t, face_s_px=base_s, tip_face_px=tip, has_tip=seen, steps_px=steps
     )
 
 
@@ -294,19 +293,32 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
         return replace(model, warnings=(*model.warnings, text))
     model = _learn_ride(model, found)
     model = replace(model, several=sum(_apart(s.patches) for _, s in found) >= _LEAST_APART)
-    whole = _tall([pair for pair in found if _alone(pair[1].patches)] or found)
-    model = _learn_look(model, whole, _KINDS)
-    if _layer_is_grain(model, whole):
-        model = _learn_look(model, whole, [kind for kind in _KINDS if kind != "shell"])
+    alone = [pair for pair in found if _alone(pair[1].patches)]
+    whole = _tall(alone or found)
+    bare = [kind for kind in _KINDS if kind != "shell"]
+    # What a neighbour puts beside an edge could pass for a layer.
+    model = _learn_look(model, whole, _KINDS if alone else bare)
+    if alone and _layer_is_grain(model, whole):
+        model = _learn_look(model, whole, bare)
     model = _learn_end(_doubt_face(model, whole), whole)
     return model if model.several else _learn_form(model, found)
 
 
 def _doubt_face(model: GrowthModel, whole: list[tuple[_Kept, Scene]]) -> GrowthModel:
-    """Say how far a rough face under the body may lie off its mean: all lengths alike."""
-    foot = np.median([s.patches[0].t_high_px - s.patches[0].t_low_px for _, s in whole]) / 2
-    rough = model.rough
-    u = rough.u_mean_px(float(foot)) if rough.columns_px else _U_UNSEEN_PX
+    """Say how far a rough face under the body may lie off its mean: all lengths alike.
+
+    Its own columns show it before the nucleation; farther off, an electrode is rounded.
+    """
+    low, high = (
+        float(np.median([getattr(s.patches[0], name) - s.shift_px[1] for _, s in whole]))
+        for name in ("t_low_px", "t_high_px")
+    )
+    away = np.abs(model.steps_px[:, 0] - (low + high) / 2)
+    near = max(high - low, _LEAST_FACE_PX) / 2
+    rough = roughness_along(model.steps_px[away <= near])
+    if not rough.columns_px:  # it stood there from the start
+        rough = roughness_along(model.steps_px[away <= 3.0 * near])
+    u = rough.u_mean_px((high - low) / 2) if rough.columns_px else _U_UNSEEN_PX
     return replace(model, extra=model.extra | {"u_common_length_px": u})
 
 

@@ -12,7 +12,7 @@ from tem_track.specimen.faces import find_step
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
 
-__all__ = ["Roughness", "measure_facing", "measure_roughness"]
+__all__ = ["Roughness", "face_steps", "measure_facing", "measure_roughness", "roughness_along"]
 
 _GROUP_PX = 3
 _REACH_PX = 12.0
@@ -76,6 +76,43 @@ def measure_roughness(
     vacuum = float(np.nanpercentile(level, 90))
     clear = (level > 0.9 * vacuum) & (np.abs(t - middle_px) > 0.5 * width_px + 4.0)
     place, depth, _ = _departures(mean, clear, face_px, blur_px, 1, vacuum)
+    return roughness_along(np.column_stack([place, depth]))
+
+
+def face_steps(mean: Strip, face_px: float, blur_px: float) -> FloatArray:
+    """Return where groups of columns show the base's face before anything stands on it.
+
+    Parameters
+    ----------
+    mean : Strip
+        Averaged over registered frames; vacuum lies towards the tip.
+    face_px : float
+        Where the face is, to some pixels.
+    blur_px : float
+
+    Returns
+    -------
+    array, shape (n, 2)
+        Across and along the axis.
+    """
+    ahead = mean.rows(face_px + 6.0, face_px + 14.0)
+    if ahead.stop - ahead.start < 4:
+        return np.empty((0, 2))
+    level = np.asarray(mean.grey[ahead].mean(axis=0), dtype=np.float64)
+    vacuum = float(np.nanpercentile(level, 90))
+    found = _departures(mean, level > 0.9 * vacuum, face_px, blur_px, 1, vacuum)
+    return np.column_stack(found[:2])
+
+
+def roughness_along(steps: FloatArray) -> Roughness:
+    """Return how far steps, shape (n, 2), across and along the axis, depart from a line.
+
+    Returns
+    -------
+    Roughness
+        None at all where they are too few.
+    """
+    place, depth = steps.T
     if len(place) < _LEAST_GROUPS:
         return Roughness()
     rest = depth - np.polyval(np.polyfit(place, depth, 1), place)

@@ -69,6 +69,11 @@ def test_summary_of_one_rod(one: Grown) -> None:
     assert summary["shell_law"] in ("parabolic", "undetermined")
 
 
+def test_the_face_under_the_body_is_rough_by_what_its_own_columns_show(one: Grown) -> None:
+    u = one.found("u_common_length_px")[-1]
+    assert 0.0 < u < 1.0
+
+
 def test_a_body_that_grows_out_of_the_box_is_not_measured_on(one: Grown) -> None:
     """The lower half of the space, and no tip."""
     whole = build_scene("growth", seed=3).boxes["specimen"]
