@@ -65,10 +65,12 @@ def test_a_batch(experiments: list[Path], tmp_path: Path) -> None:
         assert (alone / name).read_bytes() == (together / name).read_bytes()
 
     folders = [job.folder for job in done if job.has_results]
+    (folders[1] / "report.html").touch()
     write_index([(f, read_results(f)) for f in folders], tmp_path / "index.html")
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "b%20%26%20%3Cc%3E" in page
     assert "<c>" not in page
+    assert page.count("<a href") == 1  # the other was run without pictures
 
 
 def test_a_worker_is_killed(tmp_path: Path) -> None:

@@ -99,5 +99,6 @@ def _bare(words: str) -> str:
 
 
 def _link(folder: Path, start: Path) -> str:
-    report = Path(os.path.relpath(folder.resolve() / "report.html", start.resolve()))
-    return quote(report.as_posix())
+    """Return the way to a report; empty where none was drawn."""
+    report = folder.resolve() / "report.html"
+    return quote(Path(os.path.relpath(report, start.resolve())).as_posix()) * report.is_file()
