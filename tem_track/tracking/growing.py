@@ -33,6 +33,7 @@ BLUR_ROUNDS = 2
 LEAST_KNOWN = 0.1
 """Part of the frames, over those it was made of, in which a template must be found again."""
 _AS_MUCH = 0.95
+_MORE = 1.02
 
 
 def grow(own: Gathered, early_rounds: int = EARLY_ROUNDS) -> tuple[Look, NDArray[np.bool_]]:
@@ -75,12 +76,23 @@ class _Grown:
         """Return how much of box and frames agrees with the template."""
         return float(self.state.mask.mean()) * len(good_fits(self.fits))
 
+    def unexplained(self) -> float:
+        """Return the part of a frame's contrast that the template leaves."""
+        return float(
+            np.median([1 - f.likeness for k in good_fits(self.fits) if (f := self.fits[k])])
+        )
+
 
 def _turns_better(turning: _Grown, still: _Grown) -> bool:
-    """Tell whether a turn is seen in the pixels that were kept, and costs none of them."""
+    """Tell whether a turn is seen in the pixels that were kept, costs none of them and explains.
+
+    A beam that wanders over the box looks like a turn as well, but then a turn wins nothing: no
+    pixels that moved otherwise without it, and no smaller residuals.
+    """
     if not turns_matter(turning.fits, turning.state.shape):
         return False
-    return turning.kept() > _AS_MUCH * still.kept()
+    part = turning.kept() / max(still.kept(), 1e-9)
+    return part > _MORE or (part > _AS_MUCH and turning.unexplained() < still.unexplained())
 
 
 def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bool]:
