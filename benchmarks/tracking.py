@@ -22,6 +22,7 @@ from tem_track.records import Axis, Box, Frame, Reference, Target
 from tem_track.simulate import build_scene
 from tem_track.tracking import Tracker, build_trackers, require_axis
 from tem_track.tracking.coarse import Reduced, search
+from tem_track.tracking.tracker import locate_all
 from tests.tracking import scenes
 
 BOX = Box(96, 118, 64, 64)
@@ -429,7 +430,7 @@ def speed_table() -> list[str]:
             Target("tip", (Reference(0, tip),), point),
         ]
         trackers = build_trackers({0: full[0]}, scenes.sample(full), targets)
-        both = _milliseconds(_locating(list(trackers.values()), full))
+        both = _milliseconds(_locating(trackers, full))
         coarse = _milliseconds(_searching(trackers["tip"], full))
         size = f"{tip.width_px}x{tip.height_px} and {bar.width_px}x{bar.height_px} px"
         rows += [
@@ -439,8 +440,8 @@ def speed_table() -> list[str]:
     return [*rows, f"| one full-frame matchTemplate with 64x64 px, ms | {single:.2f} |"]
 
 
-def _locating(trackers: list[Tracker], images: list[np.ndarray]) -> Callable[[int], object]:
-    return lambda k: [tracker.locate(images[k]) for tracker in trackers]
+def _locating(trackers: dict[str, Tracker], images: list[np.ndarray]) -> Callable[[int], object]:
+    return lambda k: locate_all(trackers, images[k])
 
 
 def _searching(tracker: Tracker, images: list[np.ndarray]) -> Callable[[int], object]:

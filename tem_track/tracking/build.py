@@ -10,7 +10,9 @@ from tem_track.cores import at_once, in_turn
 from tem_track.errors import TrackingError
 from tem_track.records import Frame, Image, Match, Reference, Target
 from tem_track.tracking.coarse import Reduced
+from tem_track.tracking.crops import SLACK
 from tem_track.tracking.defects import Speckles
+from tem_track.tracking.fit import fit_pattern
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
 from tem_track.tracking.gather import Gathering, Seen, fingerprint
 from tem_track.tracking.growing import grow
@@ -18,7 +20,7 @@ from tem_track.tracking.illumination import Cells, Lit, cells_of
 from tem_track.tracking.linking import link
 from tem_track.tracking.structure import require_structure, without_chance
 from tem_track.tracking.template import EARLY_ROUNDS
-from tem_track.tracking.tracker import Tracker, locate_all
+from tem_track.tracking.tracker import Look, Tracker, locate_all, moved_by_light
 
 __all__ = ["begin_trackers", "build_trackers", "carry_on"]
 
@@ -196,5 +198,18 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
     return Tracker(
         target.name, target.references[0].box, target.point_px, sure, grown[0][1],
         polarity=target.polarity, light=gathering.light, frame_at_peak=gathering.frame_at_peak(),
-        defects=gathering.defects,
+        defects=gathering.defects, lit_px=_lit(gathering, looks[0]),
     )  # fmt: skip
+
+
+def _lit(gathering: Gathering, look: Look) -> tuple[float, float]:
+    """Return what dividing by the beam's brightness does to the place in the reference frame."""
+    crop = gathering.looks[0].reference
+    if crop.uneven is None:
+        return 0.0, 0.0
+    start = (SLACK + crop.start[0], SLACK + crop.start[1])
+    fit = fit_pattern(
+        crop.image, look.pattern, start, turns=look.turns, pivot_px=look.pivot_px, free=look.free
+    )
+    moved = None if fit is None else moved_by_light(crop.uneven, fit, look)
+    return (0.0, 0.0) if moved is None else moved

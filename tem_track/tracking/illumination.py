@@ -81,6 +81,13 @@ class Light:
             return image
         return _evened(image, self.inverse, self.black)
 
+    def uneven(self, even: Image) -> Image:
+        """Return an evened frame as it was in the movie, float32."""
+        if even.shape != self.inverse.shape:
+            return even
+        black = np.float32(self.black)
+        return np.asarray((even - black) / self.inverse + black, np.float32)
+
     def evened_part(self, part: Image, x: int, y: int) -> Image:
         """Return a part of a frame evened, its top-left pixel given; it may reach beyond."""
         height, width = self.inverse.shape

@@ -31,6 +31,8 @@ USUAL_PX = 0.01
 DOUBT = 0.3
 """Part of the pull that is not believed: the alias is no exact sum of curvature and its slope."""
 FEWEST_FRAMES = 12
+ORDER = 3
+"""Highest power of the place that counts as smooth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,15 +112,25 @@ def learn_phase(readings: Sequence[FloatArray], places: Sequence[FloatArray]) ->
     mean = wave.mean(axis=0)
     pulls, covariances = [], []
     for axis in (0, 1):
-        known = wave[:, axis] - mean[axis]
-        own = read[:, axis] - read[:, axis].mean()
+        smooth = _smooth(np.array(places)[:, axis])
+        known, own = (each - smooth @ (smooth.T @ each) for each in (wave[:, axis], read[:, axis]))
         spread = np.linalg.lstsq(known, own, rcond=None)[0]
-        noise = float(((own - known @ spread) ** 2).sum()) / (len(own) - 3)
+        noise = float(((own - known @ spread) ** 2).sum()) / (len(own) - 2 - smooth.shape[1])
         told = known.T @ known / max(noise, 1e-12)
         covariance = np.linalg.inv(told + np.eye(2) / USUAL_PX**2)
         pulls.append(covariance @ (known.T @ own) / max(noise, 1e-12))
         covariances.append(covariance)
     return Phase(np.array(pulls), mean, np.array(covariances))
+
+
+def _smooth(places: FloatArray) -> FloatArray:
+    """Return an orthonormal basis (n, ORDER + 1) of what changes smoothly with the place.
+
+    A post bends and a film lies behind: what goes with the way as a whole is no matter of pixels.
+    """
+    way = places - places.mean()
+    way = way / max(float(np.abs(way).max()), 1e-9)
+    return np.linalg.qr(np.vander(way, ORDER + 1))[0]
 
 
 def _wave(place: FloatArray) -> FloatArray:

@@ -107,7 +107,8 @@ def _phase(
     readings = [
         reader.read(residuals(stack[k], f, pattern, state)[0], f.x_px, f.y_px) for k, f in known
     ]
-    return learn_phase(readings, [np.array([f.x_px, f.y_px]) for _, f in known])
+    places = [np.array([stack[k].x + f.x_px, stack[k].y + f.y_px]) for k, f in known]
+    return learn_phase(readings, places)
 
 
 def _usual_detail(contrast: FloatArray) -> float:

@@ -10,6 +10,7 @@ import pytest
 
 from tem_track.records import Box, Frame, Reference, Target
 from tem_track.tracking import Tracker, build_trackers, illumination
+from tem_track.tracking import tracker as tracker_module
 from tem_track.tracking.coarse import Reduced
 
 SIDE, BLACK, STRENGTH = 384, 8.0, 0.05
@@ -74,6 +75,23 @@ def test_the_beam_is_found_where_vacuum_and_tip_are(uneven: list[np.ndarray]) ->
     assert tracker.light is not None
     ratio = (1 / tracker.light.inverse / beam(STRENGTH))[40:340, 40:280]
     assert ratio.std() / ratio.mean() < 0.012  # of 0.05
+
+
+def test_what_the_division_does_to_a_place_is_doubted_in_part(
+    uneven: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, error = tracked(uneven)
+
+    def u_px() -> np.ndarray:
+        return np.sqrt([tracker.locate(image).yy_px2 for image in uneven])
+
+    doubting = u_px()
+    monkeypatch.setattr(tracker_module, "DOUBT_OF_LIGHT", 0.0)
+    sure = u_px()
+    assert doubting[0] == pytest.approx(sure[0], rel=0.02)  # the reference frame is the origin
+    assert (doubting >= sure).all()
+    assert (doubting / sure).max() > 1.05
+    assert np.std((error - error[0]) / doubting) < 1.5
 
 
 def test_a_light_that_was_sent_to_another_process_is_the_same(uneven: list[np.ndarray]) -> None:

@@ -77,7 +77,7 @@ def test_a_target_that_keeps_its_place_is_not_pulled_either_way():
     phase = learn_phase(list(0.01 * rng.standard_normal((60, 2))), list(places))
     pulls, unsure = zip(*(phase.at(*place) for place in places), strict=True)
     assert np.abs(pulls).max() < 0.004
-    assert np.max(unsure) < 0.002**2
+    assert np.max(unsure) < 0.003**2
 
 
 def test_few_frames_say_nothing():
