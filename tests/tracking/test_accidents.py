@@ -11,8 +11,11 @@ from tem_track.records import Axis, Box, Reference, Target
 from tem_track.tracking import build_trackers, require_axis
 from tem_track.tracking.coarse import Reduced
 from tem_track.tracking.defects import Speckles
+from tem_track.tracking.fit import Fit
 from tem_track.tracking.gather import Gathering, fingerprint
+from tem_track.tracking.growing import _Grown, _turns_better
 from tem_track.tracking.structure import without_chance
+from tem_track.tracking.template import Template
 from tem_track.tracking.tracker import COMBED, OVER_EXPOSED
 
 from . import scenes
@@ -117,3 +120,25 @@ def test_a_spark_in_one_frame_and_a_label_are_no_defect_that_matters():
         speckles.add(image)
     found = speckles.defects()
     assert found is None or (found.rows < 40).all()
+
+
+def grown(turns, likeness: float, kept: float) -> _Grown:
+    fits = [
+        Fit(0, 0, turn, 0, 1, 1, likeness, np.diag([1e4, 1e4, 1e7]), 0, 1)
+        for turn in np.broadcast_to(turns, 20)
+    ]
+    mask = np.arange(100 * 100).reshape(100, 100) < kept * 1e4
+    state = Template((50, 50), (100, 100))
+    state.mask = mask
+    return _Grown(state, [], fits, {})
+
+
+@pytest.mark.parametrize(
+    ("likeness", "kept", "better"),
+    [(0.975, 0.97, True), (0.976, 0.80, True), (0.974, 0.80, False), (0.98, 0.70, False)],
+)
+def test_a_turn_has_to_explain_more_than_none_does(likeness, kept, better):
+    """A vignette that wanders over a tip spreads the turns that are fitted, and wins nothing."""
+    still = grown(0.0, 0.975, 0.80)
+    turning = grown(np.linspace(-0.01, 0.01, 20), likeness, kept)
+    assert _turns_better(turning, still) is better
