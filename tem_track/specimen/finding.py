@@ -128,7 +128,7 @@ def jumps_at_tip(
 ) -> NDArray[np.bool_]:
     """Return the bands near the tip of which an edge lies far outside the line of those below.
 
-    They are wider by as much: where a bow moves both edges to one side, nothing is beside it.
+    Where a bow moves both edges to one side, the width stays, and nothing is beside it.
     """
     n = len(s_px)
     jumps, seen, body = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
@@ -149,7 +149,7 @@ def jumps_at_tip(
             from_left = left[0] + left[1] * s_px[i]
             from_right = right[0] + right[1] * s_px[i]
             jumps[i] = edges[i, 0] < from_left - margin or edges[i, 1] > from_right + margin
-            jumps[i] &= width[i] > from_right - from_left + margin
+            jumps[i] &= abs(width[i] - (from_right - from_left)) > 0.5 * margin
     return jumps
 
 
