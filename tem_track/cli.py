@@ -407,14 +407,22 @@ def report(
         float | None,
         typer.Option(min=40.0, max=400.0, help="Width of the curves on paper, for example 85."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Draw pictures and report again from stored results and the movie."""
     from tem_track.run import redraw
 
     numbers = _whole_numbers(frames, "--frames")
-    with _progress(quiet=False) as progress:
+    with _progress(as_json) as progress:
         redraw(results, progress=progress, frames=numbers, width_mm=width_mm)
-    print(results / "report.html")
+    _print_written(results / "report.html", as_json)
+
+
+def _print_written(path: Path, as_json: bool) -> None:
+    if as_json:
+        _print_json({"written": str(path)})
+    else:
+        print(path)
 
 
 def _whole_numbers(text: str, option: str) -> list[int] | None:
@@ -431,12 +439,13 @@ def export(
     results: ResultsFolder,
     format: Annotated[ExportFormat, typer.Option("--format", "-f", help="For which program.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE")] = None,
+    as_json: Json = False,
 ) -> None:
     """Write the points as another program likes them."""
     from tem_track.outputs import export as write
     from tem_track.outputs import read_results
 
-    print(write(read_results(results), format.value, output, folder=results))
+    _print_written(write(read_results(results), format.value, output, folder=results), as_json)
 
 
 @app.command()
@@ -445,12 +454,13 @@ def table(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Ends in .csv, .md or .xlsx.")
     ] = Path("table.csv"),
+    as_json: Json = False,
 ) -> None:
     """Write one row a specimen, as in the paper's Table 1."""
     from tem_track.outputs import read_results, write_table
 
     write_table([(folder, read_results(folder)) for folder in results], output)
-    print(output)
+    _print_written(output, as_json)
 
 
 @app.command()
@@ -459,12 +469,13 @@ def plot(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Ends in .png, .pdf or .svg.")
     ] = Path("curves.png"),
+    as_json: Json = False,
 ) -> None:
     """Draw several specimens' curves on one figure."""
     from tem_track.outputs import read_results, write_plot
 
     write_plot([(folder, read_results(folder)) for folder in results], output)
-    print(output)
+    _print_written(output, as_json)
 
 
 @app.command()

@@ -76,6 +76,9 @@ def test_a_run_draws_everything_without_a_specimen(
         status, out, err = call(capsys, *command)
         assert status == 0, err
         assert Path(out.strip()).is_file()
+    written = folder / "again.csv"
+    status, out, _ = call(capsys, "table", folder, "--output", written, "--json")
+    assert (status, json.loads(out)) == (0, {"written": str(written)})
 
 
 @pytest.mark.parametrize(
