@@ -319,14 +319,14 @@ def recalculate(folder: Path, config: Path | None = None, *, command: str = "") 
         A results folder.
     config : Path, optional
         An experiment file with another calibration, cantilever, correction, area model, material,
-        zero or quality gate. Its boxes are not looked at: what was measured stays.
+        zero or quality gate.
     command : str
         How it was asked for, kept in the provenance.
 
     Raises
     ------
     ResultsError, ConfigError, ResultsBusyError
-        Another mode or shape would need another measurement.
+        Another mode, shape or box would need another measurement.
     """
     from tem_track import outputs
 
@@ -356,7 +356,12 @@ def recalculate(folder: Path, config: Path | None = None, *, command: str = "") 
 def _same_test(measured: Experiment, given: Experiment) -> None:
     """Refuse what the stored pixels cannot answer, rather than leave it unheard."""
     shapes = [e.specimen.shape if e.specimen else None for e in (measured, given)]
-    for key, (old, new) in (("mode", (measured.mode, given.mode)), ("specimen.shape", shapes)):
+    asked = {"mode": (measured.mode, given.mode), "specimen.shape": shapes}
+    for target in ("bar", "tip", "specimen", "base"):
+        boxes = [getattr(e, target).box_px for e in (measured, given) if getattr(e, target)]
+        if len(boxes) == 2:
+            asked[f"{target}.box_px"] = boxes
+    for key, (old, new) in asked.items():
         if old != new:
             raise ConfigError(
                 f"{given.source}: {key} = {new!r} is not what was measured ({old!r}): it needs a"

@@ -210,3 +210,6 @@ def test_recalculate_takes_corrections_and_refuses_another_mode(
     other.write_text(text.replace('"compression"', '"tension"'), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"mode.*new measurement"):
         recalculate(folder, other)
+    other.write_text(text.replace("[30, 50, 80, 60]", "[28, 50, 80, 60]"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"tip\.box_px.*new measurement"):
+        recalculate(folder, other)

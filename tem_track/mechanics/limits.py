@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 
 from tem_track.mechanics.case import Case
+from tem_track.mechanics.displacements import motion_px
+from tem_track.mechanics.kinematics import nm_per_px
+from tem_track.records import Axis
 
 __all__ = ["warnings_of"]
+
+_FAR = 30.0
+"""Times its tracked uncertainty that a free tip's path must be to be spoken of, drift taken off."""
 
 
 def warnings_of(case: Case, summary: dict[str, Any]) -> list[str]:
@@ -49,6 +55,7 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
         found.append(
             f"a drift of {loading.drift_nm_per_s:.3g} nm/s between tip and bar was taken off"
         )
+    found += _no_contact(case)
     slope, span = _slope_before(case)
     per = "s" if case.table.timed else "frame"
     if abs(slope * span) > 0.02 * travel > 0 and case.events.contact is not None:
@@ -72,6 +79,22 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
     if off > max(0.2 * loaded, 3):
         found.append(f"closure is off by more than 2 u in {off} of {loaded} loaded frames")
     return found
+
+
+def _no_contact(case: Case) -> list[str]:
+    """Say it where the tip travels far though nothing is found to press on the specimen."""
+    s, table, deflection = case.settings, case.table, case.loading.deflection_nm
+    known = _known(deflection)
+    if s.mode != "compression" or case.events.contact is not None or not known.any():
+        return []
+    tracked = motion_px(table.tip, table.bar, Axis(s.axis_deg), s.mode)
+    path = float(np.ptp(deflection[known]))
+    if path < _FAR * float(np.median(tracked.u_px[known])) * nm_per_px(s):
+        return []
+    return [
+        f"no contact is found, yet the tip moves against the bar by {path:.3g} nm: look whether"
+        " [tip] and [bar] are each drawn on its own target, and whether the lever drifts"
+    ]
 
 
 def _slope_before(case: Case) -> tuple[float, float]:

@@ -144,6 +144,16 @@ def test_large_strain_and_changing_volume() -> None:
     assert "volume changes" in warnings
 
 
+def test_a_tip_that_travels_and_meets_nothing_is_said() -> None:
+    table, _ = make()
+    other = {"tip": "bar", "bar": "tip"}
+    swapped = {other.get(name[:3], name[:3]) + name[3:]: v for name, v in table.items()}
+    warnings = evaluate(swapped, settings()).warnings
+    assert any("no contact is found" in warning for warning in warnings), warnings
+    free, _ = make(travel=-50.0)
+    assert not any("no contact" in warning for warning in evaluate(free, settings()).warnings)
+
+
 def test_a_well_made_test_is_not_warned_about() -> None:
     table, _ = make()
     assert evaluate(table, settings()).warnings == ()
