@@ -17,9 +17,9 @@ from tem_track.specimen.growing import MARGIN_PX, GrowthModel, Scene
 from tem_track.specimen.growing_course import layer_course
 from tem_track.specimen.growing_film import learn_film
 from tem_track.specimen.growing_find import Darkness, Patch, darkness_map
-from tem_track.specimen.growing_look import learn_grain
+from tem_track.specimen.growing_look import learn_grain, mean_look
 from tem_track.specimen.growing_ride import look_inside, pattern_ride
-from tem_track.specimen.growing_sides import SidesPrior, ladder, layer_gain
+from tem_track.specimen.growing_sides import ladder, layer_gain
 from tem_track.specimen.growing_tube import find_tube
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.model import SpecimenModel, grid_for
@@ -39,6 +39,7 @@ _LEAST_STEP = 0.08
 _LEAST_APART = 3
 _CLEAR_PX = 40.0
 _LEARN_SHARE = 0.85
+_ALONE_SHARE = 0.5  # of the greatest height: a shorter body has too little of a side
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
 _U_FACET = 0.3
@@ -293,8 +294,14 @@ def _learn_sides(model: GrowthModel, kept: list[_Kept]) -> GrowthModel:
         return replace(model, warnings=(*model.warnings, text))
     model = _learn_ride(model, found)
     model = replace(model, several=sum(_apart(s.patches) for _, s in found) >= _LEAST_APART)
-    alone = [pair for pair in found if _alone(pair[1].patches)]
-    whole = _tall(alone or found)
+    if model.several:  # a shoulder is another body's then
+        found = _scenes(model, kept)
+    whole = _tall(found)
+    alone = _tall([pair for pair in found if _alone(pair[1].patches)])
+    if alone and _height(alone) > _ALONE_SHARE * _height(whole):
+        whole = alone
+    else:
+        alone = []
     bare = [kind for kind in _KINDS if kind != "shell"]
     # What a neighbour puts beside an edge could pass for a layer.
     model = _learn_look(model, whole, _KINDS if alone else bare)
@@ -340,17 +347,20 @@ def _learn_look(
 
 
 def _layer_is_grain(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> bool:
-    """Return whether noise and grain of the body could pass for its surface layer.
+    """Return whether noise, grain or a fringe of the body could pass for its surface layer.
 
     The grain stays with the body, so that many frames are hardly more than one.
     """
     gains = []
     for _, scene in found[:: max(1, len(found) // _END_FRAMES)]:
         grown = model.measure(scene, scene.patches[0], 0.0)
-        if grown is not None and grown.sides is not None:
-            gains.append(layer_gain(grown.sides, SidesPrior(grain=model.grain)))
-    known = [gain for gain in gains if math.isfinite(gain)]
-    return bool(known) and float(np.mean(known)) < _LAYER_GAIN
+        sides = None if grown is None else grown.sides
+        if sides is None or sides.table.profile.model != "shell":
+            continue
+        look = mean_look(sides.edges, sides.bands, sides.t_px)
+        if look is not None:
+            gains.append(layer_gain(look, sides.table.profile, model.grain))
+    return bool(gains) and float(np.mean(gains)) < _LAYER_GAIN
 
 
 def _learn_ride(model: GrowthModel, found: list[tuple[_Kept, Scene]]) -> GrowthModel:
@@ -445,9 +455,14 @@ def _course(values: FloatArray) -> FloatArray:
 
 def _tall(found: list[tuple[_Kept, Scene]]) -> list[tuple[_Kept, Scene]]:
     """Return the scenes in which the largest body is nearly as high as it becomes."""
-    heights = np.array([s.patches[0].top_px - float(np.median(s.face_px)) for _, s in found])
-    least = _LEARN_SHARE * heights.max()
-    return [pair for pair, height in zip(found, heights, strict=True) if height > least]
+    least = _LEARN_SHARE * _height(found)
+    return [pair for pair in found if _height([pair]) > least]
+
+
+def _height(found: list[tuple[_Kept, Scene]]) -> float:
+    """Return how high the largest bodies of some scenes become."""
+    heights = (s.patches[0].top_px - float(np.median(s.face_px)) for _, s in found)
+    return max(heights, default=0.0)
 
 
 def _alone(patches: list[Patch]) -> bool:

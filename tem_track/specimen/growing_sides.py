@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import OptimizeResult, least_squares
 
 from tem_track.records import FloatArray
@@ -36,6 +37,7 @@ _GRID_PX = 0.25
 _U_BACKGROUND = 0.01
 _U_FACET = 0.5
 _STARTS = (1.0, 0.4, 2.0)
+_MOST_FRINGE, _FRINGES_PX, _FRINGE_STARTS_PX = 0.4, (1.0, 8.0), (2.0, 4.0)
 _MOST_FACET = 1.0
 _SHARE_OF_SCATTER = 0.7  # the frame's own part of the course is its own word again
 _U_SHARE = 0.03  # of a layer, beyond what the scatter shows: the look that all frames share
@@ -151,8 +153,6 @@ def measure_sides(
             look = mean_look(free, bands, strip.grid.t_px, hidden)
             found = None if look is None else _profile(look, table, tables, prior)
         if found is None:
-            if free_from_px == -math.inf:
-                shell, u_shell = edges.shell_px, edges.u_shell_px
             break
         profile, u_shell, shift = found
         shell = profile.shell_px if profile.model == "shell" else math.nan
@@ -244,38 +244,50 @@ def _u_of(jacobian: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.diag(np.linalg.pinv(jacobian.T @ jacobian))[[0, -2]]))
 
 
-def layer_gain(sides: Sides, prior: SidesPrior) -> float:
+def layer_gain(look: Look, profile: Profile, grain: Grain) -> float:
     """Return by how much a layer fits a frame's mean look better than none: a fall of chi-square.
 
-    Without one, the absorption is free instead of the layer's thickness.
+    Without one, the absorption is free instead of the layer's thickness. Both may be as sharp as
+    they like and carry a fringe of any width: defocus brightens an edge outside and darkens it
+    inside, and the inner half alone would pass for a thin layer.
     """
-    profile = sides.table.profile
-    look = mean_look(sides.edges, sides.bands, sides.t_px)
-    if profile.model != "shell" or look is None:
-        return math.nan
-    root = np.linalg.cholesky(prior.grain.covariance(look, look.value))
-    grid = np.arange(_OUTER_PX, _INNER_PX, _GRID_PX)
-
-    def cost(name: str, own: Profile, low: float, high: float) -> float:
-        def rest(p: FloatArray) -> FloatArray:
-            now = _own(own, [name, "facet"], p)
-            lit = 1.0 - np.interp(
-                look.u_px + p[2], grid, darkness(grid, look.radius_px + float(p[2]), now)
-            )
-            seen = np.linalg.solve(root, look.value - p[3] * lit)
-            return np.concatenate([seen, [(p[3] - 1.0) / _U_BACKGROUND, p[1] / _U_FACET]])
-
-        first = [getattr(own, name), profile.facet, 0.0, 1.0]
-        bounds = np.array([low, 0.0, -4.0, 0.9]), np.array([high, _MOST_FACET, 4.0, 1.1])
-        start = np.clip(first, bounds[0] + 1e-9, bounds[1] - 1e-9)
-        scale = [max(float(first[0]), 1e-3), 0.3, 1.0, 0.01]
-        found = least_squares(rest, start, bounds=bounds, x_scale=scale, max_nfev=25)
-        return 2.0 * float(found.cost)
-
     bare = replace(profile, model="round", shell_px=0.0, shell_ratio=1.0)
     mu = profile.mu_per_px
-    without = cost("mu_per_px", bare, 0.3 * mu, 3.0 * mu)
-    return without - cost("shell_px", profile, 0.5, 0.5 * look.radius_px)
+    without = _misfit(look, grain, "mu_per_px", bare, (0.3 * mu, 3.0 * mu))
+    return without - _misfit(look, grain, "shell_px", profile, (0.5, 0.5 * look.radius_px))
+
+
+def _misfit(
+    look: Look, grain: Grain, name: str, own: Profile, between: tuple[float, float]
+) -> float:
+    """Return the least chi-square of a look with one parameter of the profile free.
+
+    Free too: facet, blur, the edges' shift, the background, and a fringe's strength and width.
+    """
+    root = np.linalg.cholesky(grain.covariance(look, look.value))
+    grid = np.arange(_OUTER_PX, _INNER_PX, _GRID_PX)
+    own, blur = replace(own, fringe=0.0), own.blur_px
+
+    def rest(p: FloatArray) -> FloatArray:
+        now = _own(own, [name, "facet", "blur_px"], p)
+        lit = 1.0 - darkness(grid, look.radius_px + float(p[3]), now)
+        wide = gaussian_filter1d(lit, float(p[6]) / _GRID_PX, mode="nearest")
+        lit = np.interp(look.u_px + p[3], grid, lit + p[5] * (lit - wide))
+        seen = np.linalg.solve(root, look.value - p[4] * lit)
+        return np.concatenate([seen, [(p[4] - 1.0) / _U_BACKGROUND, p[1] / _U_FACET]])
+
+    first, scale = getattr(own, name), [max(float(getattr(own, name)), 1e-3), 0.3, 1.0, 1.0, 0.01]
+    low = np.array([between[0], 0.0, 0.4 * blur, -4.0, 0.9, 0.0, _FRINGES_PX[0]])
+    high = np.array([between[1], _MOST_FACET, 2.5 * blur, 4.0, 1.1, _MOST_FRINGE, _FRINGES_PX[1]])
+    costs = []
+    for width in _FRINGE_STARTS_PX:
+        start = np.array([first, own.facet, blur, 0.0, 1.0, 0.05, width])
+        start = np.clip(start, low + 1e-9, high - 1e-9)
+        found = least_squares(
+            rest, start, bounds=(low, high), x_scale=[*scale, 0.05, 2.0], max_nfev=60
+        )
+        costs.append(2.0 * float(found.cost))
+    return min(costs)
 
 
 def _free(tables: tuple[EdgeTable, ...]) -> list[str]:

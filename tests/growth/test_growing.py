@@ -10,6 +10,7 @@ import pytest
 from tem_track.records import Axis, Box, Match
 from tem_track.simulate import build_scene
 from tem_track.specimen import prepare_growth
+from tem_track.specimen.growing_sides import measure_sides
 from tests.growth.scenes import Grown, grow
 
 
@@ -151,6 +152,19 @@ def test_a_body_without_a_layer_is_given_none() -> None:
     assert not np.isfinite(bare.found("shell_px")).any()
     assert rms(bare.found("diameter_max_px") - bare.true("diameter_max_nm")) < 1.0
     assert bare.evaluated()[1]["shell_law"] == "undetermined"
+
+
+def test_a_layer_is_not_read_from_too_few_edges(one: Grown) -> None:
+    """A few edges know nothing of the grain: their own word had too small an uncertainty."""
+    frame, (tip, base) = one.frames[-1], one.matches[-1]
+    scene = one.model.scene(frame.image, tip, base)
+    patch, root = scene.patches[0], float(np.median(scene.face_px))
+    for height, read in ((0.8, True), (0.05, False)):
+        top = root + height * (patch.top_px - root)
+        sides = measure_sides(scene.strip, root + 1.0, top, patch.middle_px, one.model.tables)
+        assert len(sides.edges.s_px) >= 3
+        assert bool(np.isfinite(sides.shell_px)) == read
+        assert bool(np.isfinite(sides.u_shell_px)) == read
 
 
 def test_the_nanotube_swells_before_the_nucleation() -> None:
