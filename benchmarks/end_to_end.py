@@ -44,7 +44,11 @@ own simulator, which draws physics that the measuring code does not share (gamma
 fringe, texture, a film behind, slightly non-round sections, a detector's tail), stored as MJPEG at
 150 e/px with 0.6 px of camera jitter, 2 nm/px, boxes as a hand draws them. Root mean square of the
 error against the truth in pixels, over all frames in which the quantity was measured; in brackets
-the standard deviation of error / u.
+the standard deviation of error / u. A row's u holds what changes from frame to frame: what all
+frames share, or all frames in contact (the base's face, the place where the faces touch, the
+initial length that a change is counted from), is in `u_common_length_px` of measurement.csv and
+`u_initial_length_nm` of summary.json. Where frames before contact and in contact lie in one movie,
+the brackets of length and its change hold that step too, so that they are above one.
 
 The parts have pages of their own: [tracking](accuracy_tracking.md) beside other programs and the
 Cramér-Rao bound, [outlines](accuracy_outline.md) beside other edge models, [forces, stresses and
