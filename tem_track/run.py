@@ -306,8 +306,9 @@ def _write(result: Result, movie: Movie, folder: Path, progress: Progress, draw:
     if draw:
         from tem_track import pages
 
-        outputs.write_pictures(result, movie, folder, progress=progress)
-        pages.write_report(result, movie, folder / "report.html", progress=progress)
+        written = outputs.as_written(result, folder)  # to draw what `report` would
+        outputs.write_pictures(written, movie, folder, progress=progress)
+        pages.write_report(written, movie, folder / "report.html", progress=progress)
 
 
 def recalculate(folder: Path, config: Path | None = None, *, command: str = "") -> Result:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import ndtr
 
 from tem_track.mechanics.known import known_rms
 from tem_track.mechanics.measurement import RowArray
@@ -82,6 +81,8 @@ def _between(
     A value that lies far beyond them, or bounds that leave no room, contradict each other: then
     the value stays as it was.
     """
+    from scipy.special import ndtr  # slow to load, and only balls need it
+
     x = value + u * _GRID
     density = np.exp(-0.5 * _GRID**2) * ndtr((x - lowest) / sure) * ndtr((highest - x) / sure)
     total = float(density.sum())

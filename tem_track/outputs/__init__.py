@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tem_track.outputs.montage import write_montage
     from tem_track.outputs.overlay import write_overlay
     from tem_track.outputs.provenance import note_recalculation, write_provenance
-    from tem_track.outputs.tables import read_results, write_tables
+    from tem_track.outputs.tables import as_written, read_results, write_tables
     from tem_track.outputs.words import budget_rows, summary_rows
 else:
     __getattr__, __dir__ = door(
@@ -30,12 +30,13 @@ else:
             "tem_track.outputs.montage": ("write_montage",),
             "tem_track.outputs.overlay": ("write_overlay",),
             "tem_track.outputs.provenance": ("note_recalculation", "write_provenance"),
-            "tem_track.outputs.tables": ("read_results", "write_tables"),
+            "tem_track.outputs.tables": ("as_written", "read_results", "write_tables"),
             "tem_track.outputs.words": ("budget_rows", "summary_rows"),
         },
     )
 
 __all__ = [
+    "as_written",
     "budget_rows",
     "export",
     "note_recalculation",

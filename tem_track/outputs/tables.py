@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -24,7 +25,15 @@ from tem_track.errors import ResultsError
 from tem_track.outputs.files import replacing, write_text
 from tem_track.records import Axis
 
-__all__ = ["csv_text", "json_text", "read_json", "read_results", "read_table", "write_tables"]
+__all__ = [
+    "as_written",
+    "csv_text",
+    "json_text",
+    "read_json",
+    "read_results",
+    "read_table",
+    "write_tables",
+]
 
 WHOLE_COLUMNS = frozenset({"frame"})
 TRUTH_COLUMNS = frozenset({"ok", "duplicate", "broken"})
@@ -85,6 +94,15 @@ def read_results(folder: str | os.PathLike[str]) -> Result:
         outlines=outlines,
         experiment=load_experiment(folder / "experiment.toml"),
         axis=axis,
+    )
+
+
+def as_written(result: Result, folder: Path) -> Result:
+    """Return a result with the digits that its tables hold, once they are written."""
+    return replace(
+        result,
+        points=read_table(folder / "points.csv"),
+        summary=read_json(folder / "summary.json"),
     )
 
 
