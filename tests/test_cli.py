@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tem_track.cli import _progress, _status_of
+from tem_track.cli import status_of
+from tem_track.cli.progress import shown_progress
 from tem_track.outputs import write_tables
 from tests.outputs import made
 from tests.small import EXPERIMENT, write_small
@@ -23,7 +24,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    status = _status_of([str(argument) for argument in arguments])
+    status = status_of([str(argument) for argument in arguments])
     printed = capsys.readouterr()
     return status, printed.out, printed.err
 
@@ -181,8 +182,8 @@ HEAVY = frozenset(
 def heavy_after(*arguments: str | Path) -> set[str]:
     """Return which slow libraries a command has loaded, in a process of its own."""
     code = (
-        "import sys; from tem_track.cli import _status_of;"
-        f"print('STATUS', _status_of({[str(argument) for argument in arguments]!r}));"
+        "import sys; from tem_track.cli import status_of;"
+        f"print('STATUS', status_of({[str(argument) for argument in arguments]!r}));"
         "print('LOADED', *{name.partition('.')[0] for name in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -229,7 +230,7 @@ def test_an_interruption_that_a_library_swallows_is_raised_again() -> None:
     import signal
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
-    with _progress(quiet=True) as progress:
+    with shown_progress(quiet=True) as progress:
         progress("overlay", 1, 3)
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from tem_track.cli import _status_of
+from tem_track.cli import status_of
 from tem_track.errors import ConfigError
 from tem_track.tilt_series import measure_tilt_series, read_area_ratio
 from tests.specimen.scenes import Scene, draw
@@ -63,7 +63,7 @@ def test_the_command_and_its_file(
     output = tmp_path / "section.json"
     angles = ",".join(map(str, ANGLES))
     arguments = ["cross-section", *map(str, images), f"--angles={angles}", "--output", str(output)]
-    assert _status_of([*arguments, "--json"]) == 0
+    assert status_of([*arguments, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert read_area_ratio(output) == (answer["area_ratio"], answer["u_area_ratio"])
 
@@ -74,7 +74,7 @@ def test_a_short_range_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     for path in paths:
         iio.imwrite(path, rod_image(float(path.stem), rng))
     arguments = ["cross-section", *map(str, paths), "--angles=-4,0,4"]
-    assert _status_of([*arguments, "-o", str(tmp_path / "short.json")]) in (0, 4)
+    assert status_of([*arguments, "-o", str(tmp_path / "short.json")]) in (0, 4)
     assert "tilts further apart" in capsys.readouterr().err
 
 
@@ -112,19 +112,19 @@ def test_a_bow_towards_the_beam_from_images_at_two_tilts(
     bent_images: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["bow", *map(str, bent_images), "--angles=-20,25", "--box=60,110,180,151"]
-    assert _status_of([*arguments, "--json"]) == 0
+    assert status_of([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     for name, truth in (("in_plane", IN_PLANE), ("out_of_plane", OUT_OF_PLANE)):
         error, u = found[f"{name}_bow_px"] - truth, found[f"u_{name}_bow_px"]
         assert abs(error) < min(3 * u, 1.5)
-    assert _status_of(arguments) == 0
+    assert status_of(arguments) == 0
     assert "out of the plane" in capsys.readouterr().out
 
 
 def test_a_bow_takes_two_tilts_and_four_images(
     bent_images: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _status_of(["bow", *map(str, bent_images[:3]), "--angles=-20,25"]) == 4
+    assert status_of(["bow", *map(str, bent_images[:3]), "--angles=-20,25"]) == 4
     assert "four images" in capsys.readouterr().err
-    assert _status_of(["bow", *map(str, bent_images), "--angles=-2,2"]) == 4
+    assert status_of(["bow", *map(str, bent_images), "--angles=-2,2"]) == 4
     assert "within 5 degrees" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def run(command: Command) -> None:
     program, *arguments = shlex.split(command.line)
     assert program == "tem-track"
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        status = cli._status_of(arguments)
+        status = cli.status_of(arguments)
     said = out.getvalue()
     assert status == command.status, said
     assert pattern(command.printed).search(said), f"{command.printed} is not in:\n{said}"

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image as Pictures
 
-from tem_track.cli import _status_of
+from tem_track.cli import status_of
 from tem_track.frames import open_movie
 from tem_track.outputs.canvas import write_words
 from tem_track.run import run
@@ -145,13 +145,13 @@ def test_report_draws_everything_again_from_the_stored_results(
     before = {name: digest(results / name) for name in drawn}
     for name in drawn:
         (results / name).unlink()
-    assert _status_of(["report", str(results), "--frames", "0,5,9"]) == 0
+    assert status_of(["report", str(results), "--frames", "0,5,9"]) == 0
     after = {name: digest(results / name) for name in drawn}
     assert before["montage.png"] != after["montage.png"]
     assert after["curves.png"] == before["curves.png"]
     with av.open(str(results / "overlay.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == FRAMES
     assert str(results / "report.html") in capsys.readouterr().out.replace("\n", "")
-    assert _status_of(["report", str(results), "--frames", "0,99"]) != 0
+    assert status_of(["report", str(results), "--frames", "0,99"]) != 0
     assert "frame 99 was not measured" in capsys.readouterr().err.replace("\n", " ")
     assert digest(results / "montage.png") == after["montage.png"]
