@@ -28,6 +28,7 @@ from tem_track.errors import ConfigError, TrackingError
 from tem_track.fingerprint import fingerprint
 from tem_track.records import Axis, Box, Frame, Image, Match, Observation, Outline, Target
 from tem_track.sample import Sample
+from tem_track.shapes import stressed_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -868,7 +869,7 @@ def settings_of(experiment: Experiment, axis: Axis) -> mechanics.Settings:
         ratio, u_ratio = read_area_ratio(experiment.resolve(specimen.section))
     return mechanics.Settings(
         mode=experiment.mode,
-        shape=specimen.shape if specimen else None,
+        shape=stressed_as(specimen.shape) if specimen else None,
         area_model=specimen.area_model if specimen else None,
         scale_nm_per_px=experiment.calibration.scale_nm_per_px,
         u_scale_nm_per_px=experiment.calibration.u_scale_nm_per_px,

@@ -28,9 +28,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from tem_track.errors import ConfigError
-from tem_track.records import Axis, Box, Mode, Polarity, Reference, Shape, Target
+from tem_track.records import Axis, Box, Mode, Polarity, Reference, Target
+from tem_track.shapes import TABLE, stressed_as
 
 __all__ = [
     "Calibration",
@@ -55,6 +57,17 @@ def _number(value: object) -> object:
     return value
 
 
+def _shape(value: object) -> object:
+    """Refuse a shape that is not in the table."""
+    if not isinstance(value, str) or value not in TABLE:
+        names = " or ".join(f"'{name}'" for name in TABLE)
+        raise PydanticCustomError(
+            "literal_error", "Input should be {expected}", {"expected": names}
+        )
+    return value
+
+
+Shape = Annotated[str, BeforeValidator(_shape)]
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)]
@@ -245,7 +258,7 @@ class Experiment(_Section):
             return
         from tem_track.mechanics import area_model_names
 
-        names = area_model_names(self.specimen.shape, self.mode)
+        names = area_model_names(stressed_as(self.specimen.shape), self.mode)
         if self.specimen.area_model not in names:
             raise ValueError(
                 f"specimen.area_model = '{self.specimen.area_model}' is not an area model of a"

@@ -25,7 +25,6 @@ __all__ = [
     "Outline",
     "Polarity",
     "Reference",
-    "Shape",
     "Target",
 ]
 
@@ -36,7 +35,6 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 Mode = Literal["compression", "tension", "growth"]
 Polarity = Literal["dark", "bright"]
-Shape = Literal["rod", "particle", "pillar", "hollow_sphere"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

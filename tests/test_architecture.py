@@ -26,7 +26,17 @@ LAYERS = [
     {"journal", "sample", "apart"},
     {"config", "columns", "tilt_series"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
-    {"records", "errors", "cores", "compiled", "door", "fingerprint", "processes", "__init__"},
+    {
+        "records",
+        "errors",
+        "cores",
+        "compiled",
+        "door",
+        "fingerprint",
+        "processes",
+        "shapes",
+        "__init__",
+    },
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names}
 ALLOWED_BESIDE = {("simulate", "frames"), ("__main__", "cli"), ("records", "errors")}

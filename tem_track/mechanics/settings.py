@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tem_track.errors import ConfigError
 from tem_track.mechanics.areas import AREA_MODELS
-from tem_track.records import Mode, Shape
+from tem_track.records import Mode
 
 __all__ = ["Settings"]
 
@@ -58,7 +58,7 @@ class Settings:
     mode: Mode
     scale_nm_per_px: float
     stiffness_N_per_m: float
-    shape: Shape | None = None
+    shape: str | None = None
     area_model: str | None = None
     u_scale_nm_per_px: float | None = None
     u_stiffness_N_per_m: float | None = None

@@ -23,6 +23,7 @@ from tem_track.analysis import Progress
 from tem_track.errors import TemTrackError
 from tem_track.pages.report import content_policy, own_text, safe_json
 from tem_track.pages.setup_state import SetupState, as_problem, open_setup
+from tem_track.shapes import TABLE
 
 __all__ = ["Runner", "SetupServer", "setup"]
 
@@ -346,4 +347,5 @@ def page_text(state: SetupState) -> str:
         height=movie.info.height_px,
         last=len(movie) - 1,
         data=safe_json(data),
+        shapes=list(TABLE),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tem_track.records import Axis, Box, Mode, Polarity, Shape
+from tem_track.records import Axis, Box, Mode, Polarity
 
 __all__ = ["GUESS", "NAMES", "SURE", "AxisFound", "Part", "Proposal", "ScaleBar", "ShapeFound"]
 
@@ -56,9 +56,9 @@ class Part:
 class ShapeFound:
     """The specimen's shape, how sure, and the next best."""
 
-    shape: Shape | None
+    shape: str | None
     confidence: float
-    runner_up: Shape | None = None
+    runner_up: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

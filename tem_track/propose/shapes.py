@@ -10,7 +10,7 @@ import numpy as np
 from tem_track.propose.chain import Chain
 from tem_track.propose.glance import Picture
 from tem_track.propose.proposal import ShapeFound
-from tem_track.records import FloatArray, Mode, Shape
+from tem_track.records import FloatArray, Mode
 
 __all__ = ["Figure", "figure_of", "shape_of"]
 
@@ -101,7 +101,7 @@ def shape_of(figures: list[Figure], mode: Mode) -> ShapeFound:
         for name in ("aspect", "taper", "narrowing", "hollow")
     )
     round_ = aspect < 1.35
-    scores: dict[Shape, float] = {
+    scores: dict[str, float] = {
         "hollow_sphere": min(hollow / 0.08, 2.0) * (1.0 if aspect < 1.6 else 0.4),
         "pillar": min(taper / 0.25, 2.0) * (1.0 if aspect > 1.1 else 0.6),
         "particle": 2.0 * (1.35 / max(aspect, 0.3)) ** 3 / (1 + (1.35 / max(aspect, 0.3)) ** 3),
@@ -115,7 +115,7 @@ def shape_of(figures: list[Figure], mode: Mode) -> ShapeFound:
         scores["pillar"] -= 2.0
     scores["pillar"] -= 0.0 if taper > 0.25 else 1.0
     scores["hollow_sphere"] -= 0.0 if hollow > 0.05 else 1.0
-    specials: tuple[Shape, ...] = ("hollow_sphere", "pillar")
+    specials: tuple[str, ...] = ("hollow_sphere", "pillar")
     for special in specials:
         if scores[special] > 1.0:
             scores[special] += 1.0

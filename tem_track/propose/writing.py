@@ -13,6 +13,7 @@ from tomlkit.items import AoT, Table
 from tomlkit.toml_document import TOMLDocument
 
 from tem_track.propose.proposal import NAMES, SURE, Part, Proposal
+from tem_track.shapes import TABLE
 
 __all__ = ["Given", "experiment_text", "may_stay_out", "unanswered", "write_experiment"]
 
@@ -51,7 +52,7 @@ _SAYS = {
 
 
 _ASK_MODE = 'mode = "compression"  # needed: compression, tension or growth'
-_ASK_SHAPE = 'shape = "rod"  # needed: rod, particle, pillar or hollow_sphere'
+_ASK_SHAPE = f'shape = "rod"  # needed: one of {", ".join(TABLE)}'
 
 
 def write_experiment(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tem_track.errors import ConfigError
-from tem_track.records import Mode, Shape
+from tem_track.records import Mode
 
 __all__ = ["SCENARIOS", "Scenario", "find_scenario"]
 
@@ -38,7 +38,7 @@ class Scenario:
     name: str
     description: str
     mode: Mode
-    shape: Shape
+    shape: str
     loaded: bool = True
     length_nm: Range = (500.0, 740.0)
     diameter_nm: Range = (250.0, 360.0)
