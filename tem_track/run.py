@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from tem_track import __version__, analysis
+from tem_track import __version__
 from tem_track.analysis import (
     Findings,
     Plan,
     Progress,
     Result,
+    blocks,
     calculate,
     conclude,
     frames_of,
@@ -236,7 +237,7 @@ def parts_of(experiment_path: Path, part_frames: int) -> list[range]:
     """
     experiment = load_experiment(experiment_path)
     frames = frames_of(movie_of(experiment), experiment)
-    block = analysis.BLOCK_FRAMES
+    block = blocks.BLOCK_FRAMES
     step = -(-part_frames // block) * block
     return [frames[i : i + step] for i in range(0, len(frames), step)]
 

@@ -11,7 +11,7 @@ import tifffile
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import tem_track
-from tem_track import analysis
+from tem_track.analysis import blocks
 from tests.small import EXPERIMENT, write_small
 
 
@@ -58,13 +58,13 @@ def test_linear_algebra_is_kept_to_one_thread_and_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
-    observe = analysis.observe
+    observe = blocks.observe
 
     def watched(*arguments: Any) -> Any:
         seen.append(_threads_of_linear_algebra())
         return observe(*arguments)
 
-    monkeypatch.setattr(analysis, "observe", watched)
+    monkeypatch.setattr(blocks, "observe", watched)
     experiment = tem_track.load_experiment(write_small(tmp_path, 12))
     with threadpool_limits(3, user_api="blas"):
         tem_track.analyse(tem_track.open_movie(experiment.movie_path), experiment)

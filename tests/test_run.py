@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tem_track import analysis, journal
+from tem_track import journal
+from tem_track.analysis import blocks
 from tem_track.errors import ConfigError, ResultsBusyError, TrackingError
 from tem_track.outputs import files, summary_rows
 from tem_track.run import default_folder, hold, recalculate, run
@@ -37,7 +38,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analysis, "BLOCK_FRAMES", 6)
+    monkeypatch.setattr(blocks, "BLOCK_FRAMES", 6)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_a_resumed_run_measures_only_what_is_missing(
     experiment: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = finished.parent / "resumed"
-    real = analysis.observe
+    real = blocks.observe
     seen: list[int] = []
 
     def counting(frame, plan, settled=None):  # type: ignore[no-untyped-def]
@@ -119,7 +120,7 @@ def test_a_resumed_run_measures_only_what_is_missing(
             raise KeyboardInterrupt
         return real(frame, plan, settled)
 
-    monkeypatch.setattr(analysis, "observe", counting)
+    monkeypatch.setattr(blocks, "observe", counting)
     with pytest.raises(KeyboardInterrupt):
         run_small(experiment, folder)
     first = sorted(seen)

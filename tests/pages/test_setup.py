@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from tem_track import analysis
-from tem_track.analysis import observe
+from tem_track.analysis import blocks, observe
 from tem_track.config import load_experiment
 from tem_track.mending import kept, only_references_differ, run_again
 from tem_track.outputs import read_results
@@ -354,7 +354,7 @@ def test_only_what_a_reference_changes_is_measured_again(
             outlined.append(frame.index)
         return observe(frame, plan, *rest)
 
-    monkeypatch.setattr(analysis, "observe", watched)
+    monkeypatch.setattr(blocks, "observe", watched)
     run_again(mine, progress=quiet)
     assert set(outlined) <= {further, *lost}
     assert set(outlined) & set(lost)  # they are found with it

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tem_track.analysis import _carried_over
+from tem_track.analysis.learning import carried_over
 from tem_track.tracking import build_trackers, choose
 
 from . import foreign
@@ -55,14 +55,14 @@ def test_a_tip_whose_grey_is_inverted_for_good_is_carried_over_and_said(at):
     assert not np.isnan(error).any()
     assert (np.abs(error[at:].mean(axis=0)) < 2.5 * np.median(u[at:], axis=0)).all()
     assert (u[at:].max(axis=0) < 1).all()
-    (warning,) = _carried_over({"tip": tracker})
+    (warning,) = carried_over({"tip": tracker})
     assert "[[tip.reference]]" in warning
 
 
 def test_trackers_without_found_frames_warn_of_nothing():
     path = foreign.poses(12)
     tracker, _, _ = followed("bar", path, foreign.World().movie(path))
-    assert _carried_over({"bar": tracker}) == ()
+    assert carried_over({"bar": tracker}) == ()
 
 
 def test_carbon_that_grows_on_a_tip_stands_in_its_uncertainty():
