@@ -116,6 +116,13 @@ def carried_over(trackers: Mapping[str, tracking.Tracker]) -> tuple[str, ...]:
                 f" laid over the first by its outline, to {u_px:.2f} px; check it in the overlay,"
                 f" and name the frame in a [[{name}.reference]] with a box of its own if it is off"
             )
+        if tracker.change is not None:
+            u_px = float(np.sqrt(np.max(tracker.change.doubt_px2)))
+            said.append(
+                f"the {name}'s look changes for good at frame {tracker.change.frame}, and what of"
+                f" it looks like a motion is known to {u_px:.2f} px only; name a later frame in a"
+                f" [[{name}.reference]] with a box of its own"
+            )
     return tuple(said)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from tem_track.cores import at_once, in_turn
 from tem_track.errors import TrackingError
 from tem_track.records import Frame, Image, Match, Reference, Target
+from tem_track.tracking.changed import Change
 from tem_track.tracking.coarse import Reduced
 from tem_track.tracking.crops import SLACK
 from tem_track.tracking.defects import Speckles
@@ -88,12 +89,59 @@ def carry_on(
     """
     changed = dict(trackers)
     for target in targets:
-        lost = lost_stretches([(index, found[target.name]) for index, found in seen.items()])
+        tracker = trackers[target.name]
+        found = [(index, matches[target.name]) for index, matches in seen.items()]
+        lost = lost_stretches(found)
         if lost:
             frames = [frame for frame in sample if frame.index in lost]
-            tracker = trackers[target.name]
             changed[target.name] = _carried_on(tracker, frames, target, references, sample)
+        elif tracker.change is not None and len(tracker.looks) == 1:
+            other = _other_look(found, tracker.change, target)
+            frames = [frame for frame in sample if other and frame.index == other.frame]
+            changed[target.name] = _looking_anew(tracker, frames, other, target, references, sample)
     return changed
+
+
+def _other_look(
+    found: Sequence[tuple[int, Match]], change: Change, target: Target
+) -> Reference | None:
+    """Return the middle frame of those that show another look than the reference, with its box."""
+    first = target.references[0]
+    others = [
+        (index, match)
+        for index, match in found
+        if not match.lost and (index < change.frame) != (first.frame < change.frame)
+    ]
+    if not others:
+        return None
+    index, match = others[len(others) // 2]
+    x, y = match.x_px - target.point_px[0], match.y_px - target.point_px[1]
+    box = replace(first.box, x_px=round(first.box.x_px + x), y_px=round(first.box.y_px + y))
+    return Reference(index, box)
+
+
+def _looking_anew(
+    tracker: Tracker,
+    frames: Sequence[Frame],
+    other: Reference | None,
+    target: Target,
+    references: Mapping[int, Image],
+    sample: Iterable[Frame],
+) -> Tracker:
+    """Return the tracker with a look of its own from a change on; unsure where that fails."""
+    assert tracker.change is not None
+    if other is not None and frames:
+        images = {**references, other.frame: frames[0].image}
+        whole = replace(target, references=(*target.references, other))
+        with contextlib.suppress(TrackingError):
+            (own,) = _gathered(images, sample, [whole], apart=True, change=tracker.change.frame)
+            more = _finish(own)
+            if is_carried_on(more, tracker.looks[0]):
+                return replace(more, found_frames=(other.frame,))
+    doubted = tuple(
+        replace(look, apart_px2=look.apart_px2 + tracker.change.doubt_px2) for look in tracker.looks
+    )
+    return replace(tracker, looks=doubted)
 
 
 def _gathered(
@@ -102,21 +150,22 @@ def _gathered(
     targets: Sequence[Target],
     *,
     apart: bool = False,
+    change: int | None = None,
 ) -> list[Gathering]:
-    gatherings = [Gathering(target, references, apart=apart) for target in targets]
+    gatherings = [Gathering(each, references, apart=apart, change=change) for each in targets]
     lit, speckles = Lit(), Speckles()
 
-    def seen(shown: tuple[Frame, int]) -> tuple[Image, Cells, list[Seen]]:
+    def seen(shown: tuple[Frame, int]) -> tuple[Frame, Cells, list[Seen]]:
         frame, own_print = shown
         reduced = Reduced(frame.image)
         found = [each.look_at(reduced, own_print) for each in gatherings]
-        return frame.image, cells_of(reduced), found
+        return frame, cells_of(reduced), found
 
-    for image, cells, found in in_turn(seen, _different(sample)):
-        lit.add(image, cells)
-        speckles.add(image)
+    for frame, cells, found in in_turn(seen, _different(sample)):
+        lit.add(frame.image, cells)
+        speckles.add(frame.image)
         for each, one in zip(gatherings, found, strict=True):
-            each.add(image, one)
+            each.add(frame.image, one, frame.index)
     defects = speckles.defects()
     if defects is not None:
         for each in gatherings:
@@ -185,10 +234,10 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
     whole = [own.crops for own in gathering.looks]
     grown = [grow(own, early_rounds) for own in gathering.looks]
     if gathering.light is not None:  # a second time bettered the last tenth of the error
-        gathering.even_beneath([look for look, _ in grown], whole)
+        gathering.even_beneath([look for look, _, _ in grown], whole)
         grown = [grow(own, early_rounds) for own in gathering.looks]
     first = grown[0][0]
-    looks = (first, *(link(first, look) for look, _ in grown[1:]))
+    looks = (first, *(link(first, look) for look, _, _ in grown[1:]))
     require_structure(gathering, looks)
     is_bar = target.name == "bar"
     sure = tuple(
@@ -199,6 +248,7 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
         target.name, target.references[0].box, target.point_px, sure, grown[0][1],
         polarity=target.polarity, light=gathering.light, frame_at_peak=gathering.frame_at_peak(),
         defects=gathering.defects, lit_px=_lit(gathering, looks[0]),
+        change=next((change for _, _, change in grown if change is not None), None),
     )  # fmt: skip
 
 

@@ -20,7 +20,16 @@ from tem_track.tracking.information import squares
 from tem_track.tracking.noise import variance
 from tem_track.tracking.splines import MARGIN, moved
 
-__all__ = ["BLOCK_PX", "Usual", "doubt_of_change", "rest_at", "structure", "usual"]
+__all__ = [
+    "BLOCK_PX",
+    "SIDES",
+    "Change",
+    "Usual",
+    "doubt_of_change",
+    "rest_at",
+    "structure",
+    "usual",
+]
 
 SURE = 4.0
 """Deviations of the usual frames' structure that a changed look exceeds."""
@@ -46,6 +55,22 @@ class Usual:
     chi2: float = math.inf
     typical: float = 0.0
     most: float = math.inf
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """A look that changes for good.
+
+    Attributes
+    ----------
+    frame : int
+        The first sampled frame that shows the other look.
+    doubt_px2 : float64 (2, 2)
+        Covariance (x, y) of what of it looks like a motion.
+    """
+
+    frame: int
+    doubt_px2: FloatArray
 
 
 def structure(rest: NDArray[np.floating], value: FloatArray, pattern: Pattern) -> float:

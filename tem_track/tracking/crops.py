@@ -39,6 +39,8 @@ class Crop:
         The pixels that looked like the reference frame when the crop was cut.
     uneven : Image or None
         What `image` was before the beam's brightness was divided out.
+    frame : int
+        Number of the frame in the movie; -1 where it is not known.
     """
 
     image: Image
@@ -48,6 +50,7 @@ class Crop:
     start: tuple[float, float] = (0.0, 0.0)
     agreed: NDArray[np.bool_] | None = None
     uneven: Image | None = None
+    frame: int = -1
 
     @property
     def is_whole(self) -> bool:

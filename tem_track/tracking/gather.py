@@ -106,10 +106,22 @@ class Gathering:
         What the kept surroundings were divided by.
     """
 
-    def __init__(self, target: Target, images: Mapping[int, Image], *, apart: bool = False) -> None:
-        """Begin with the reference frames, by number; `apart`: no frame serves two looks."""
+    def __init__(
+        self,
+        target: Target,
+        images: Mapping[int, Image],
+        *,
+        apart: bool = False,
+        change: int | None = None,
+    ) -> None:
+        """Begin with the reference frames, by number; `apart`: no frame serves two looks.
+
+        `change` is the first frame of another look, where only the last reference and those before
+        it lie on different sides.
+        """
         self.target = target
         self._apart = apart
+        self._change = change
         self.looks = [_begin(target, number, images) for number in range(len(target.references))]
         self.shown = 0
         self._bright: list[tuple[float, float]] = []
@@ -135,8 +147,8 @@ class Gathering:
         looks = self.looks[: self._own.get(own_print, len(self.looks))]
         return Seen(looks, [found for own in looks if (found := _found(frame, own)) is not None])
 
-    def add(self, image: Image, seen: Seen) -> None:
-        """Take in what was seen in a frame, in the frames' order.
+    def add(self, image: Image, seen: Seen, index: int = -1) -> None:
+        """Take in what was seen in a frame, in the frames' order, and the frame's number.
 
         The surroundings of the target are kept with the look that most of the box agrees with.
         Where several do nearly as well it goes to the first. A look is learnt as if no later one
@@ -148,7 +160,9 @@ class Gathering:
         if seen.looks:
             self.shown += 1
             self._bright.append(bright_parts(image))
-        found = seen.found
+        found = seen.found if self._change is None else self._own_side(seen.found, index)
+        for one in found:
+            one.crop.frame = index
         for count in range(1, len(found) + 1):
             if self._apart and count < len(found):
                 continue
@@ -156,6 +170,12 @@ class Gathering:
             number = next(i for i, one in enumerate(found) if one.agreed >= enough)
             if self._apart or number == count - 1:
                 found[number].own.crops.append(found[number].crop)
+
+    def _own_side(self, found: list[Found], index: int) -> list[Found]:
+        """Return what the looks find in a frame that lie on its side of the change."""
+        assert self._change is not None
+        is_first = (index < self._change) == (self.target.references[0].frame < self._change)
+        return [one for one in found if (one.own is not self.looks[-1]) == is_first]
 
     def frame_at_peak(self) -> float:
         """Return the part of a frame at the brightest grey from which on it is over-exposed."""

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from tem_track.cores import at_once
 from tem_track.tracking.average import average
+from tem_track.tracking.changed import Change
 from tem_track.tracking.crops import Crop
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.gather import Gathered
+from tem_track.tracking.lasting import lasting_change
 from tem_track.tracking.moving import learn_pixels
 from tem_track.tracking.registration import (
     asks_for_turn,
@@ -36,7 +38,9 @@ _AS_MUCH = 0.95
 _MORE = 1.02
 
 
-def grow(own: Gathered, early_rounds: int = EARLY_ROUNDS) -> tuple[Look, NDArray[np.bool_]]:
+def grow(
+    own: Gathered, early_rounds: int = EARLY_ROUNDS
+) -> tuple[Look, NDArray[np.bool_], Change | None]:
     """Average the registered crops, and let the average register them again.
 
     Where a first look asks for a turn, both ways are gone to their end: what moves otherwise in
@@ -53,6 +57,8 @@ def grow(own: Gathered, early_rounds: int = EARLY_ROUNDS) -> tuple[Look, NDArray
     Look
     bool (h, w)
         The pixels of the box that move with the target.
+    Change or None
+        Where the look changes for good.
     """
     grown, asks = _grown(own, early_rounds, turns=False)
     own.crops = [crop for k, crop in enumerate(own.crops, 1) if k not in grown.blurred]
@@ -61,7 +67,8 @@ def grow(own: Gathered, early_rounds: int = EARLY_ROUNDS) -> tuple[Look, NDArray
         if _turns_better(turning, grown):
             grown = turning
     look = settle(grown.state, grown.stack, grown.fits, grown.blurred.get(0, grown.fits[0]))
-    return look, grown.state.mask
+    change = lasting_change(grown.stack, grown.fits, grown.blurred, grown.state)
+    return look, grown.state.mask, change
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import Box, FloatArray, Image, Match, Polarity
-from tem_track.tracking.changed import Usual, doubt_of_change
+from tem_track.tracking.changed import Change, Usual, doubt_of_change
 from tem_track.tracking.coarse import Coarse, Place, Reduced, search, search_partly
 from tem_track.tracking.combed import APART_PX, fields_apart_px
 from tem_track.tracking.covered import Cover, Uncovered, uncover
@@ -199,6 +199,10 @@ class Tracker:
         it does not look as usual.
     defects : Defects or None
         Hot and dead pixels of the detector.
+    lit_px : (float, float)
+        What dividing by the light does to the place in the reference frame.
+    change : Change or None
+        Where the look changes for good though the target is followed.
     """
 
     name: str
@@ -213,6 +217,7 @@ class Tracker:
     frame_at_peak: float = 1.1
     defects: Defects | None = None
     lit_px: tuple[float, float] = (0.0, 0.0)
+    change: Change | None = None
 
     @property
     def first(self) -> Tracker:

@@ -33,7 +33,7 @@ def _field(seed: int, *sizes: float) -> np.ndarray:
     return whole / math.sqrt(len(sizes))
 
 
-FILM, GRAIN = _field(1, 5, 12), _field(2, 6, 14)
+FILM, GRAIN, OTHER_GRAIN = _field(1, 5, 12), _field(2, 6, 14), _field(77, 6, 14)
 
 
 def _sampled(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -56,6 +56,7 @@ class Pose:
     blur: float = 0.0
     inverse: bool = False
     carbon: float = 0.0
+    other_grain: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class World:
         u, v = x - TIP_POINT[0] - p.tip[0], y - TIP_POINT[1] - p.tip[1]
         side = (15 - 0.5 * v - np.abs(u + 0.06 * v)) / math.hypot(1, 0.5)
         inside = -np.logaddexp(-side / 1.5, v / 1.5) * 1.5
-        mass = mass + 1.3 * _wedge(inside, 4) * np.exp(0.13 * _sampled(GRAIN, u, v))
+        grain = _sampled(OTHER_GRAIN if p.other_grain else GRAIN, u, v)
+        mass = mass + 1.3 * _wedge(inside, 4) * np.exp(0.13 * grain)
         if p.carbon:
             layer = _wedge(np.minimum(inside + p.carbon, 6), 2)
             mass = mass + 0.25 * layer * min(1.0, p.carbon)

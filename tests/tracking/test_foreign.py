@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tem_track.analysis.learning import carried_over
-from tem_track.tracking import build_trackers, choose
+from tem_track.tracking import build, build_trackers, choose, lasting
 
 from . import foreign
 
@@ -114,10 +114,41 @@ def test_a_bar_that_the_tip_touches_in_the_reference_frame_is_kept():
     assert rms(error[:, 1] - error[:, 1].mean()) < 0.08
 
 
-def test_a_layer_that_is_there_at_once_stands_in_the_uncertainty():
-    clean = foreign.poses(N)
-    path = [replace(p, carbon=3.0 if k >= 28 else 0.0) for k, p in enumerate(clean)]
-    _, error, u = followed("tip", path, foreign.World(rod=False).movie(path))
-    assert (rms(error[:28] / u[:28]) < 1.5).all()
-    assert rms(error[28:, 1] / u[28:, 1]) < 5
-    assert np.median(u[28:, 1]) > 4 * np.median(u[:28, 1])
+@pytest.mark.parametrize(
+    ("at", "new"),
+    [(28, {"carbon": 3.0}), (20, {"carbon": 5.0}), (20, {"other_grain": True})],
+)
+def test_a_look_that_changes_at_once_is_learnt_anew_though_nothing_is_lost(at, new):
+    path = [replace(p, **new) if k >= at else p for k, p in enumerate(foreign.poses(N))]
+    tracker, error, u = followed("tip", path, foreign.World(rod=False).movie(path))
+    assert len(tracker.found_frames) == 1
+    assert tracker.found_frames[0] >= at
+    assert (rms(error[:at] / u[:at]) < 1.5).all()
+    assert (rms(error[at:] / u[at:]) < 2).all()
+    assert (rms(error[at:]) < 0.3).all()
+    (warning,) = carried_over({"tip": tracker})
+    assert "[[tip.reference]]" in warning
+
+
+def test_a_change_that_cannot_be_laid_over_stands_in_the_uncertainty(monkeypatch):
+    monkeypatch.setattr(build, "is_carried_on", lambda *_: False)
+    path = [replace(p, other_grain=k >= 20) for k, p in enumerate(foreign.poses(N))]
+    tracker, error, u = followed("tip", path, foreign.World().movie(path))
+    assert tracker.found_frames == ()
+    assert tracker.change is not None
+    assert tracker.change.frame == 20
+    assert (rms(error / u) < 2).all()
+    (warning,) = carried_over({"tip": tracker})
+    assert "at frame 20" in warning
+
+
+def test_what_lies_behind_or_comes_slowly_is_no_change_at_once():
+    noise = np.random.default_rng(3).normal(size=(40, 200))
+    look = np.random.default_rng(4).normal(size=200)
+    still = np.zeros((40, 2))
+    at_once = noise + np.outer(np.arange(40) >= 17, look)
+    assert lasting._step(at_once, still, 50.0)[0] == 17
+    assert lasting._step(noise + np.outer(np.linspace(0, 1, 40), look), still, 50.0) is None
+    jump = still + 30.0 * (np.arange(40) >= 17)[:, None]
+    assert lasting._step(at_once, jump, 50.0) is None
+    assert lasting._step(at_once, still, 400.0) is None
