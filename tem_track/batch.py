@@ -23,15 +23,9 @@ from tem_track.config import experiment_to_toml, load_experiment
 from tem_track.cores import cores
 from tem_track.errors import ConfigError, TemTrackError
 from tem_track.frames import sha256
-from tem_track.run import (
-    PROVENANCE,
-    default_folder,
-    measure_part,
-    parts_of,
-    plan_of,
-    redraw,
-    run,
-)
+from tem_track.parts import measure_part, parts_of, plan_of
+from tem_track.recalculation import redraw
+from tem_track.run import PROVENANCE, default_folder, run
 
 __all__ = ["Job", "State", "is_finished", "run_batch"]
 

@@ -18,12 +18,13 @@ PACKAGE = Path(tem_track.__file__).parent
 LAYERS = [
     {"cli", "__main__"},
     {"batch", "mending"},
+    {"parts", "recalculation"},
     {"run"},
     {"pages"},
     {"outputs"},
     {"propose", "measuring"},
     {"analysis"},
-    {"journal", "sample", "apart"},
+    {"journal", "sample", "apart", "holding"},
     {"config", "columns", "tilt_series"},
     {"growth", "mechanics", "specimen", "tracking", "frames", "simulate"},
     {

@@ -17,8 +17,10 @@ import pytest
 from tem_track import journal
 from tem_track.analysis import blocks
 from tem_track.errors import ConfigError, ResultsBusyError, TrackingError
+from tem_track.holding import hold
 from tem_track.outputs import files, summary_rows
-from tem_track.run import default_folder, hold, recalculate, run
+from tem_track.recalculation import recalculate
+from tem_track.run import default_folder, run
 from tests.small import EXPERIMENT, motion_px, write_small
 
 SAME = ("measurement.csv", "points.csv", "summary.json", "experiment.toml", "outlines.npz")

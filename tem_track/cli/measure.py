@@ -95,7 +95,7 @@ def recalculate(
     as_json: Json = False,
 ) -> None:
     """Calculate the mechanics again from the stored pixels, without the movie."""
-    from tem_track.run import recalculate as again
+    from tem_track.recalculation import recalculate as again
 
     result = again(results, config, command=_command_line())
     if as_json:
@@ -119,7 +119,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Draw pictures and report again from stored results and the movie."""
-    from tem_track.run import redraw
+    from tem_track.recalculation import redraw
 
     numbers = whole_numbers(frames, "--frames")
     with shown_progress(as_json) as progress:
