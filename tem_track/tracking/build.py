@@ -19,9 +19,10 @@ from tem_track.tracking.gather import Gathering, Seen, fingerprint
 from tem_track.tracking.growing import grow
 from tem_track.tracking.illumination import Cells, Lit, cells_of
 from tem_track.tracking.linking import link
+from tem_track.tracking.look import Look
 from tem_track.tracking.structure import require_structure, without_chance
 from tem_track.tracking.template import EARLY_ROUNDS
-from tem_track.tracking.tracker import Look, Tracker, locate_all, moved_by_light
+from tem_track.tracking.tracker import Tracker, locate_all, moved_by_light
 
 __all__ = ["begin_trackers", "build_trackers", "carry_on"]
 

@@ -10,9 +10,9 @@ import numpy as np
 from tem_track.errors import TrackingError
 from tem_track.records import Box, FloatArray, Image, Reference, Target
 from tem_track.tracking.crops import SLACK, Crop, cut
+from tem_track.tracking.look import Limits, Look
 from tem_track.tracking.noise import single_frame_variance
 from tem_track.tracking.template import Template
-from tem_track.tracking.tracker import Limits, Look
 
 __all__ = ["draft_look", "reference_crop"]
 

@@ -19,8 +19,9 @@ from tem_track.records import Box, Image, Match, Target
 from tem_track.tracking.coarse import reduce_image
 from tem_track.tracking.fit import part_at_peak
 from tem_track.tracking.linking import linked
+from tem_track.tracking.look import Look
 from tem_track.tracking.splines import MARGIN, moved
-from tem_track.tracking.tracker import Look, Tracker
+from tem_track.tracking.tracker import Tracker
 
 __all__ = ["is_carried_on", "lost_stretches", "outline_at"]
 

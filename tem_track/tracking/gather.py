@@ -15,9 +15,10 @@ from tem_track.tracking.defects import Defects
 from tem_track.tracking.draft import draft_look, reference_crop
 from tem_track.tracking.fit import bright_parts
 from tem_track.tracking.illumination import Beam, Light
+from tem_track.tracking.look import Look
 from tem_track.tracking.noise import single_frame_variance
 from tem_track.tracking.overlay import Still
-from tem_track.tracking.tracker import Look, rough_place
+from tem_track.tracking.refine import rough_place
 from tem_track.tracking.voting import Ballot, Vote, glance, make_ballot, vote, vote_from
 
 __all__ = ["Gathered", "Gathering", "Seen", "fingerprint"]

@@ -14,6 +14,7 @@ from tem_track.tracking.crops import Crop
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.gather import Gathered
 from tem_track.tracking.lasting import lasting_change
+from tem_track.tracking.look import Look
 from tem_track.tracking.moving import learn_pixels
 from tem_track.tracking.registration import (
     asks_for_turn,
@@ -25,7 +26,6 @@ from tem_track.tracking.registration import (
 from tem_track.tracking.settle import settle
 from tem_track.tracking.splines import coefficients
 from tem_track.tracking.template import EARLY_ROUNDS, Template
-from tem_track.tracking.tracker import Look
 
 __all__ = ["grow"]
 

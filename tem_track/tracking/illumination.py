@@ -26,7 +26,7 @@ from tem_track.tracking.noise import variance
 from tem_track.tracking.splines import MARGIN, moved
 
 if TYPE_CHECKING:
-    from tem_track.tracking.tracker import Look
+    from tem_track.tracking.look import Look
 
 __all__ = ["Beam", "Cells", "Light", "Lit", "cells_of"]
 

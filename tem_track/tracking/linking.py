@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from tem_track.records import FloatArray
 from tem_track.tracking.fit import Pattern
 from tem_track.tracking.information import squares
+from tem_track.tracking.look import Look
 from tem_track.tracking.outward import brighter_side
 from tem_track.tracking.splines import MARGIN, coefficients, moved
-from tem_track.tracking.tracker import Look
 
 __all__ = ["link", "linked", "steepness"]
 

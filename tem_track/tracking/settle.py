@@ -14,11 +14,11 @@ from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
 from tem_track.tracking.gather import CLIPPED
 from tem_track.tracking.information import scores_of, slopes_at_rest, squares
+from tem_track.tracking.look import Limits, Look
 from tem_track.tracking.outward import Outward, grows
 from tem_track.tracking.phase import Phase, PhaseReader, learn_phase
 from tem_track.tracking.registration import BLUR_SIGMAS, details, good_fits, residuals
 from tem_track.tracking.template import Template
-from tem_track.tracking.tracker import Limits, Look
 
 __all__ = ["settle"]
 

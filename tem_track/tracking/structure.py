@@ -19,7 +19,7 @@ from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern, fit_pattern
 from tem_track.tracking.gather import Gathered, Gathering
 from tem_track.tracking.information import information_of
-from tem_track.tracking.tracker import Chance, Look
+from tem_track.tracking.look import Chance, Look
 
 __all__ = ["require_structure", "without_chance"]
 

@@ -14,9 +14,9 @@ from tem_track.tracking.crops import SLACK
 from tem_track.tracking.fit import Pattern
 from tem_track.tracking.focus import detail_of
 from tem_track.tracking.information import covariance_of, free_direction, information_of
+from tem_track.tracking.look import Limits, Look
 from tem_track.tracking.noise import variance
 from tem_track.tracking.splines import MARGIN, coefficients, moved
-from tem_track.tracking.tracker import Limits, Look
 
 __all__ = ["EARLY_ROUNDS", "SLOPE_NOISE", "Template"]
 

@@ -14,9 +14,9 @@ from tem_track.tracking.defects import Speckles
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.gather import Gathering, fingerprint
 from tem_track.tracking.growing import _Grown, _turns_better
+from tem_track.tracking.reasons import COMBED, OVER_EXPOSED
 from tem_track.tracking.structure import without_chance
 from tem_track.tracking.template import Template
-from tem_track.tracking.tracker import COMBED, OVER_EXPOSED
 
 from . import scenes
 
