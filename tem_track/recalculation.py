@@ -120,8 +120,15 @@ def redraw(
     result = outputs.read_results(folder)
     movie = movie_of(result.experiment)
     with hold(folder):
+        maker = pages.stills_maker(result, movie)
         outputs.write_pictures(
-            result, movie, folder, progress=progress, frames=frames, width_mm=width_mm
+            result,
+            movie,
+            folder,
+            progress=progress,
+            frames=frames,
+            width_mm=width_mm,
+            watcher=maker.take,
         )
-        pages.write_report(result, movie, folder / "report.html", progress=progress)
+        pages.write_report(result, movie, folder / "report.html", progress, maker)
     return result

@@ -198,8 +198,9 @@ def _write(result: Result, movie: Movie, folder: Path, progress: Progress, draw:
         from tem_track import pages
 
         written = outputs.as_written(result, folder)  # to draw what `report` would
-        outputs.write_pictures(written, movie, folder, progress=progress)
-        pages.write_report(written, movie, folder / "report.html", progress=progress)
+        maker = pages.stills_maker(written, movie)
+        outputs.write_pictures(written, movie, folder, progress=progress, watcher=maker.take)
+        pages.write_report(written, movie, folder / "report.html", progress, maker)
 
 
 def _mark_complete(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tem_track.outputs.curves import write_curves
     from tem_track.outputs.exporting import export
     from tem_track.outputs.montage import write_montage
-    from tem_track.outputs.overlay import write_overlay
+    from tem_track.outputs.overlay import Watcher, write_overlay
     from tem_track.outputs.provenance import note_recalculation, write_provenance
     from tem_track.outputs.tables import as_written, read_results, write_tables
     from tem_track.outputs.words import budget_rows, summary_rows
@@ -61,6 +61,7 @@ def write_pictures(
     progress: Progress | None = None,
     frames: Sequence[int] | None = None,
     width_mm: float | None = None,
+    watcher: Watcher | None = None,
 ) -> None:
     """Write overlay.mp4, montage.png, .pdf and curves.png, .pdf, .svg into a results folder.
 
@@ -75,6 +76,8 @@ def write_pictures(
         The montage's frames, picked by hand.
     width_mm : float, optional
         Width of the curves on paper: 170 for two columns, the default, or 85 for one.
+    watcher : callable, optional
+        Called with every row and its frame as the film shows it.
     """
     from tem_track.outputs.curves import write_curves
     from tem_track.outputs.montage import write_montage
@@ -82,7 +85,7 @@ def write_pictures(
 
     # The film first: its encoder and what draws the figures need most memory, and only the first
     # gives it back.
-    write_overlay(result, movie, folder / "overlay.mp4", progress)
+    write_overlay(result, movie, folder / "overlay.mp4", progress, watcher)
     give_back_memory()
     kinds = ("png", "pdf", "svg")
     write_curves(result, [folder / f"curves.{kind}" for kind in kinds], width_mm=width_mm)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.records import Box, Image
+from tem_track.records import Box, Frame, Image
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["Corner", "Grey", "Levels", "Survey", "resized", "survey"]
+__all__ = ["Corner", "Grey", "Levels", "Survey", "resized", "shown", "shown_size", "survey"]
 
 SAMPLES = 8
 FLAT_RANGE = 64.0
@@ -25,8 +25,13 @@ EXTREMES = (0.5, 99.5)
 
 BAD_FRAME_GREY = 96
 
+MOST_PX, LEAST_PX = (960, 864), (712, 640)
+"""The largest width and height at which a frame is shown, and those to which a small one is
+enlarged: it holds no more than its pixels, and every further one has to be encoded."""
+
 Grey = NDArray[np.uint8]
 Corner = tuple[bool, bool]
+Pixel = TypeVar("Pixel", np.uint8, np.uint16, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,9 @@ class Levels:
         """Return an image in eight bits."""
         if image.dtype == np.uint8 and (self.black, self.white) == (0.0, 255.0):
             return np.asarray(image, dtype=np.uint8)
+        if image.dtype == np.uint8:
+            table = self.apply(np.arange(256, dtype=np.float32))
+            return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
         gain = 255.0 / max(self.white - self.black, 1e-12)
         scaled = (np.nan_to_num(image.astype(np.float32)) - self.black) * gain
         grey: Grey = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
@@ -55,10 +63,13 @@ class Survey:
     levels : Levels
     mean : array
         Their mean in eight bits; what is burnt into the picture stands out in it.
+    samples : tuple of arrays
+        The frames as they are shown.
     """
 
     levels: Levels
     mean: Grey
+    samples: tuple[Grey, ...] = ()
 
     def corner(
         self, avoid: Iterable[Box] = (), window: tuple[int, int, int, int] | None = None
@@ -108,7 +119,8 @@ _surveys: WeakKeyDictionary[Movie, dict[tuple[int, ...], Survey]] = WeakKeyDicti
 
 
 def _survey(movie: Movie, picked: Sequence[int]) -> Survey:
-    images = [frame.image for frame in movie.select(picked) if frame.ok]
+    frames = [frame for frame in movie.select(picked) if frame.ok]
+    images = [frame.image for frame in frames]
     if not images:
         blank = np.zeros((movie.info.height_px, movie.info.width_px), dtype=np.uint8)
         return Survey(Levels(0.0, 255.0), blank)
@@ -116,7 +128,8 @@ def _survey(movie: Movie, picked: Sequence[int]) -> Survey:
     mean = np.zeros(images[0].shape, dtype=np.float32)
     for image in images:
         cv2.accumulate(levels.apply(image), mean)
-    return Survey(levels, np.rint(mean / len(images)).astype(np.uint8))
+    samples = tuple(shown(frame, levels) for frame in frames)
+    return Survey(levels, np.rint(mean / len(images)).astype(np.uint8), samples)
 
 
 def _levels(images: Sequence[Image]) -> Levels:
@@ -135,8 +148,33 @@ def _unrest(grey: Grey) -> NDArray[np.float32]:
     return unrest
 
 
-def resized(image: Grey, width: int, height: int) -> Grey:
+def shown_size(width: int, height: int) -> tuple[int, int]:
+    """Return the even width and height at which a frame of a size is shown."""
+    most = min(MOST_PX[0] / width, MOST_PX[1] / height)
+    least = min(LEAST_PX[0] / width, LEAST_PX[1] / height)
+    scale = min(most, max(1.0, least))
+    return round(width * scale) // 2 * 2, round(height * scale) // 2 * 2
+
+
+def shown(frame: Frame, levels: Levels) -> Grey:
+    """Return a frame as film and report show it; a bad one is grey all over."""
+    height, width = frame.image.shape
+    size = shown_size(width, height)
+    if not frame.ok:
+        return np.full(size[::-1], BAD_FRAME_GREY, dtype=np.uint8)
+    if frame.image.dtype == np.uint8 or size[0] > width:
+        return resized(levels.apply(frame.image), *size)
+    return levels.apply(resized(np.nan_to_num(frame.image), *size))
+
+
+def resized(image: NDArray[Pixel], width: int, height: int) -> NDArray[Pixel]:
     """Return an image of another size: averaged when smaller, interpolated when larger."""
+    if image.shape == (height, width):
+        return image
+    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
+        half = (image.shape[1] // 2, image.shape[0] // 2)  # a third of the time of one odd step
+        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), dtype=image.dtype)
     smaller = width < image.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=np.uint8)
+    made = np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=image.dtype)
+    return made

@@ -10,13 +10,14 @@ import numpy as np
 from tem_track.analysis import Result
 from tem_track.mechanics import two_digits
 from tem_track.outputs.style import prefixed
+from tem_track.records import FloatArray
 
 __all__ = [
+    "RowWords",
     "budget_rows",
     "clock_words",
     "initial_words",
     "measured_columns",
-    "row_words",
     "summary_rows",
     "value_words",
 ]
@@ -63,24 +64,41 @@ _ROW = (
 )
 
 
-def row_words(result: Result, row: int, columns: frozenset[str]) -> list[tuple[str, str]]:
-    """Return (name, value) of one row for those of the columns that the movie has."""
-    found = []
-    for column, name, unit, factor in _ROW:
-        if column not in columns:
-            continue
-        if unit == "A":
-            size, unit = prefixed(result.points[column].to_numpy(dtype=float), unit)
-            factor = 1 / size
-        value = float(result.points[column].iloc[row]) * factor
-        u_column = f"u_{column}"
-        u = float(result.points[u_column].iloc[row]) * factor if u_column in result.points else None
-        found.append((name, value_words(value, u, unit)))
-    return found
+class RowWords:
+    """The numbers of a row in words, for those columns that hold a number anywhere.
+
+    Attributes
+    ----------
+    names : list of str
+        In the order in which they are given.
+    """
+
+    def __init__(self, result: Result) -> None:
+        columns = measured_columns(result)
+        self.names: list[str] = []
+        self._columns: list[tuple[FloatArray, FloatArray | None, str]] = []
+        for column, name, unit, factor in _ROW:
+            if column not in columns:
+                continue
+            values = result.points[column].to_numpy(dtype=float)
+            if unit == "A":
+                size, unit = prefixed(values, unit)
+                factor = 1 / size
+            known = f"u_{column}" in result.points
+            u = result.points[f"u_{column}"].to_numpy(dtype=float) * factor if known else None
+            self.names.append(name)
+            self._columns.append((values * factor, u, unit))
+
+    def of(self, row: int) -> list[tuple[str, str]]:
+        """Return (name, value) of one row."""
+        return [
+            (name, value_words(float(values[row]), None if u is None else float(u[row]), unit))
+            for name, (values, u, unit) in zip(self.names, self._columns, strict=True)
+        ]
 
 
 def measured_columns(result: Result) -> frozenset[str]:
-    """Return the columns of `row_words` that hold a number anywhere."""
+    """Return the columns of `RowWords` that hold a number anywhere."""
     names = {name for name, *_ in _ROW if name in result.points.columns}
     if result.experiment.mode == "growth":
         names.discard("diameter_tip_nm")  # nothing is in contact

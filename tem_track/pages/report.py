@@ -31,12 +31,12 @@ from tem_track.outputs.words import initial_words, value_words
 from tem_track.pages.data import page_data
 from tem_track.pages.flagged import worst_first
 from tem_track.pages.methods import methods_paragraph
-from tem_track.pages.stills import Stills, make_stills
+from tem_track.pages.stills import Stills, StillsMaker, make_stills
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["assemble", "content_policy", "own_text", "safe_json", "write_report"]
+__all__ = ["assemble", "content_policy", "own_text", "safe_json", "stills_maker", "write_report"]
 
 HERE = Path(__file__).parent
 LISTED = 150
@@ -44,11 +44,20 @@ BAR_LENGTH = 180
 DIMENSIONS: tuple[Literal["length"], Literal["diameter"]] = ("length", "diameter")
 
 
+def stills_maker(result: Result, movie: Movie) -> StillsMaker:
+    """Return what makes a report's pictures, to be shown each frame while a film is drawn."""
+    frames = [int(frame) for frame in result.points["frame"]]
+    events = [row for row, _, _ in events_of(result)]
+    keep = [*events, *(item["row"] for item in worst_first(result)[:LISTED])]
+    return StillsMaker(movie, frames, keep[:300])
+
+
 def write_report(
     result: Result,
     movie: Movie,
     path: str | os.PathLike[str],
     progress: Progress | None = None,
+    maker: StillsMaker | None = None,
 ) -> None:
     """Write the report.
 
@@ -60,12 +69,15 @@ def write_report(
     path : path
     progress : callable, optional
         Called as ``progress("report", done, total)``.
+    maker : StillsMaker, optional
+        From `stills_maker`; the movie is read for those pictures that it has not seen.
     """
     frames = [int(frame) for frame in result.points["frame"]]
-    events = [row for row, _, _ in events_of(result)]
+    maker = maker if maker is not None else stills_maker(result, movie)
+    stills = make_stills(movie, frames, maker=maker, progress=progress)
+    if progress is not None:
+        progress("report", len(stills.rows), len(stills.rows))
     worst = worst_first(result)
-    keep = [*events, *(item["row"] for item in worst[:LISTED])]
-    stills = make_stills(movie, frames, keep=keep[:300], progress=progress)
     write_text(Path(path), _page(result, movie, stills, worst, Path(path).parent))
 
 

@@ -8,30 +8,26 @@ poor to look at are there fewer of them.
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image as Pictures
 
 from tem_track.analysis import Progress
-from tem_track.outputs.display import BAD_FRAME_GREY, Grey, Levels, resized, survey
+from tem_track.outputs.display import Grey, resized, shown, shown_size, survey
 from tem_track.outputs.panels import first_rows
-from tem_track.records import Frame
 
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["Recipe", "Stills", "make_stills"]
+__all__ = ["Recipe", "Stills", "StillsMaker", "make_stills"]
 
 TOTAL_BYTES = 15_500_000
 """In base64 a third more; marks and points of 2000 frames add some 3 MB."""
 FILLED = 0.93
 MOST_BYTES_EACH = 70_000
-SAMPLE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +40,18 @@ class Recipe:
 
 
 RECIPES = (
-    Recipe(760, 0.0, 82),
-    Recipe(640, 0.0, 80),
-    Recipe(640, 0.6, 78),
-    Recipe(620, 0.7, 76),
-    Recipe(600, 0.8, 74),
-    Recipe(580, 0.9, 72),
-    Recipe(560, 1.0, 70),
-    Recipe(520, 1.1, 64),
-    Recipe(480, 1.3, 56),
+    Recipe(760, 0.0, 76),
+    Recipe(640, 0.0, 72),
+    Recipe(640, 0.6, 70),
+    Recipe(620, 0.7, 66),
+    Recipe(600, 0.8, 60),
+    Recipe(580, 0.9, 54),
+    Recipe(560, 1.0, 48),
+    Recipe(520, 1.1, 42),
+    Recipe(480, 1.3, 36),
 )
 
-POORER = (Recipe(440, 1.6, 45), Recipe(380, 1.8, 35))
+POORER = (Recipe(440, 1.6, 32), Recipe(380, 1.8, 28))
 """For movies so noisy that not even `ALWAYS` stills would fit otherwise."""
 
 ALWAYS = 600
@@ -83,14 +79,8 @@ class Stills:
     recipe: Recipe
 
 
-def make_stills(
-    movie: Movie,
-    frames: Sequence[int],
-    *,
-    keep: Sequence[int] = (),
-    progress: Progress | None = None,
-) -> Stills:
-    """Encode the frames of the rows, or a thinned choice of them where there are too many.
+class StillsMaker:
+    """Encodes the frames of the rows, or a thinned choice of them where there are too many.
 
     Parameters
     ----------
@@ -99,21 +89,67 @@ def make_stills(
         Frame number of each row.
     keep : sequence of int
         Rows that must have their own still.
+
+    Attributes
+    ----------
+    levels : Levels
+    rows : list of int
+        Those that get a still.
+    """
+
+    def __init__(self, movie: Movie, frames: Sequence[int], keep: Sequence[int] = ()) -> None:
+        every = first_rows(frames)
+        number = {row: i for i, row in enumerate(every)}
+        seen = survey(movie, frames)
+        self.levels = seen.levels
+        self._recipe, count = _plan(seen.samples, len(every))
+        wanted = [number[row] for row in keep if row in number]
+        self.rows = [every[i] for i in thinned(len(every), count, wanted)]
+        shape = shown_size(movie.info.width_px, movie.info.height_px)
+        self._size = _size(*shape, self._recipe.side_px)
+        self._wanted = frozenset(self.rows)
+        self._sources: dict[int, str] = {}
+
+    def take(self, row: int, grey: Grey) -> None:
+        """Encode the frame of a row, as `shown` returns it, if it gets a still."""
+        if row in self._wanted and row not in self._sources:
+            encoded = base64.b64encode(_encode(grey, self._recipe)).decode("ascii")
+            self._sources[row] = f"data:image/jpeg;base64,{encoded}"
+
+    def missing(self) -> list[int]:
+        """Return the rows whose frames have not been taken."""
+        return [row for row in self.rows if row not in self._sources]
+
+    def stills(self) -> Stills:
+        """Return all of them."""
+        sources = tuple(self._sources[row] for row in self.rows)
+        return Stills(tuple(self.rows), sources, *self._size, self._recipe)
+
+
+def make_stills(
+    movie: Movie,
+    frames: Sequence[int],
+    *,
+    maker: StillsMaker | None = None,
+    progress: Progress | None = None,
+) -> Stills:
+    """Encode what stills a report needs and its maker has not got yet.
+
+    Parameters
+    ----------
+    movie : Movie
+    frames : sequence of int
+        Frame number of each row.
+    maker : StillsMaker, optional
     progress : callable, optional
     """
-    every = first_rows(frames)
-    wanted = [every.index(row) for row in keep if row in every]
-    levels = survey(movie, frames).levels
-    recipe, count = _plan(movie, [frames[row] for row in every], levels)
-    rows = [every[number] for number in thinned(len(every), count, wanted)]
-    sources = []
-    width, height = _size(movie.info.width_px, movie.info.height_px, recipe.side_px)
+    maker = maker if maker is not None else StillsMaker(movie, frames)
+    rows = maker.missing()
     for done, frame in enumerate(movie.select([frames[row] for row in rows]), start=1):
-        encoded = base64.b64encode(_encode(frame, levels, recipe)).decode("ascii")
-        sources.append(f"data:image/webp;base64,{encoded}")
+        maker.take(rows[done - 1], shown(frame, maker.levels))
         if progress is not None:
             progress("report", done, len(rows))
-    return Stills(tuple(rows), tuple(sources), width, height, recipe)
+    return maker.stills()
 
 
 def thinned(count: int, most: int, keep: Sequence[int] = ()) -> list[int]:
@@ -135,18 +171,16 @@ def nearest(rows: Sequence[int], count: int) -> list[int]:
     return [int(i) for i in np.where(closer_left & (stations[right] != every), left, right)]
 
 
-def _plan(movie: Movie, frames: Sequence[int], levels: Levels) -> tuple[Recipe, int]:
+def _plan(sample: Sequence[Grey], count: int) -> tuple[Recipe, int]:
     """Return the best recipe with which all frames fit, or how many fit with the poorest."""
-    picked = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, SAMPLE)})
-    sample = [frame for frame in movie.select(picked) if frame.ok]
-    count, size = len(frames), 0.0
+    size = 0.0
     for recipe in RECIPES:
-        size = _mean_size(sample, levels, recipe)
+        size = _mean_size(sample, recipe)
         if size <= _budget(count):
             return recipe, count
     count = min(count, max(ALWAYS, int(FILLED * TOTAL_BYTES / size)))
     for recipe in (RECIPES[-1], *POORER):
-        if _mean_size(sample, levels, recipe) <= _budget(count):
+        if _mean_size(sample, recipe) <= _budget(count):
             return recipe, count
     return POORER[-1], count
 
@@ -156,21 +190,16 @@ def _budget(count: int) -> float:
     return FILLED * min(MOST_BYTES_EACH, TOTAL_BYTES / count)
 
 
-def _mean_size(sample: Sequence[Frame], levels: Levels, recipe: Recipe) -> float:
-    sizes = [len(_encode(frame, levels, recipe)) for frame in sample]
+def _mean_size(sample: Sequence[Grey], recipe: Recipe) -> float:
+    sizes = [len(_encode(grey, recipe)) for grey in sample]
     return float(np.mean(sizes)) if sizes else 0.0
 
 
-def _encode(frame: Frame, levels: Levels, recipe: Recipe) -> bytes:
-    grey = levels.apply(frame.image)
-    if not frame.ok:
-        grey = np.full_like(grey, BAD_FRAME_GREY)
+def _encode(grey: Grey, recipe: Recipe) -> bytes:
     small = resized(grey, *_size(grey.shape[1], grey.shape[0], recipe.side_px))
-    buffer = io.BytesIO()
-    Pictures.fromarray(_smoothed(small, recipe.sigma_px)).save(
-        buffer, "WEBP", quality=recipe.quality, method=1
-    )
-    return buffer.getvalue()
+    how = [cv2.IMWRITE_JPEG_QUALITY, recipe.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    _, data = cv2.imencode(".jpg", _smoothed(small, recipe.sigma_px), how)
+    return bytes(data)
 
 
 def _smoothed(grey: Grey, sigma_px: float) -> Grey:
@@ -180,5 +209,5 @@ def _smoothed(grey: Grey, sigma_px: float) -> Grey:
 
 
 def _size(width: int, height: int, side: int) -> tuple[int, int]:
-    scale = min(side / max(width, height), 2.0 if max(width, height) < side else 1.0)
+    scale = min(side / max(width, height), 1.0)
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -13,15 +13,17 @@ from tem_track.errors import ConfigError
 from tem_track.frames import open_movie
 from tem_track.outputs.canvas import nice_length_nm, write_words
 from tem_track.outputs.curves import curves_figure
-from tem_track.outputs.display import survey
+from tem_track.outputs.display import shown_size, survey
 from tem_track.outputs.figures import journal_style, switches_of
 from tem_track.outputs.marks import bar_edge_px, marks_of
 from tem_track.outputs.montage import montage_figure
 from tem_track.outputs.overlay import film_of, frames_per_second
 from tem_track.outputs.panels import panels_of
+from tem_track.outputs.planes import Planes
+from tem_track.outputs.readout import readout_of
 from tem_track.outputs.story import story_rows
-from tem_track.outputs.style import COLOURS, prefixed
-from tem_track.outputs.words import row_words
+from tem_track.outputs.style import COLOURS, FLAG_WORDS, prefixed
+from tem_track.outputs.words import RowWords
 from tem_track.records import Box, Reference, Target
 from tests.outputs import made
 
@@ -40,19 +42,25 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
     return decoded(path)
 
 
+TIMES = 640 / made.SIZE[1]
+"""How much larger the film shows the movie."""
+FRAME_WIDTH = round(TIMES * made.SIZE[0])
+
+
 def drawn_number(number: int, like: np.ndarray) -> float:
     """How well the words 'frame N' are found in the head of the panel."""
-    words = np.full((44, 240, 3), 255, dtype=np.uint8)
-    width = write_words(words, (6, 22), f"frame {number}", 26, (20, 20, 20), bold=True)
-    template = words[4:40, 2 : int(width) + 16]
-    head = like[:80, 720:]
+    words = Planes.blank(240, 44)
+    size = round(26 * 0.74)
+    width = write_words(words, (6, 22), f"frame {number}", size, (20, 20, 20), bold=True)
+    template = words.rgb()[6:38, 2 : int(width) + 16]
+    head = like[:60, FRAME_WIDTH:]
     return float(cv2.matchTemplate(head, template, cv2.TM_CCOEFF_NORMED).max())
 
 
 def test_every_frame_of_the_film_is_drawn_on_its_own_frame(film: list[np.ndarray]) -> None:
     assert len(film) == COUNT
     for index, picture in enumerate(film):
-        assert made.read_code(picture[:, :720, 1], 4.5) == index
+        assert made.read_code(picture[:, :FRAME_WIDTH, 1], TIMES) == index
         scores = [drawn_number(number, picture) for number in range(COUNT)]
         assert int(np.argmax(scores)) == index
 
@@ -61,7 +69,7 @@ def test_the_tip_is_marked_where_the_points_say(film: list[np.ndarray]) -> None:
     points = made.result(COUNT).points
     colour = np.array([int(COLOURS["tip_point"][i : i + 2], 16) for i in (1, 3, 5)])
     for index in (0, 6, 10, 15, 23):
-        x, y = (4.5 * (points[f"tip_{c}_px"].iloc[index] + 0.5) - 0.5 for c in "xy")
+        x, y = (TIMES * (points[f"tip_{c}_px"].iloc[index] + 0.5) - 0.5 for c in "xy")
         region = film[index][int(y) - 28 : int(y) + 29, int(x) - 28 : int(x) + 29].astype(int)
         near = np.abs(region - colour).sum(axis=2) < 90
         upright = np.flatnonzero(near.sum(axis=0) >= 12)
@@ -138,15 +146,73 @@ def test_the_end_of_one_body_is_not_joined_to_another() -> None:
     assert sum(mark.role == "outline" for mark in marks.at(0)) == 2
 
 
-@pytest.mark.parametrize("size", [(512, 512), (1500, 300), (300, 900)])
+@pytest.mark.parametrize("size", [(512, 512), (1500, 300), (300, 900), (700, 500), (560, 256)])
 def test_a_painted_frame_has_even_sides_and_room_for_words(size: tuple[int, int]) -> None:
     stack = np.full((3, size[1], size[0]), 128, dtype=np.uint16)
     movie = open_movie(stack, frame_interval_s=0.1)
     film = film_of(made.result(3), movie)
     picture = film.paint(1, movie[1])
     assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
-    assert min(film.panel_size) >= 300
+    assert min(film.readout.size) >= 280
     assert max(picture.shape) <= 1920
+    assert picture.shape[0] <= 1080
+
+
+def test_numbers_and_curve_have_each_their_own_room() -> None:
+    for size in ((512, 512), (1500, 300), (300, 900), (700, 500), (2048, 2048)):
+        result = made.result(3)
+        result.points["flags"] = ";".join(FLAG_WORDS)
+        result.points[["shell_nm", "potential_V", "current_A"]] = 1.0
+        width, height = shown_size(*size)
+        readout = readout_of(result, width, height, beside=width / height < 1.45)
+        bare = Planes.blank(*readout.size)
+        readout.draw(bare, 1)
+        result.points["flags"] = ""
+        other = Planes.blank(*readout.size)
+        readout_of(result, width, height, beside=width / height < 1.45).draw(other, 1)
+        differs = np.argwhere(bare.luma != other.luma)
+        left, top = readout.curve_place
+        assert len(differs)
+        assert not ((differs[:, 1] >= left) & (differs[:, 0] >= top)).any()
+
+
+def test_a_frame_is_shown_no_larger_than_is_of_use() -> None:
+    assert shown_size(2048, 2048) == (864, 864)
+    assert shown_size(768, 768) == (768, 768)
+    assert shown_size(512, 512) == (640, 640)
+    assert shown_size(1500, 300) == (960, 192)
+    assert shown_size(160, 192) == (532, 640)
+
+
+def test_any_row_is_painted_as_in_turn() -> None:
+    result, movie = made.result(9), made.movie(9)
+    turn, leap = film_of(result, movie), film_of(result, movie)
+    pictures = [turn.paint(row, movie[row]) for row in range(9)]
+    for row in (8, 2, 5):
+        np.testing.assert_array_less(
+            np.abs(leap.paint(row, movie[row]).astype(int) - pictures[row]).mean(), 0.02
+        )
+
+
+def test_colours_survive_the_planes() -> None:
+    colours = np.array([[0, 0, 0], [255, 255, 255], [240, 228, 66], [86, 180, 233], [213, 94, 0]])
+    for colour in colours:
+        patch = np.broadcast_to(colour, (8, 8, 3)).astype(np.uint8)
+        assert np.abs(Planes.of(patch).rgb().astype(int) - colour).max() <= 3
+
+
+def test_every_frame_is_seen_once_and_words_are_drawn_in_their_colour(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def watcher(row: int, grey: np.ndarray) -> None:
+        seen.append((row, made.read_code(grey, TIMES)))
+
+    outputs.write_overlay(made.result(6), made.movie(6), tmp_path / "o.mp4", watcher=watcher)
+    assert seen == [(row, row) for row in range(6)]
+    picture = Planes.blank(120, 60)
+    write_words(picture, (11, 31), "lost", 40, (190, 30, 20), bold=True)
+    darkest = picture.rgb()[picture.luma < picture.luma.min() + 12].astype(int)
+    assert np.abs(np.median(darkest, axis=0) - [190, 30, 20]).max() < 12
 
 
 def test_frames_picked_by_hand_must_have_been_measured(tmp_path: Path) -> None:
@@ -251,7 +317,7 @@ def test_currents_are_read_in_the_unit_that_fits_them() -> None:
     result.points["current_A"] = np.linspace(0, -4e-9, len(result.points))
     panel = next(panel for panel in panels_of(result) if panel.key == "current_time")
     assert panel.y_label == "current (nA)"
-    words = dict(row_words(result, len(result.points) - 1, frozenset({"current_A"})))
+    words = dict(RowWords(result).of(len(result.points) - 1))
     assert words["current"] == "-4 nA"
 
 
