@@ -35,6 +35,7 @@ LAYERS = [
         "door",
         "fingerprint",
         "processes",
+        "scores",
         "shapes",
         "__init__",
     },

@@ -19,6 +19,7 @@ from tem_track.growth.rates import (
 from tem_track.growth.summary import summarise
 from tem_track.growth.tracks import Track, tracks_of
 from tem_track.records import Axis, FloatArray
+from tem_track.scores import unusually_low
 
 __all__ = ["FLAGS", "Settings", "bodies_table", "evaluate"]
 
@@ -50,7 +51,6 @@ _OUTLINE = (
     "bow",
 )
 _LEAST_WINDOW, _WINDOWS = 3, 30
-_SCORE_DROP = 0.15
 _LASTING = 3
 _STILL_ROWS = 3
 _STILL_SHARE = 0.2
@@ -322,22 +322,11 @@ def _flags(measurement: Mapping[str, NDArray[Any]], main: Track | None) -> dict[
     for name in ("bar", "tip"):
         if f"{name}_x_px" in measurement:
             flags[f"{name.upper()}_LOST"] = ~np.isfinite(_numbers(measurement, f"{name}_x_px"))
-            flags["LOW_SCORE"] |= _low(_numbers(measurement, f"{name}_score"))
+            flags["LOW_SCORE"] |= unusually_low(_numbers(measurement, f"{name}_score"))
     if main is not None:
         between = np.arange(n)
         flags["SPECIMEN_LOST"] |= (between >= main.first) & ~main.seen
     return flags
-
-
-def _low(score: FloatArray) -> BoolArray:
-    known = score[np.isfinite(score)]
-    if known.size < 5:
-        return np.zeros(score.shape, dtype=bool)
-    level = float(np.median(known))
-    spread = 1.4826 * float(np.median(np.abs(known - level)))
-    with np.errstate(invalid="ignore"):
-        low: BoolArray = score < level - max(8 * spread, _SCORE_DROP)
-    return low
 
 
 def _joined(flags: dict[str, BoolArray], n: int) -> NDArray[Any]:

@@ -17,7 +17,6 @@ __all__ = [
     "elongation_of_view",
     "lever_factor",
     "sink_in_nm",
-    "tapered_shortening_nm",
 ]
 
 
@@ -92,13 +91,6 @@ def sink_in_nm(
     A rigid flat punch without friction (Sneddon, Int. J. Eng. Sci. 3 (1965) 47).
     """
     return force_nN * (1 - poisson**2) / (modulus_GPa * diameter_nm)
-
-
-def tapered_shortening_nm(
-    force_nN: float, length_nm: float, first_nm: float, second_nm: float, modulus_GPa: float
-) -> float:
-    """Return the elastic shortening of a cone frustum, 4 F L / (pi E d1 d2)."""
-    return 4 * force_nN * length_nm / (math.pi * modulus_GPa * first_nm * second_nm)
 
 
 def core_diameter_nm(outer_nm: FloatArray, shell_nm: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tem_track.mechanics.measurement import BoolArray, Measurement
-from tem_track.records import FloatArray
+from tem_track.scores import unusually_low
 
 __all__ = ["FLAGS", "Flags", "measured_flags", "seen"]
 
@@ -29,8 +29,6 @@ FLAGS = (
 Flags = dict[str, BoolArray]
 """Flag to the rows that carry it."""
 
-_SCORE_DROP = 0.15
-
 
 def seen(flags: Flags, name: str, n: int) -> BoolArray:
     """Return the rows with a flag, shape (n,)."""
@@ -53,7 +51,7 @@ def measured_flags(measurement: Measurement, has_specimen: bool) -> Flags:
     flags["TIP_LOST"] = measurement.tip_missed
     flags["BAD_FRAME"] = ~measurement.ok
     flags["DUPLICATE"] = measurement.duplicate
-    flags["LOW_SCORE"] = _low(measurement.bar.score) | _low(measurement.tip.score)
+    flags["LOW_SCORE"] = unusually_low(measurement.bar.score) | unusually_low(measurement.tip.score)
     if has_specimen:
         name = "length_px" if measurement.load_sought else "diameter_max_px"
         without = ~np.isfinite(measurement.measured(name)[0])
@@ -77,15 +75,3 @@ def _still_out(out: BoolArray, unseen: BoolArray, ok: BoolArray) -> BoolArray:
         if beside and all(beside):
             out[rows[start:stop]] = True
     return out
-
-
-def _low(score: FloatArray) -> BoolArray:
-    """Scores far below the movie's own level; how good that is depends on the movie."""
-    known = score[np.isfinite(score)]
-    if known.size < 5:
-        return np.zeros(score.shape, dtype=bool)
-    level = float(np.median(known))
-    spread = 1.4826 * float(np.median(np.abs(known - level)))
-    with np.errstate(invalid="ignore"):
-        low: BoolArray = score < level - max(8 * spread, _SCORE_DROP)
-    return low

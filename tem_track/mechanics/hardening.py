@@ -9,7 +9,7 @@ import numpy as np
 
 from tem_track.records import FloatArray
 
-__all__ = ["Hollomon", "considere_row", "fit_hollomon", "true_stress"]
+__all__ = ["Hollomon", "fit_hollomon", "true_stress"]
 
 _FEWEST = 5
 
@@ -78,13 +78,3 @@ def fit_hollomon(
     covariance = np.linalg.inv(design.T @ design) * float(left @ left) / max(n - 2, 1)
     u = math.sqrt(max(float(covariance[1, 1]), 0.0))
     return Hollomon(math.exp(float(solution[0])), float(solution[1]), u, n)
-
-
-def considere_row(true_strain: FloatArray, stress: FloatArray) -> int | None:
-    """Return the first row where the hardening rate falls below the true stress."""
-    if true_strain.size < _FEWEST:
-        return None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = np.gradient(stress, true_strain)
-    below = np.flatnonzero(rate < stress)
-    return int(below[0]) if below.size else None

@@ -9,7 +9,7 @@ import numpy as np
 from tem_track.mechanics.measurement import BoolArray
 from tem_track.records import FloatArray
 
-__all__ = ["bridgman_factor", "local_strain", "neck_mask"]
+__all__ = ["bridgman_factor", "neck_mask"]
 
 _FIRST = 5
 
@@ -34,11 +34,6 @@ def bridgman_factor(neck_radius: float, profile_radius: float) -> float:
         return 1.0
     ratio = neck_radius / profile_radius
     return 1 / ((1 + 2 / ratio) * math.log1p(ratio / 2))
-
-
-def local_strain(initial_diameter_nm: float, neck_diameter_nm: FloatArray) -> FloatArray:
-    """Return the true strain in a neck that keeps its volume, 2 ln(d0 / d)."""
-    return 2 * np.log(initial_diameter_nm / neck_diameter_nm)
 
 
 def neck_mask(

@@ -33,25 +33,7 @@ _DIMMED = 0.4  # brightness while the shutter blinks as a marker
 
 
 def build_scene(name: str, *, seed: int = 0, frames: int = 120, **settings: Any) -> Scene:
-    """Return the scene of a scenario.
-
-    Parameters
-    ----------
-    name : str
-        One of `SCENARIOS`; hyphens and underscores are alike.
-    seed : int
-        Chooses everything that the settings leave open; the same seed gives the same bytes.
-    frames : int
-        Length of the movie.
-    **settings
-        Any field of `Setup`, `Physics` or `Accidents`; `dose`, `jitter` and `scale` are short for
-        `dose_e_per_px`, `camera_jitter_px` and `scale_nm_per_px`.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown scenario or setting.
-    """
+    """Return the scene of a scenario, as `tem_track.simulate.build_scene` describes it."""
     if frames < 8:
         raise ConfigError(f"simulate: frames = {frames} is too few; take 8 or more")
     setup, physics, accidents = split_settings(settings)

@@ -30,7 +30,6 @@ from tem_track.specimen.strip import Crop
 __all__ = ["learn_profile", "with_film", "with_layer"]
 
 _CLEAR_PX = 10.0
-_GAP_PX = 30.0
 _MOST_FRAMES = 40
 _HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
 _BESIDE_PX = 6.0

@@ -15,8 +15,18 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Roughness", "face_steps", "measure_facing", "measure_roughness", "roughness_along"]
 
 _GROUP_PX = 3
+"""Columns that are read together."""
 _REACH_PX = 12.0
-_LEAST_STEP = 0.1  # of the vacuum's brightness
+"""How far from its expected place a face is sought."""
+_AHEAD_PX = (6.0, 14.0)
+"""Where before the face vacuum is looked for: beyond its blur."""
+_LEAST_ROWS = 4
+_CLEAR = 0.9
+"""Brightness over the vacuum's, from which on a column is free."""
+_CLEAR_PX = 4.0
+"""Beside the specimen's flank, where its blur ends."""
+_LEAST_STEP = 0.1
+"""Height of a step over the vacuum's brightness."""
 _LEAST_GROUPS = 8
 _MOST_LENGTH_PX = 40.0
 
@@ -68,15 +78,8 @@ def measure_roughness(
     Roughness
         None at all where too few columns show the face.
     """
-    t = mean.grid.t_px
-    ahead = mean.rows(face_px + 6.0, face_px + 14.0)
-    if ahead.stop - ahead.start < 4:
-        return Roughness()
-    level = np.asarray(mean.grey[ahead].mean(axis=0), dtype=np.float64)
-    vacuum = float(np.nanpercentile(level, 90))
-    clear = (level > 0.9 * vacuum) & (np.abs(t - middle_px) > 0.5 * width_px + 4.0)
-    place, depth, _ = _departures(mean, clear, face_px, blur_px, 1, vacuum)
-    return roughness_along(np.column_stack([place, depth]))
+    beside = np.abs(mean.grid.t_px - middle_px) > 0.5 * width_px + _CLEAR_PX
+    return roughness_along(_base_steps(mean, beside, face_px, blur_px))
 
 
 def face_steps(mean: Strip, face_px: float, blur_px: float) -> FloatArray:
@@ -95,13 +98,20 @@ def face_steps(mean: Strip, face_px: float, blur_px: float) -> FloatArray:
     array, shape (n, 2)
         Across and along the axis.
     """
-    ahead = mean.rows(face_px + 6.0, face_px + 14.0)
-    if ahead.stop - ahead.start < 4:
+    everywhere = np.ones(mean.grid.t_px.shape, dtype=bool)
+    return _base_steps(mean, everywhere, face_px, blur_px)
+
+
+def _base_steps(mean: Strip, columns: Mask, face_px: float, blur_px: float) -> FloatArray:
+    """Return the steps, shape (n, 2), in those of some columns that show vacuum before the face."""
+    ahead = mean.rows(face_px + _AHEAD_PX[0], face_px + _AHEAD_PX[1])
+    if ahead.stop - ahead.start < _LEAST_ROWS:
         return np.empty((0, 2))
     level = np.asarray(mean.grey[ahead].mean(axis=0), dtype=np.float64)
     vacuum = float(np.nanpercentile(level, 90))
-    found = _departures(mean, level > 0.9 * vacuum, face_px, blur_px, 1, vacuum)
-    return np.column_stack(found[:2])
+    clear = columns & (level > _CLEAR * vacuum)
+    place, depth, _ = _departures(mean, clear, face_px, blur_px, 1, vacuum)
+    return np.column_stack([place, depth])
 
 
 def roughness_along(steps: FloatArray) -> Roughness:
