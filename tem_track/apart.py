@@ -3,8 +3,9 @@
 Threads of one interpreter wait for each other at every step that is not compiled, and a frame of
 512 x 512 px has some thousands of them: two threads measured no more than one. A process waits for
 nobody. It is told where a frame lies in memory that all share, and answers over a socket; at the
-end of its parent, however that ends, the socket closes and it ends as well. Where there is not
-enough to do, and where processes cannot be had, the function is worked out on the spot.
+end of its parent, however that ends, the socket closes and it ends as well. The parent does its
+part: while all processes have enough before them it works out the next frames itself. Where there
+is not enough to do, and where processes cannot be had, it does all of them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -30,18 +33,82 @@ from tem_track.cores import one_heap, one_thread_a_routine
 from tem_track.processes import OwnProcess, can_start
 from tem_track.records import Frame
 
-__all__ = ["Apart"]
+__all__ = ["Apart", "Standby"]
 
 Answer = TypeVar("Answer")
 
 WORTH_S = 1.5
 """Time to be saved for which processes are begun; each takes more than a second until it helps."""
+WORTH_EARLY_S = 1.0
+"""The same where they load while this one still has to prepare, on a core that idles."""
 _TRIED_S = 0.5
 _OVERHEAD = 1.1
 _DEPTH = 4
 """Hands of frames that a process has before it, so that it never waits for the next."""
 _HAND_BYTES, _HAND_FRAMES = 2_000_000, 16
+_MOST_WAITING = 64
+"""Hands that wait for an earlier one's answers: a process may be held up for long."""
 _PAGE = 4096
+
+
+def worth_beginning(
+    function_s: float, reading_s: float, frames: int, processes: int, least_s: float
+) -> int:
+    """Return how many processes beside this one save more than a time; 0 where none would.
+
+    Parameters
+    ----------
+    function_s, reading_s : float
+        Processor time to work out a frame, and to read it in a thread beside.
+    frames : int
+    processes : int
+        The most that there may be, this one included.
+    least_s : float
+    """
+    reading_s = max(reading_s, 1e-9)
+    shared_s = _OVERHEAD * max((function_s + reading_s) / processes, reading_s)
+    if (max(function_s, reading_s) - shared_s) * frames < least_s:
+        return 0
+    return min(processes - 1, math.ceil(_OVERHEAD * function_s / reading_s))
+
+
+class Standby:
+    """Processes that load the program while it is not known yet what they are to answer.
+
+    Those that nobody takes end with the context.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[OwnProcess] = []
+
+    def __enter__(self) -> Standby:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self.take():
+            process.end(at_once=True)
+
+    def begin(self, count: int, modules: Sequence[str]) -> None:
+        """Begin some processes, which load some modules."""
+        if can_start():
+            with contextlib.suppress(OSError):
+                self._waiting += [_begun(modules) for _ in range(count)]
+
+    def take(self) -> list[OwnProcess]:
+        """Return those that were begun; they are the caller's."""
+        taken, self._waiting = self._waiting, []
+        return taken
+
+
+def _begun(modules: Sequence[str]) -> OwnProcess:
+    process = OwnProcess("tem_track.apart")
+    process.line.send(list(modules))
+    return process
 
 
 class Apart(Generic[Answer]):
@@ -57,12 +124,14 @@ class Apart(Generic[Answer]):
     same : object
         It pickles.
     processes : int
-        How many; one is as good as none.
+        The most that work, this one included; one is this one alone.
     expected : int
         About how many frames will come, to tell whether processes are worth while.
     reading_s : callable, optional
         Returns the processor time to read a frame, None where it is not known: then all time of
         this process that is not the function's counts.
+    standby : Standby, optional
+        Processes that were begun before; they are told at once.
     """
 
     def __init__(
@@ -72,9 +141,11 @@ class Apart(Generic[Answer]):
         processes: int,
         expected: int,
         reading_s: Callable[[], float | None] = lambda: None,
+        standby: Standby | None = None,
     ) -> None:
         self._function, self._same = function, same
         self._cores = processes if can_start() else 1
+        self._standby = standby or Standby()
         self._left = expected
         self._reading_s = reading_s
         self._begun, self._tried, self._spent_s = time.process_time(), 0, 0.0
@@ -99,30 +170,36 @@ class Apart(Generic[Answer]):
 
     def answers(self, frames: Iterable[Frame]) -> Iterator[Answer]:
         """Yield the answers in the frames' order; an error of the function is raised here."""
-        waiting: deque[_Task] = deque()
+        waiting: deque[_Task[Answer]] = deque()
         for hand in _hands(frames):
             self._begin_where_worth_while(hand)
             process = self._free()
-            while process is None and waiting:
-                yield from self._answers(waiting.popleft())
-                process = self._free()
-            if process is None or not process.ask(hand):
-                while waiting:
-                    yield from self._answers(waiting.popleft())
+            if process is not None and process.ask(hand):
+                waiting.append(_Task(hand, process))
+            elif waiting:
+                waiting.append(_Task(hand, None, self._tried_here(hand)))
+            else:
                 for frame in hand:
                     yield self._here(frame)
-            else:
-                waiting.append(_Task(hand, process))
+            while waiting and (waiting[0].is_answered() or len(waiting) > _MOST_WAITING):
+                yield from self._answers(waiting.popleft())
         while waiting:
             yield from self._answers(waiting.popleft())
 
-    def _answers(self, task: _Task) -> Iterator[Answer]:
-        answers = task.process.answers()
+    def _answers(self, task: _Task[Answer]) -> Iterator[Answer]:
+        answers = task.answers if task.process is None else task.process.answers()
         for k, frame in enumerate(task.hand):
             if k < len(answers):
                 yield answers[k]
-            else:  # the process died, or failed at this frame
+            else:  # the process died, or it failed at this frame
                 yield self._here(frame)
+
+    def _tried_here(self, hand: Sequence[Frame]) -> list[Answer]:
+        """Return the answers up to the first error, which is met again when its turn comes."""
+        answers: list[Answer] = []
+        with contextlib.suppress(Exception):
+            answers.extend(self._here(frame) for frame in hand)
+        return answers
 
     def _here(self, frame: Frame) -> Answer:
         begun = time.thread_time()
@@ -139,38 +216,46 @@ class Apart(Generic[Answer]):
     def _begin_where_worth_while(self, hand: Sequence[Frame]) -> None:
         self._left -= len(hand)
         if self._cores > 1 and self._memory is None:
-            wanted = self._worth_while()
-            if wanted > 1:
-                self._begin(wanted, _HAND_BYTES + hand[0].image.nbytes)
+            ready = self._standby.take()
+            wanted = len(ready) or self._worth_while()
+            if wanted:
+                self._begin(wanted, _HAND_BYTES + hand[0].image.nbytes, ready)
 
     def _worth_while(self) -> int:
         """Return how many processes would save enough time; 0 where it is not known yet."""
         both_s, here_s = time.process_time() - self._begun, self._spent_s
         if both_s < _TRIED_S or not self._tried:
             return 0
+        reading_s, here_s = (both_s - here_s) / self._tried, here_s / self._tried
         known_s = self._reading_s()
         if known_s is not None:  # what is read before it is asked for does not count twice
-            both_s = here_s + known_s * self._tried
-        reading_s = max(both_s - here_s, 1e-9)
-        saved_s = max(here_s, reading_s) - _OVERHEAD * max(both_s / self._cores, reading_s)
-        if saved_s / self._tried * self._left < WORTH_S:
-            return 0
-        return min(self._cores, math.ceil(_OVERHEAD * here_s / reading_s) + 1)
+            reading_s = known_s
+        return worth_beginning(here_s, reading_s, self._left, self._cores, WORTH_S)
 
-    def _begin(self, wanted: int, hand_bytes: int) -> None:
+    def _begin(self, wanted: int, hand_bytes: int, ready: list[OwnProcess]) -> None:
         with contextlib.suppress(OSError, pickle.PicklingError, AttributeError, TypeError):
             task = pickle.dumps((self._function, self._same))
             self._memory = _Memory(task, hand_bytes, wanted * _DEPTH)
             for k in range(wanted):
-                self._processes.append(_Process(self._memory, k * _DEPTH))
+                process = ready.pop() if ready else _begun(())
+                self._processes.append(_Process(process, self._memory, k * _DEPTH))
             return
+        for process in ready:
+            process.end(at_once=True)
         self._cores = 1  # the rest is worked out here
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Task:
+class _Task(Generic[Answer]):
+    """Frames that a process was handed, or that were worked out here: then with the answers."""
+
     hand: list[Frame]
-    process: _Process
+    process: _Process | None
+    answers: Sequence[Answer] = ()
+
+    def is_answered(self) -> bool:
+        """Tell whether its answers can be had without waiting."""
+        return self.process is None or self.process.has_answered()
 
 
 def _hands(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
@@ -233,14 +318,17 @@ def _pages(size: int) -> int:
 class _Process:
     """One process, what it has before it, and where its frames lie."""
 
-    def __init__(self, memory: _Memory, first: int) -> None:
+    def __init__(self, process: OwnProcess, memory: _Memory, first: int) -> None:
         self._memory, self._first = memory, first
         self._asked = 0
         self.before = 0
         self._is_ready = self._is_dead = False
-        numbers = (memory.size, memory.task_bytes)
-        self._process = OwnProcess("tem_track.apart", [memory.file], numbers)
-        self._line = self._process.line
+        self._process, self._line = process, process.line
+        try:
+            self._line.send((memory.size, memory.task_bytes))
+            send_handle(self._line, memory.file, process.pid)
+        except OSError:
+            self._is_dead = True
 
     def is_ready(self) -> bool:
         """Tell whether it has begun, and not ended."""
@@ -277,6 +365,13 @@ class _Process:
         self.before += 1
         return True
 
+    def has_answered(self) -> bool:
+        """Tell whether the answers to what it was handed first are there, or will never be."""
+        try:
+            return self._is_dead or self._line.poll()
+        except OSError:
+            return True
+
     def answers(self) -> list[Any]:
         """Return its answers for the frames that it was handed first, up to where it failed."""
         self.before -= 1
@@ -298,7 +393,6 @@ class _Process:
 
 def _serve(line: Connection, shared: mmap.mmap, task_bytes: int) -> None:
     """Answer until the line is closed."""
-    one_heap()
     function, same = pickle.loads(shared[:task_bytes])
     with one_thread_a_routine():
         line.send(None)
@@ -317,14 +411,19 @@ def _told(told: Sequence[tuple[Any, ...]], shared: mmap.mmap) -> Iterator[Frame]
         yield Frame(index, time_s, image, ok, note)
 
 
-def _main(line: int, shared: int, size: int, task_bytes: int) -> None:
+def _main(line: int) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        _serve(Connection(line), mmap.mmap(shared, size), task_bytes)
+        parent = Connection(line)
+        one_heap()
+        for module in parent.recv():
+            import_module(module)
+        size, task_bytes = parent.recv()
+        _serve(parent, mmap.mmap(recv_handle(parent), size), task_bytes)
 
 
 if __name__ == "__main__":
     from tem_track import apart  # under its own name, by which its answers pickle
 
-    apart._main(*map(int, sys.argv[1:]))
+    apart._main(int(sys.argv[1]))
     sys.stdout.flush()
     os._exit(0)  # nothing is left to do, and taking all libraries down takes long

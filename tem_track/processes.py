@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from multiprocessing.connection import Pipe
 from pathlib import Path
 
@@ -26,16 +25,12 @@ def can_start() -> bool:
 class OwnProcess:
     """A module of this program that runs in a process of its own.
 
-    It is called with the numbers of its end of the line, of the files, and the other numbers.
+    It is called with the number of its end of the line.
 
     Parameters
     ----------
     module : str
         Run as ``python -m``.
-    files : sequence of int
-        Open files that it inherits under the same numbers.
-    numbers : sequence of int
-        What else it is called with.
 
     Attributes
     ----------
@@ -44,16 +39,15 @@ class OwnProcess:
     pid : int
     """
 
-    def __init__(self, module: str, files: Sequence[int] = (), numbers: Sequence[int] = ()) -> None:
+    def __init__(self, module: str) -> None:
         self.line, theirs = Pipe()
         with theirs:
             root = str(Path(__file__).parents[1])
             path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-            inherited = (theirs.fileno(), *files)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *map(str, (*inherited, *numbers))],
+                [sys.executable, "-m", module, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
-                pass_fds=inherited,
+                pass_fds=(theirs.fileno(),),
                 env=os.environ | {"PYTHONPATH": path},
                 process_group=0,  # Ctrl-C is for the parent
             )

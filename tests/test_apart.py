@@ -16,7 +16,7 @@ import pytest
 
 import tem_track
 from tem_track import analysis, apart
-from tem_track.apart import Apart
+from tem_track.apart import Apart, Standby
 from tem_track.columns import block_of, block_to_bytes
 from tem_track.records import Frame
 from tests.small import write_small
@@ -62,14 +62,69 @@ def _wanted(count: int) -> list[tuple[int, float]]:
 
 
 def test_answers_come_in_order_from_several_processes() -> None:
-    with Apart(total, {"factor": 3}, 2, 2000) as away:
+    with Apart(total, {"factor": 3, "ms": 1}, 3, 2000) as away:
         _until_ready(away)
         answers = list(away.answers(_frames(500)))
     assert [answer[:2] for answer in answers] == _wanted(500)
-    pids = {answer[2] for answer in answers}
-    assert pids == {process._process.pid for process in away._processes}
+    pids = {process._process.pid for process in away._processes}
     assert len(pids) == 2
+    assert {answer[2] for answer in answers} == pids | {os.getpid()}
     assert not any(map(_lives, pids))
+
+
+def test_processes_that_stand_by_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "WORTH_S", 1e9)
+    with Standby() as standby:
+        standby.begin(1, ["tests.test_apart"])
+        (process,) = standby._waiting
+        with Apart(total, {"factor": 3, "ms": 1}, 2, 2000, standby=standby) as away:
+            _until_ready(away)
+            answers = list(away.answers(_frames(300)))
+    assert [answer[:2] for answer in answers] == _wanted(300)
+    assert {answer[2] for answer in answers} == {process.pid, os.getpid()}
+    assert not _lives(process.pid)
+
+
+def test_processes_that_nobody_takes_end() -> None:
+    with Standby() as standby:
+        standby.begin(1, ["tests.test_apart"])
+        (process,) = standby._waiting
+        assert _lives(process.pid)
+    assert not _lives(process.pid)
+
+
+def test_a_process_that_is_held_up_holds_up_no_other() -> None:
+    with Apart(total, {"factor": 3, "ms": 1}, 2, 2000) as away:
+        _until_ready(away)
+        (process,) = away._processes
+        os.kill(process._process.pid, signal.SIGSTOP)
+        coming = away.answers(_slow_to_end(150, process._process.pid))
+        answers = list(coming)
+    assert [answer[:2] for answer in answers] == _wanted(150)
+    assert sum(answer[2] == os.getpid() for answer in answers) > 100
+
+
+def _slow_to_end(count: int, pid: int) -> Iterator[Frame]:
+    """Yield frames, and let the process go on when the last of them is asked for."""
+    yield from _frames(count)
+    os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    ("function_ms", "reading_ms", "processes", "frames", "wanted"),
+    [
+        (2.5, 1.0, 2, 4000, 1),  # MJPEG of 512 px: both cores are kept busy by one more
+        (2.5, 1.0, 2, 500, 0),  # soon done
+        (2.5, 1.0, 8, 4000, 3),  # more would wait for what reads
+        (10.0, 17.0, 8, 4000, 0),  # reading is the limit
+        (2.5, 0.0, 1, 4000, 0),
+    ],
+)
+def test_processes_are_begun_where_they_save_time(
+    function_ms: float, reading_ms: float, processes: int, frames: int, wanted: int
+) -> None:
+    function_s, reading_s = function_ms / 1000, reading_ms / 1000
+    assert apart.worth_beginning(function_s, reading_s, frames, processes, 1.5) == wanted
 
 
 def test_one_process_is_this_one() -> None:
@@ -87,7 +142,7 @@ def test_what_is_soon_done_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_process_that_dies_loses_no_frame() -> None:
     found = []
-    with Apart(total, {"factor": 3, "ms": 1}, 2, 2000) as away:
+    with Apart(total, {"factor": 3, "ms": 1}, 3, 2000) as away:
         _until_ready(away)
         for answer in away.answers(_frames(600)):
             found.append(answer)
@@ -100,7 +155,7 @@ def test_a_process_that_dies_loses_no_frame() -> None:
 
 def test_an_error_is_raised_where_the_answer_would_come() -> None:
     found: list[Answer] = []
-    with Apart(total, {"factor": 3, "wrong": 37}, 2, 2000) as away:
+    with Apart(total, {"factor": 3, "wrong": 37}, 3, 2000) as away:
         _until_ready(away)
         with pytest.raises(ValueError, match="frame 37"):
             found.extend(away.answers(_frames(60)))
@@ -117,7 +172,7 @@ _PARENT = """
 from tem_track import apart
 from tests.test_apart import _frames, _until_ready, total
 apart.WORTH_S, apart._TRIED_S = -1e9, 0.0
-with apart.Apart(total, {"factor": 3, "ms": 5}, 2, 10**6) as away:
+with apart.Apart(total, {"factor": 3, "ms": 5}, 3, 10**6) as away:
     _until_ready(away)
     print(*(each._process.pid for each in away._processes), flush=True)
     for answer in away.answers(_frames(10**6)):
@@ -159,8 +214,8 @@ def test_measured_apart_a_movie_gives_the_same_bytes(tmp_path: Path) -> None:
     with Apart(analysis.observe, plan, 2, 10**6) as away:
         while not any(process.is_ready() for process in away._processes):
             list(away.answers(movie))
-        tried = away._tried
+        (process,) = away._processes
         there = list(away.answers(movie))
-        assert away._tried == tried
+        assert process._asked
     one, other = (block_to_bytes(block_of(rows, ("bar", "tip"), False)) for rows in (here, there))
     assert one == other
