@@ -76,9 +76,18 @@ class Standby:
     """Processes that load the program while it is not known yet what they are to answer.
 
     Those that nobody takes end with the context.
+
+    Parameters
+    ----------
+    processes : int
+        The most that will work, this one included.
+    done : int
+        Frames that will not be asked for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, processes: int = 1, done: int = 0) -> None:
+        self._processes = processes if can_start() else 1
+        self._done = done
         self._waiting: list[OwnProcess] = []
 
     def __enter__(self) -> Standby:
@@ -93,11 +102,24 @@ class Standby:
         for process in self.take():
             process.end(at_once=True)
 
-    def begin(self, count: int, modules: Sequence[str]) -> None:
-        """Begin some processes, which load some modules."""
-        if can_start():
-            with contextlib.suppress(OSError):
-                self._waiting += [_begun(modules) for _ in range(count)]
+    def begin_where_worth_while(
+        self, function_s: float, reading_s: float, frames: int, modules: Sequence[str]
+    ) -> None:
+        """Begin processes, which load some modules, where they will save time.
+
+        Parameters
+        ----------
+        function_s, reading_s : float
+            Processor time to work out a frame, and to read it.
+        frames : int
+            How many there are.
+        modules : sequence of str
+        """
+        left = frames - self._done
+        count = worth_beginning(function_s, reading_s, left, self._processes, WORTH_EARLY_S)
+        with contextlib.suppress(OSError):
+            for _ in range(count):
+                self._waiting.append(_begun(modules))
 
     def take(self) -> list[OwnProcess]:
         """Return those that were begun; they are the caller's."""

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tem_track.analysis import Findings, Plan, Progress, measure, observe_again, prepare
+from tem_track.apart import Standby
 from tem_track.columns import Block, block_from_bytes, block_to_bytes
 from tem_track.config import Experiment
 from tem_track.cores import cores, give_back_memory, one_heap, one_thread_a_routine
@@ -215,8 +216,9 @@ def _serve(line: _Line) -> None:
 
         cv2.setNumThreads(task.picture_threads)
     try:
-        with task.movie.keeping() as movie:
-            plan = _measured(movie, task, line)
+        standby = Standby(task.workers or cores(), len(task.done))
+        with task.movie.keeping() as movie, standby:
+            plan = _measured(movie, task, line, standby)
             with one_thread_a_routine():
                 while True:
                     _answer(line, movie, plan)
@@ -224,14 +226,16 @@ def _serve(line: _Line) -> None:
         line.say("error", error, traceback.format_exc())
 
 
-def _measured(movie: Movie, task: _Task, line: _Line) -> Plan:
+def _measured(movie: Movie, task: _Task, line: _Line, standby: Standby) -> Plan:
     progress = _seldom(partial(line.say, "progress"))
     if cores() > 1 and not task.done:
         movie.read_on()  # all frames are measured here, and preparing leaves a core idle
-    plan = prepare(movie, task.experiment, progress=progress)
+    plan = prepare(movie, task.experiment, progress=progress, standby=standby)
     line.say("findings", Findings.of(plan))
     give_back_memory()
-    for block in measure(movie, plan, done=task.done, progress=progress, workers=task.workers):
+    for block in measure(
+        movie, plan, done=task.done, progress=progress, workers=task.workers, standby=standby
+    ):
         line.say("block", block_to_bytes(block))
     line.say("block", None)
     return plan

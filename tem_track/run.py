@@ -22,6 +22,7 @@ from tem_track.analysis import (
     prepare,
     settle,
 )
+from tem_track.apart import Standby
 from tem_track.columns import Block, join
 from tem_track.config import Experiment, load_experiment
 from tem_track.cores import cores, give_back_memory, one_heap, one_thread_a_routine
@@ -151,19 +152,23 @@ def _measured_here(job: _Job, keep: Keep | None) -> tuple[Findings, Block]:
     """Prepare, and measure what the journal does not hold yet; the rows are those of one go."""
     if cores() > 1 and keep is None and not job.journal.frames():
         job.movie.read_on()  # all frames are measured here; preparing leaves a core idle
-    plan = prepare(job.movie, job.experiment, progress=job.progress)
-    job.hash_meanwhile()
-    give_back_memory()
-    _measure_missing(job, plan, keep)
+    most = 1 if keep is not None else job.workers or cores()
+    with Standby(most, len(job.journal.frames())) as standby:
+        plan = prepare(job.movie, job.experiment, progress=job.progress, standby=standby)
+        job.hash_meanwhile()
+        give_back_memory()
+        _measure_missing(job, plan, keep, standby)
     return Findings.of(plan), _settled(job.journal, partial(observe_again, job.movie, plan))
 
 
-def _measure_missing(job: _Job, plan: Plan, keep: Keep | None) -> None:
+def _measure_missing(job: _Job, plan: Plan, keep: Keep | None, standby: Standby) -> None:
     if keep is not None and not job.journal.frames():
         for block in keep(job.movie, plan):
             job.journal.append(block)
     done = job.journal.frames()
-    for block in measure(job.movie, plan, done=done, progress=job.progress, workers=job.workers):
+    for block in measure(
+        job.movie, plan, done=done, progress=job.progress, workers=job.workers, standby=standby
+    ):
         job.journal.append(block)  # and not kept: a long movie's rows come back at the end
 
 

@@ -74,8 +74,8 @@ def test_answers_come_in_order_from_several_processes() -> None:
 
 def test_processes_that_stand_by_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "WORTH_S", 1e9)
-    with Standby() as standby:
-        standby.begin(1, ["tests.test_apart"])
+    with Standby(2) as standby:
+        standby.begin_where_worth_while(1.0, 0.0, 2000, ["tests.test_apart"])
         (process,) = standby._waiting
         with Apart(total, {"factor": 3, "ms": 1}, 2, 2000, standby=standby) as away:
             _until_ready(away)
@@ -86,8 +86,10 @@ def test_processes_that_stand_by_are_told_at_once(monkeypatch: pytest.MonkeyPatc
 
 
 def test_processes_that_nobody_takes_end() -> None:
-    with Standby() as standby:
-        standby.begin(1, ["tests.test_apart"])
+    with Standby(2, done=1000) as standby:
+        standby.begin_where_worth_while(1.0, 0.0, 1000, ["tests.test_apart"])
+        assert not standby._waiting
+        standby.begin_where_worth_while(1.0, 0.0, 2000, ["tests.test_apart"])
         (process,) = standby._waiting
         assert _lives(process.pid)
     assert not _lives(process.pid)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tem_track.analysis.nouns import Plan, Progress, silent
 from tem_track.analysis.observing import observe
-from tem_track.apart import Apart
+from tem_track.apart import Apart, Standby
 from tem_track.columns import TARGETS, Block, block_of
 from tem_track.cores import cores, one_thread_a_routine
 from tem_track.records import Match, Observation
@@ -29,6 +29,7 @@ def measure(
     done: Iterable[int] = (),
     progress: Progress = silent,
     workers: int | None = None,
+    standby: Standby | None = None,
 ) -> Iterator[Block]:
     """Measure the plan's frames in order, in blocks; where it takes long, in several processes.
 
@@ -40,11 +41,13 @@ def measure(
     progress : callable
     workers : int, optional
         Processes that measure; by default one a core. Their number changes no result.
+    standby : Standby, optional
+        Processes that `prepare` has begun.
     """
     finished, total = set(done), len(plan.frame_range)
     count = len(finished)
     apart: Apart[Observation] = Apart(
-        observe, plan, workers or cores(), total - count, lambda: movie.decoding_s
+        observe, plan, workers or cores(), total - count, lambda: movie.decoding_s, standby
     )
     with one_thread_a_routine(), apart:
         for stretch in _stretches(plan.frame_range, finished):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from tem_track.analysis.checks import (
 )
 from tem_track.analysis.nouns import Plan, Progress, silent
 from tem_track.analysis.walk import LooksChangedError, Place, Walk
+from tem_track.apart import Standby
 from tem_track.config import Experiment
 from tem_track.cores import one_thread_a_routine
 from tem_track.errors import TrackingError
@@ -30,10 +31,27 @@ if TYPE_CHECKING:
 
 __all__ = ["carried_over", "prepare"]
 
+_WITH_OUTLINE = 1.5
+"""Time to measure a frame over that to find its targets."""
+_MEASURES = ("tem_track.analysis.observing", "tem_track.tracking", "tem_track.specimen")
+
 
 @one_thread_a_routine()
-def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = silent) -> Plan:
+def prepare(
+    movie: Movie,
+    experiment: Experiment,
+    *,
+    progress: Progress = silent,
+    standby: Standby | None = None,
+) -> Plan:
     """Look at a sample of the movie and build what every frame is measured with.
+
+    Parameters
+    ----------
+    movie, experiment
+    progress : callable
+    standby : Standby, optional
+        Where processes load beside the preparation if they will save time in measuring.
 
     Raises
     ------
@@ -46,7 +64,7 @@ def prepare(movie: Movie, experiment: Experiment, *, progress: Progress = silent
     references = reference_frames(movie, experiment)
     with movie.keeping() as movie:
         sample = Sample(movie, frame_range, progress)
-        return _learnt(movie, experiment, references, sample, frame_range)
+        return _learnt(movie, experiment, references, sample, frame_range, standby or Standby())
 
 
 def _learnt(
@@ -55,6 +73,7 @@ def _learnt(
     references: Mapping[int, Frame],
     sample: Sample,
     frame_range: range,
+    standby: Standby,
 ) -> Plan:
     from tem_track.frames import doubts
     from tem_track.tracking import require_axis
@@ -64,13 +83,21 @@ def _learnt(
     trackers, without = _begin_trackers(experiment, images, sample, targets)
     reference = references[experiment.frames.reference]
     walk = Walk(experiment, trackers, sample, by_first=True)
+
+    def walked(places: Iterable[Place]) -> Iterator[Place]:
+        yield from places  # what comes now, learning the specimen, leaves a core to others
+        outlined = _WITH_OUTLINE if experiment.specimen is not None else 1.0
+        standby.begin_where_worth_while(
+            outlined * walk.a_frame_s(), movie.decoding_s or 0.0, len(frame_range), _MEASURES
+        )
+
     try:
-        places = walk.looking_further(images, targets)
+        places = walked(walk.looking_further(images, targets))
         specimen = _prepare_specimen(experiment, walk, reference, places)
     except LooksChangedError as changed:
         trackers = changed.trackers
         walk = Walk(experiment, trackers, sample)
-        specimen = _prepare_specimen(experiment, walk, reference, walk)
+        specimen = _prepare_specimen(experiment, walk, reference, walked(walk))
     axis, warnings = _loading_axis(experiment, specimen, walk)
     for name in ("bar", "tip"):
         if name in trackers:

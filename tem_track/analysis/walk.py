@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ class Walk:
     ) -> None:
         self.trackers = trackers
         self.found: dict[int, dict[str, Match]] = {}
+        self._spent_s: list[float] = []
         self._sample = sample
         self._level = level_of(experiment)
         self._first = {
@@ -58,7 +61,14 @@ class Walk:
         return self._place(frame, found | first)
 
     def _located(self, frame: Frame) -> tuple[Frame, dict[str, Match], dict[str, Match]]:
-        return frame, locate(self.trackers, frame), locate(self._first, frame)
+        begun = time.thread_time()
+        found = locate(self.trackers, frame)
+        self._spent_s.append(time.thread_time() - begun)
+        return frame, found, locate(self._first, frame)
+
+    def a_frame_s(self) -> float:
+        """Return the processor time in which a frame's targets are found."""
+        return statistics.median(self._spent_s) if self._spent_s else 0.0
 
     def _place(self, frame: Frame, found: Mapping[str, Match]) -> Place:
         known = levelled(self.trackers, frame, found, self._level)
