@@ -148,6 +148,8 @@ def _client(jobs: int | None, scheduler: str | None) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
+            # without a dashboard it listens all the same, and warns where another batch does
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             host="127.0.0.1",
             silence_logs=50,
         ) as cluster,

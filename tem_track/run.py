@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "default_folder", "journal_key", "learnt_of", "movie_of", "run"]
 
+
+_log = logging.getLogger("tem_track")
 
 PROVENANCE = "provenance.json"
 LONG_FRAMES = 20_000
@@ -198,6 +201,13 @@ def _write(result: Result, movie: Movie, folder: Path, progress: Progress, draw:
     from tem_track import outputs
 
     (folder / PROVENANCE).unlink(missing_ok=True)
+    if not draw and (removed := outputs.remove_pictures(folder)):
+        _log.warning(
+            "%s: %s of an earlier run were removed, since they do not show these numbers;"
+            " `tem-track report` draws them",
+            folder,
+            ", ".join(removed),
+        )
     outputs.write_tables(result, folder)
     if draw:
         from tem_track import pages

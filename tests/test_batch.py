@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 import tifffile
 
+from tem_track import batch
 from tem_track.batch import Job, is_finished, run_batch
 from tem_track.errors import ConfigError
 from tem_track.outputs import read_results
@@ -35,6 +39,16 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     wrong = folder / "wrong.toml"
     wrong.write_text(EXPERIMENT.format(movie="nothing.avi"), encoding="utf-8")
     return [good[0], wrong, good[1]]
+
+
+def test_two_batches_at_a_time_warn_of_nothing() -> None:
+    with socket.socket() as other, warnings.catch_warnings():
+        with suppress(OSError):  # another program is there: as good
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        warnings.simplefilter("error")
+        with batch._client(1, None) as client:
+            assert client.submit(abs, -5).result() == 5
 
 
 def test_a_batch(experiments: list[Path], tmp_path: Path) -> None:
@@ -65,9 +79,15 @@ def test_a_batch(experiments: list[Path], tmp_path: Path) -> None:
         assert (alone / name).read_bytes() == (together / name).read_bytes()
 
     folders = [job.folder for job in done if job.has_results]
-    (folders[1] / "report.html").touch()
-    write_index([(f, read_results(f)) for f in folders], tmp_path / "index.html")
+    results = [(f, read_results(f)) for f in folders]
+    write_index(results, tmp_path / "index.html")
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "opens its report" not in page
+    assert "<a href" not in page
+    (folders[1] / "report.html").touch()
+    write_index(results, tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "a coloured name opens its report" in page
     assert "b%20%26%20%3Cc%3E" in page
     assert "<c>" not in page
     assert page.count("<a href") == 1  # the other was run without pictures

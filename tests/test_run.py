@@ -70,6 +70,18 @@ def test_the_folder_is_complete(finished: Path) -> None:
     assert len(provenance["movie_sha256"]) == 64
 
 
+def test_pictures_that_do_not_show_the_numbers_are_removed(
+    experiment: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("report.html", "overlay.mp4", "notes.txt"):
+        (tmp_path / name).write_text("of another time")
+    run_small(experiment, tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    assert not (tmp_path / "overlay.mp4").exists()
+    assert (tmp_path / "notes.txt").exists()
+    assert "overlay.mp4, report.html of an earlier run were removed" in caplog.text
+
+
 def test_the_same_answer_twice_and_from_the_resolved_experiment(
     experiment: Path, finished: Path, tmp_path: Path
 ) -> None:

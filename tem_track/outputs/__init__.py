@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tem_track.outputs.montage import write_montage
     from tem_track.outputs.overlay import Watcher, write_overlay
     from tem_track.outputs.provenance import note_recalculation, write_provenance
+    from tem_track.outputs.stale import remove_pictures
     from tem_track.outputs.tables import as_written, read_results, write_tables
     from tem_track.outputs.words import budget_rows, summary_rows
 else:
@@ -30,6 +31,7 @@ else:
             "tem_track.outputs.montage": ("write_montage",),
             "tem_track.outputs.overlay": ("write_overlay",),
             "tem_track.outputs.provenance": ("note_recalculation", "write_provenance"),
+            "tem_track.outputs.stale": ("remove_pictures",),
             "tem_track.outputs.tables": ("as_written", "read_results", "write_tables"),
             "tem_track.outputs.words": ("budget_rows", "summary_rows"),
         },
@@ -41,6 +43,7 @@ __all__ = [
     "export",
     "note_recalculation",
     "read_results",
+    "remove_pictures",
     "summary_rows",
     "write_curves",
     "write_montage",
