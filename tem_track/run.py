@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "default_folder", "journal_key", "learnt_of", "movie_of", "run"]
 
-
 _log = logging.getLogger("tem_track")
 
 PROVENANCE = "provenance.json"
