@@ -3,7 +3,9 @@
 A layer that grows on it or a texture that changes leaves residuals that are smooth over a few
 pixels, which noise is not. How much of the change looks like a motion, the fit has taken for one,
 and nothing in the frame says how much that was. What is left tells how strong the change is, and
-a strong one stands in the uncertainty.
+a strong one stands in the uncertainty in two parts: how far the regions of the target say
+different places, and what an outline that has moved outwards as far as the residuals show it does
+to the place.
 """
 
 from __future__ import annotations
@@ -16,16 +18,19 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
 from tem_track.tracking.fit import Fit, Pattern
-from tem_track.tracking.information import squares
+from tem_track.tracking.information import scores_of, slopes_at_rest, squares
 from tem_track.tracking.noise import variance
+from tem_track.tracking.outward import Outward
 from tem_track.tracking.splines import MARGIN, moved
 
 __all__ = [
     "BLOCK_PX",
     "SIDES",
     "Change",
+    "Moves",
     "Usual",
     "doubt_of_change",
+    "region_sizes",
     "rest_at",
     "structure",
     "usual",
@@ -38,6 +43,9 @@ ASKED = 2.0
 BLOCK_PX = 4
 SIDES = 4
 """Independent parts in which a change shows: as many sides as a target has."""
+REGION_PX = 16
+LARGE_REGIONS = 3
+"""Large squares along the shorter side of the box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +58,73 @@ class Usual:
         Mean square over the variance up to which nothing more is asked.
     typical, most : float
         Structured part of the squares' sum, and the largest that is no change.
+    moves : Moves or None
+        What a change does to the place; worked out where it is asked for if it is not known.
     """
 
     chi2: float = math.inf
     typical: float = 0.0
     most: float = math.inf
+    moves: Moves | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moves:
+    """How the residuals of a fit without a turn stand for an error of its place.
+
+    Attributes
+    ----------
+    influence : float32 (2, h, w)
+        What a pixel's residual adds to (x, y).
+    part : float64 (h, w)
+        How much of the information is a pixel's.
+    outwards : float32 (h, w)
+        Weights of the residuals that read an outward move of the outline.
+    pull : float64 (2,)
+        What such a move by one pixel adds to (x, y).
+    """
+
+    influence: NDArray[np.float32]
+    part: FloatArray
+    outwards: NDArray[np.float32]
+    pull: FloatArray
+
+    @classmethod
+    def of(cls, pattern: Pattern) -> Moves:
+        """Work them out for a pattern."""
+        value, slopes = slopes_at_rest(pattern, (0.0, 0.0), False)
+        scores = scores_of(pattern, value, slopes)
+        inverse = np.linalg.pinv(np.einsum("nyx,myx->nm", scores, slopes))
+        influence = np.asarray(np.einsum("nm,myx->nyx", inverse, scores), np.float32)
+        part = np.einsum("nyx,nyx->yx", scores, slopes)
+        outward = Outward.of(pattern, value, slopes)
+        nothing = np.zeros(pattern.shape, np.float32)
+        read, pull = (nothing, np.zeros(2)) if outward is None else (outward.reading, outward.pull)
+        return cls(influence, part / part.sum(), read, pull)
+
+    def apart_px2(self, rest: FloatArray) -> FloatArray:
+        """Return the covariance (2, 2) of a place about which the regions do not agree.
+
+        A region's own pull on the fit is undone as by a jackknife; regions from small to half a
+        box are asked, and the largest answer counts. What all have in common has moved the fit and
+        is not seen: it is taken to be as much as what they differ by.
+        """
+        pulls = self.influence * rest
+        answers = []
+        for size in (*region_sizes(rest.shape), -(-min(rest.shape) // 2)):
+            own = np.clip(squares(self.part[None], size)[0], 0, 0.5)
+            sums = squares(pulls, size) / (1 - own)
+            answers.append(np.einsum("nyx,myx->nm", sums, sums))
+        return np.asarray(2 * max(answers, key=lambda each: float(np.trace(each))))
+
+    def outwards_px(self, rest: FloatArray) -> FloatArray:
+        """Return what the outward move that the residuals show does to the place (x, y)."""
+        return float(np.vdot(self.outwards, rest.astype(np.float32))) * self.pull
+
+
+def region_sizes(shape: tuple[int, ...]) -> list[int]:
+    """Return the sides in px of the squares in which a box of a shape (h, w) is asked."""
+    return sorted({REGION_PX, max(REGION_PX, min(shape) // LARGE_REGIONS)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +158,11 @@ def structure(rest: NDArray[np.floating], value: FloatArray, pattern: Pattern) -
     return (blocks - white) / (1 - 1 / BLOCK_PX**2)
 
 
-def usual(chi2: FloatArray, structures: FloatArray) -> Usual:
-    """Return what is usual in the frames (n,) that a template was made of."""
+def usual(chi2: FloatArray, structures: FloatArray, pattern: Pattern) -> Usual:
+    """Return what is usual in the frames (n,) that a pattern was made of."""
     typical, spread = _middle(structures)
-    return Usual(_middle(chi2)[0] + ASKED * _middle(chi2)[1], typical, typical + SURE * spread)
+    asked = _middle(chi2)[0] + ASKED * _middle(chi2)[1]
+    return Usual(asked, typical, typical + SURE * spread, Moves.of(pattern))
 
 
 def _middle(values: FloatArray) -> tuple[float, float]:
@@ -99,8 +170,8 @@ def _middle(values: FloatArray) -> tuple[float, float]:
     return middle, 1.4826 * float(np.median(np.abs(values - middle)))
 
 
-def doubt_of_change(image: Image, fit: Fit, pattern: Pattern, known: Usual) -> float:
-    """Return the variance of a position in multiples of the inverse information.
+def doubt_of_change(image: Image, fit: Fit, pattern: Pattern, known: Usual) -> FloatArray:
+    """Return the covariance (2, 2) of a place that an unusual look leaves; 0 where it is usual.
 
     Parameters
     ----------
@@ -109,17 +180,16 @@ def doubt_of_change(image: Image, fit: Fit, pattern: Pattern, known: Usual) -> f
         In that image.
     pattern : Pattern
     known : Usual
-
-    Returns
-    -------
-    float
-        The structure that is more than usual in what is in view, a side of the target each; 0
-        where it is usual.
     """
+    nothing = np.zeros((2, 2))
     if fit.chi2 / max(fit.gain, 1.0) <= known.chi2:
-        return 0.0
-    found = structure(*rest_at(image, fit, pattern), pattern) - known.typical * fit.seen
-    return found / SIDES if found > known.most - known.typical else 0.0
+        return nothing
+    rest, value = rest_at(image, fit, pattern)
+    if structure(rest, value, pattern) - known.typical * fit.seen <= known.most - known.typical:
+        return nothing
+    moves = Moves.of(pattern) if known.moves is None else known.moves
+    outwards = moves.outwards_px(rest)
+    return moves.apart_px2(rest) + np.outer(outwards, outwards)
 
 
 def rest_at(image: Image, fit: Fit, pattern: Pattern) -> tuple[FloatArray, FloatArray]:

@@ -79,11 +79,9 @@ def _of_change(image: Image, found: Refocused, look: Look) -> FloatArray:
         return np.zeros((2, 2))
     pattern, usual = look.pattern, look.usual
     if found.blur_px > 0:  # a layer can pass for a blur, and its residuals in all for usual ones
-        pattern, usual = blurred(pattern, found.blur_px), replace(usual, chi2=-math.inf)
-    doubt = doubt_of_change(image, found.fit, pattern, usual)
-    if not doubt:
-        return np.zeros((2, 2))
-    return np.asarray(doubt * np.linalg.pinv(look.information)[:2, :2])
+        pattern = blurred(pattern, found.blur_px)
+        usual = replace(usual, chi2=-math.inf, moves=None)
+    return doubt_of_change(image, found.fit, pattern, usual)
 
 
 def _covariance(fit: Fit, look: Look, arm: FloatArray, *, changed: bool) -> FloatArray:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tem_track.records import FloatArray
-from tem_track.tracking.changed import Usual, structure, usual
+from tem_track.tracking.changed import Usual, region_sizes, structure, usual
 from tem_track.tracking.covered import Cover
 from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.fit import Fit, Pattern
@@ -22,9 +22,6 @@ from tem_track.tracking.template import Template
 
 __all__ = ["settle"]
 
-BLOCK_PX = 16
-LARGE_BLOCKS = 3
-"""Large squares along the shorter side of the box."""
 NO_NOISE = 1e-3
 """Mean square below which the frames are copies of each other."""
 SOME_FRAMES = 32
@@ -93,7 +90,7 @@ def _usual(
     if len(known) < FEWEST_USUAL:
         return Usual()
     found = [structure(residuals(stack[k], f, pattern, state)[0], value, pattern) for k, f in known]
-    return usual(np.array([f.chi2 / max(f.gain, 1.0) for _, f in known]), np.array(found))
+    return usual(np.array([f.chi2 / max(f.gain, 1.0) for _, f in known]), np.array(found), pattern)
 
 
 def _phase(
@@ -151,8 +148,7 @@ def score_covariance(
     value, slopes = slopes_at_rest(pattern, state.pivot_px, state.turns)
     scores = scores_of(pattern, value, slopes)
     information = np.einsum("nyx,nyx->yx", scores, slopes)
-    sizes = {BLOCK_PX, max(BLOCK_PX, min(state.shape) // LARGE_BLOCKS)}
-    shares = {size: squares(information[None], size)[0] for size in sorted(sizes)}
+    shares = {size: squares(information[None], size)[0] for size in region_sizes(state.shape)}
     meats = {size: np.zeros((len(slopes), len(slopes))) for size in shares}
     for k in good:
         fit = fits[k]

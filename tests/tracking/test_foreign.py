@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from tem_track.analysis.learning import carried_over
-from tem_track.tracking import build, build_trackers, choose, lasting
+from tem_track.tracking import build, build_trackers, changed, choose, lasting
+from tem_track.tracking.information import slopes_at_rest
+from tem_track.tracking.outward import brighter_side
 
 from . import foreign
 
@@ -152,3 +154,27 @@ def test_what_lies_behind_or_comes_slowly_is_no_change_at_once():
     jump = still + 30.0 * (np.arange(40) >= 17)[:, None]
     assert lasting._step(at_once, jump, 50.0) is None
     assert lasting._step(at_once, still, 400.0) is None
+
+
+def test_a_change_in_a_few_last_frames_stands_in_the_uncertainty():
+    path = [replace(p, carbon=5.0 if k >= 36 else 0.0) for k, p in enumerate(foreign.poses(N))]
+    _, error, u = followed("tip", path, foreign.World(rod=False).movie(path))
+    assert rms(error[36:, 1]) > 1
+    assert rms(error[36:, 1] / u[36:, 1]) < 2
+    assert np.median(u[:36, 1]) < 0.1
+
+
+def test_residuals_of_a_motion_read_as_that_motion_and_those_of_a_layer_as_its_pull():
+    images = foreign.World(rod=False).movie(foreign.poses(N))
+    tracker = build_trackers({0: images[0]}, foreign.sample(images), [foreign.target("tip")])["tip"]
+    pattern = tracker.looks[0].pattern
+    moves = changed.Moves.of(pattern)
+    _, slopes = slopes_at_rest(pattern, (0.0, 0.0), False)
+    read = np.array([(moves.influence * slope).sum(axis=(1, 2)) for slope in slopes])
+    assert np.allclose(read, np.eye(2), atol=1e-3)
+    assert np.allclose([moves.outwards_px(slope) for slope in slopes], 0, atol=1e-3)
+    nx, ny = (part[8:-8, 8:-8] for part in brighter_side(pattern))
+    wider = -(nx * slopes[0] + ny * slopes[1])
+    assert np.allclose(moves.outwards_px(wider), moves.pull, atol=1e-3)
+    assert np.abs(moves.pull).max() > 0.5
+    assert np.allclose(moves.apart_px2(3 * wider), 9 * moves.apart_px2(wider), rtol=1e-3)
