@@ -7,12 +7,8 @@ from typing import Any
 
 import pytest
 
-from tem_track.config import (
-    experiment_from_dict,
-    experiment_to_toml,
-    facing_point_px,
-    load_experiment,
-)
+from tem_track.config import experiment_from_dict, experiment_to_toml, load_experiment
+from tem_track.config.models import facing_point_px
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box
 

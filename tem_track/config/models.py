@@ -1,23 +1,13 @@
-"""The experiment's TOML as typed models, and every error in it as one line.
-
-The file's keys, units and meanings are listed in the documentation; this module holds what may be
-checked without opening the movie.
-"""
+"""The sections of an experiment, checked as they are built."""
 
 from __future__ import annotations
 
-import codecs
-import difflib
 import math
-import os
-import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-import tomlkit
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -30,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tem_track.config.messages import HINTS, explain
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, Mode, Polarity, Reference, Target
 from tem_track.shapes import TABLE, stressed_as
@@ -42,11 +33,11 @@ __all__ = [
     "FrameRange",
     "Log",
     "Quality",
+    "ReferenceFrame",
     "Specimen",
     "Tracked",
     "experiment_from_dict",
-    "experiment_to_toml",
-    "load_experiment",
+    "facing_point_px",
 ]
 
 
@@ -243,7 +234,7 @@ class Experiment(_Section):
             return self
         for name in ("cantilever", "bar", "tip"):
             if getattr(self, name) is None:
-                raise ValueError(f"{name} is missing: {_HINTS[name]}")
+                raise ValueError(f"{name} is missing: {HINTS[name]}")
         self._check_area_model()
         return self
 
@@ -357,32 +348,6 @@ def facing_point_px(box: Box, axis: Axis) -> tuple[float, float]:
     return (cx - math.copysign((box.width_px - 1) / 2, dx), cy)
 
 
-# --------------------------------------------------------------------------- reading
-
-
-def load_experiment(path: str | Path) -> Experiment:
-    """Read an experiment file.
-
-    Parameters
-    ----------
-    path : path
-        A TOML file; paths in it are relative to it.
-
-    Returns
-    -------
-    Experiment
-
-    Raises
-    ------
-    ConfigError
-        In one line: the file, the key, what is wrong and how to mend it.
-    """
-    path = Path(path)
-    data = _parse(path)
-    _refuse_control_characters(path, data)
-    return experiment_from_dict(data, folder=path.parent, source=str(path))
-
-
 def experiment_from_dict(
     data: Mapping[str, Any], *, folder: Path | None = None, source: str = "experiment"
 ) -> Experiment:
@@ -396,195 +361,8 @@ def experiment_from_dict(
     try:
         experiment = Experiment.model_validate(dict(data))
     except ValidationError as error:
-        lines = list(dict.fromkeys(_explain(item) for item in error.errors()))
+        lines = list(dict.fromkeys(explain(item, Experiment) for item in error.errors()))
         raise ConfigError(f"{source}: {'; '.join(lines)}") from None
     experiment._folder = folder if folder is not None else Path()
     experiment._source = source
     return experiment
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            start = file.read(65536)
-        if b"\0" in start and not start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise ConfigError(
-                f"{path}: is no experiment file; for a movie, tem-track init writes one"
-            )
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such experiment file; check the path") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder; name the experiment file in it") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        hint = ""
-        if re.search(r'"[^"\n]*\\[^"\n]*"', text):
-            hint = "; a Windows path needs single quotes: movie = 'C:\\data\\movie.avi'"
-        elif "Invalid value" in str(error):
-            hint = "; after the equals sign stands a number or a text in quotes"
-        raise ConfigError(f"{path}: is not valid TOML: {error}{hint}") from None
-
-
-def _refuse_control_characters(path: Path, data: Mapping[str, Any]) -> None:
-    r"""Catch "C:\temp": TOML turns the backslash and the t of a double-quoted path into a tab."""
-    for key, value in _strings(data):
-        if any(ord(character) < 32 for character in value):
-            raise ConfigError(
-                f"{path}: {key} = {value!r} holds a control character: in double quotes a"
-                " backslash starts an escape; write a Windows path in single quotes"
-            )
-
-
-def _strings(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in data.items():
-        if isinstance(value, str):
-            yield prefix + key, value
-        elif isinstance(value, Mapping):
-            yield from _strings(value, f"{prefix}{key}.")
-
-
-# --------------------------------------------------------------------------- one-line errors
-
-_HINTS = {
-    "movie": "name the movie file, e.g. movie = 'nanorod.avi'",
-    "mode": 'say mode = "compression", "tension" or "growth"',
-    "calibration": "add [calibration] with scale_nm_per_px",
-    "calibration.scale_nm_per_px": "give the size of a pixel in nm, e.g. scale_nm_per_px = 1.25",
-    "cantilever": "add [cantilever] with stiffness_N_per_m",
-    "cantilever.stiffness_N_per_m": "give the lever's stiffness, e.g. stiffness_N_per_m = 6.0",
-    "bar": "add [bar] with box_px = [x, y, width, height] of the beam-blocking bar",
-    "tip": "add [tip] with box_px = [x, y, width, height] of the cantilever tip",
-    "box_px": "four numbers in pixels, box_px = [x, y, width, height]",
-    "point_px": "two numbers in pixels, point_px = [x, y]",
-    "zero": "two frame numbers, zero = [first, last]",
-}
-
-
-def _hint(key: str) -> str:
-    return _HINTS.get(key) or _HINTS.get(key.rsplit(".", 1)[-1], "")
-
-
-def _key(location: tuple[int | str, ...]) -> str:
-    """Return 'tip.reference.0.box_px' without the branch names that pydantic adds."""
-    return ".".join(str(part) for part in location)
-
-
-def _explain(error: Any) -> str:
-    key, kind = _key(error["loc"]), error["type"]
-    parent = key.rsplit(".", 1)[0]
-    if kind == "extra_forbidden":
-        return f"unknown key {key}{_nearest(error['loc'])}"
-    if kind == "missing":
-        if str(error["loc"][-1]).isdigit():
-            return f"{parent} has too few numbers: {_hint(parent)}"
-        hint = _hint(key)
-        return f"{key} is missing" + (f": {hint}" if hint else "")
-    if kind == "value_error":
-        message = str(error["ctx"]["error"])
-        return f"{key} {message}" if key and "." not in message.split(" ")[0] else message
-    if kind == "too_long":
-        return f"{key} has too many numbers: {_hint(key)}"
-    return _explain_value(key, error)
-
-
-def _explain_value(key: str, error: Any) -> str:
-    message, value = str(error["msg"]), error["input"]
-    message = message[0].lower() + message[1:].replace("Input should", "must")
-    message = message.replace("input should", "must")
-    near = ""
-    if error["type"] == "literal_error":
-        message = f"must be one of {error['ctx']['expected']}"
-        names = [
-            name.strip("' ") for name in error["ctx"]["expected"].replace(" or ", ",").split(",")
-        ]
-        match = difflib.get_close_matches(str(value), names, n=1)
-        near = f" (did you mean '{match[0]}'?)" if match else ""
-    hint = _hint(key)
-    mend = f"; {hint}" if hint and error["type"] != "literal_error" else ""
-    return f"{key} = {value!r} {message}{near}{mend}"
-
-
-def _nearest(location: tuple[int | str, ...]) -> str:
-    known = _known_keys(location[:-1])
-    match = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    if match:
-        return f": did you mean {'.'.join([*map(str, location[:-1]), match[0]])}?"
-    return f": known here are {', '.join(known)}"
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Experiment
-    for part in location:
-        if isinstance(part, int):
-            continue
-        model = _model_of(model.model_fields[part].annotation) or model
-    return list(model.model_fields)
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in get_args(annotation):
-        found = _model_of(argument)
-        if found is not None:
-            return found
-    return None
-
-
-# --------------------------------------------------------------------------- writing
-
-
-def experiment_to_toml(experiment: Experiment, folder: Path | None = None) -> str:
-    """Return the experiment as TOML text that gives the same experiment when read from `folder`.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    folder : path, optional
-        Where the text will be stored; relative paths are rewritten for it. Default: unchanged.
-    """
-    data = experiment.model_dump(exclude_none=True, exclude_defaults=False)
-    document = tomlkit.document()
-    for key, value in data.items():
-        document[key] = _plain(value, experiment, folder)
-    text = tomlkit.dumps(document)
-    return text
-
-
-def _plain(value: Any, experiment: Experiment, folder: Path | None) -> Any:
-    if isinstance(value, Path):
-        text = _relative(value, experiment, folder)
-        return tomlkit.string(text, literal="'" not in text)
-    if isinstance(value, Mapping):
-        table = tomlkit.table()
-        for key, item in value.items():
-            if item is None or item in ((), []):
-                continue
-            table[key] = _plain(item, experiment, folder)
-        return table
-    if isinstance(value, tuple | list):
-        if value and isinstance(value[0], Mapping):
-            tables = tomlkit.aot()
-            for item in value:
-                tables.append(_plain(item, experiment, folder))
-            return tables
-        return [_plain(item, experiment, folder) for item in value]
-    return value
-
-
-def _relative(path: Path, experiment: Experiment, folder: Path | None) -> str:
-    if folder is None:
-        return path.as_posix()
-    target = experiment.resolve(path).resolve()
-    try:
-        relative = Path(os.path.relpath(target, folder.resolve()))
-    except ValueError:  # another drive
-        return str(target)
-    text = relative.as_posix()
-    return str(target) if text.count("../") > 3 else text
