@@ -30,6 +30,7 @@ LAYERS = [
     {
         "records",
         "errors",
+        "constants",
         "cores",
         "compiled",
         "door",

@@ -8,6 +8,7 @@ import typer
 
 from tem_track.cli.arguments import Json
 from tem_track.cli.printing import print_json, print_rows
+from tem_track.constants import FARADAY_C_PER_MOL
 
 __all__ = ["calc"]
 
@@ -20,14 +21,13 @@ MolarVolume = Annotated[
 Faraday = Annotated[
     float, typer.Option("--faraday-C-per-mol", help="CODATA; the paper rounds it to 96500.")
 ]
-FARADAY = 96485.33212
 
 
 @calc.command("ecm-stress")
 def calc_ecm_stress(
     overpotential_mV: Annotated[float, typer.Option("--overpotential-mV")],
     molar_volume: MolarVolume,
-    faraday: Faraday = FARADAY,
+    faraday: Faraday = FARADAY_C_PER_MOL,
     as_json: Json = False,
 ) -> None:
     """Stress that an overpotential can build up: F dphi / V_m (equation 3)."""
@@ -40,7 +40,7 @@ def calc_ecm_stress(
 def calc_critical_overpotential(
     stress_MPa: Annotated[float, typer.Option("--stress-MPa")],
     molar_volume: MolarVolume,
-    faraday: Faraday = FARADAY,
+    faraday: Faraday = FARADAY_C_PER_MOL,
     as_json: Json = False,
 ) -> None:
     """Overpotential that builds up a stress: equation 3 backwards."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tem_track.constants import FARADAY_C_PER_MOL
 from tem_track.records import FloatArray
 
 __all__ = [
-    "FARADAY_C_PER_MOL",
     "MOLAR_VOLUME_CM3_PER_MOL",
     "Rate",
     "Step",
@@ -22,7 +22,6 @@ __all__ = [
     "steps_of",
 ]
 
-FARADAY_C_PER_MOL = 96485.33212
 MOLAR_VOLUME_CM3_PER_MOL = {"Li": 13.0, "Na": 23.7, "K": 45.9}
 """Li and Na as in the paper (Liu et al.); K from its density, 0.856 g/cm3."""
 

@@ -22,8 +22,11 @@ from tem_track.records import FloatArray
 __all__ = ["Drift", "find_drift"]
 
 _FEWEST = 8
+"""Free rows below which no drift is sought."""
 _SIGNIFICANT = 5.0
+"""Standard deviations by which the drift has to stand out of the scatter."""
 _HIGHEST_ORDER = 4
+"""Of the polynomial where nothing is loaded; with load only a line is told from it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,19 +10,17 @@ import math
 
 import numpy as np
 
+from tem_track.constants import FARADAY_C_PER_MOL
 from tem_track.errors import ConfigError
 from tem_track.mechanics.areas import MOOK_SWITCH, cap_radius_nm, cylinder_radius_nm
 
 __all__ = [
-    "FARADAY_C_PER_MOL",
     "contact_radius",
     "critical_overpotential",
     "ecm_stress",
     "fracture_stress",
     "rod_stress",
 ]
-
-FARADAY_C_PER_MOL = 96485.33212
 
 
 def _positive(**values: float) -> None:

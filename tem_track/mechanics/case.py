@@ -21,8 +21,11 @@ from tem_track.records import FloatArray
 __all__ = ["Case", "Events", "frame_at", "number", "value_at"]
 
 _BELOW = 0.05
+"""Share of the largest force that a row may lie below an earlier one and still be on the rise."""
 _ENOUGH = 8
+"""Rows before the first drop that are enough for an elastic line."""
 _SEATED = 3.5
+"""Median uncertainties by which the end lines have to move for the seats to count."""
 
 FLAT_FACE = 0.35
 """Face over diameter before loading above which a particle is no sphere."""

@@ -21,8 +21,11 @@ from tem_track.records import FloatArray
 __all__ = ["FARTHEST_DRIFT_PX", "Contact", "find_contact", "open_gap", "robust_noise"]
 
 _SIGNIFICANT = 5.0
+"""Standard deviations by which motion has to leave the baseline."""
 _MIN_BASELINE = 3
+"""Rows that make a baseline."""
 _DECISIVE_PX = 10.0
+"""Rise from which on motion is load whatever the gap shows; drift does not go so far."""
 _PUSHED = 0.2
 """Share of the largest motion that a first cycle must reach to be told from drift."""
 FARTHEST_DRIFT_PX = 25.0

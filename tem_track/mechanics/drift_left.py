@@ -17,9 +17,13 @@ from tem_track.records import FloatArray
 __all__ = ["drift_left_nm"]
 
 _FEWEST = 6
+"""Rows below which no slope is read."""
 _SIGNIFICANT = 3.0
+"""Standard deviations from which on what is left of a drift is believed."""
 _LAST = 10
+"""Last free rows after the load, whose level is held against that before contact."""
 _STILL_NM = 1.0
+"""Range within which the freed tip counts as standing still, however small the change."""
 
 
 def drift_left_nm(

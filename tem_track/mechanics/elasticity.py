@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tem_track.constants import MPA_PER_GPA
 from tem_track.mechanics.bending import bow_radius_nm, euler_load_nN
 from tem_track.mechanics.case import Case, number, value_at
 from tem_track.mechanics.hertz import Hertz, fit_hertz
@@ -28,10 +29,11 @@ from tem_track.records import FloatArray
 
 __all__ = ["elasticity"]
 
-MPA_PER_GPA = 1000.0
 _MOOK = ("mook1", "mook2")
 _FEWEST_TO_LEAN, _MOST_TO_LEAN = 6, 300
+"""Points that tell how far a line may lean; more are thinned to so many."""
 _OFFSETS = {"": 0.002, "_0_5": 0.005, "_1_0": 0.010}
+"""Offset strains of the proof stresses by the ending of their names."""
 
 
 def elasticity(case: Case) -> dict[str, Any]:

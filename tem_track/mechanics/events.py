@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _LONG = 50
+"""Rows from which on the scatter of the record itself tells its noise."""
 _FALSE_CURVES = 3e-4
 """Share of curves without a drop in which noise may make one."""
 _TREND_TOO = 1.1

@@ -12,6 +12,7 @@ from tem_track.records import FloatArray
 __all__ = ["Hollomon", "fit_hollomon", "true_stress"]
 
 _FEWEST = 5
+"""Points that a power law is fitted to."""
 
 
 @dataclass(frozen=True, slots=True)

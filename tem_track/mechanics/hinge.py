@@ -12,10 +12,13 @@ from tem_track.records import FloatArray
 __all__ = ["Hinge", "fit_hinge", "smooth_is_enough"]
 
 POWERS = (1.0, 1.5)
+"""What the part before the hinge may follow: a line, or the contact of a sphere."""
 _GRID = 500
+"""Places at which a hinge is tried."""
 _CELLS = 2_000_000
 """Of a table of points by places that is calculated at once: it would grow with the movie."""
 _STATED = 6
+"""Points that a stated uncertainty counts as."""
 _SLOPE_FROM = 8
 """Baseline points from which a slope may be asked for."""
 

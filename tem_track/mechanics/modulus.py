@@ -20,6 +20,7 @@ LONG_RECORD = 50
 """Points from which ASTM E3076 is tried."""
 
 _WORST = 0.5
+"""Relative uncertainty above which a slope is no modulus."""
 
 
 @dataclass(frozen=True, slots=True)

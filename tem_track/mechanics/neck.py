@@ -12,6 +12,7 @@ from tem_track.records import FloatArray
 __all__ = ["bridgman_factor", "neck_mask"]
 
 _FIRST = 5
+"""Frames at least whose widths are the ratio to begin with."""
 
 
 def bridgman_factor(neck_radius: float, profile_radius: float) -> float:

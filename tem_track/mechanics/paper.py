@@ -28,7 +28,9 @@ from tem_track.mechanics.corrections import sink_in_nm
 __all__ = ["COMPARISONS", "Comparison", "paper_comparison"]
 
 _FARADAY = 9.65e4
+"""C/mol, as the paper rounds it."""
 _LI, _NA = 13.0, 23.7
+"""Molar volumes, cm3/mol, as the paper gives them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,17 @@ STATED = 4
 """The stated uncertainty counts as so many points beside the record's own scatter."""
 
 _TOES = (0.0, 1.0, 2.0, 0.5)
+"""Powers of the part before the line that are tried; 0: there is none."""
 _ENDS = (0.0, 1.0, 2.0, 4.0)
+"""Powers of the part behind the line that are tried; 0: there is none."""
 _PRICE = 0.7
+"""What each further parameter costs in the logarithm of the likelihood."""
 _KNOTS = 24
+"""Places of each end of the line in one round of the search."""
 _CLOSE = 8.0
+"""Logarithm of the likelihood by which the best is left behind before a place is given up."""
 _ROUNDS = 7
+"""Rounds of the search, each on a finer grid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

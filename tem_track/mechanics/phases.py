@@ -22,13 +22,21 @@ from tem_track.records import FloatArray
 __all__ = ["Course", "driven_until", "find_holds", "find_phases", "unloading_after"]
 
 _FREE = 0.01
+"""Share of the largest force below which nothing is carried."""
 _GAP_FREE = 0.1
+"""The same where the picture shows a gap."""
 _LOADED_AGAIN = 0.1
+"""Share of the largest force from which on it is a load again."""
 _TURN = 0.03
+"""Share of the travel's range that a turning point is left by."""
 _SIGNIFICANT = 6.0
+"""The same in standard uncertainties of the travel."""
 _STILL = 0.2
+"""Share of the driven rate below which the actuator stands still."""
 _SHORTEST_HOLD = 5
+"""Frames."""
 _HALF = 2
+"""Neighbours on either side that a slope is read over."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tem_track.constants import MPA_PER_GPA
 from tem_track.mechanics.case import Case, frame_at, number, value_at
 from tem_track.mechanics.corrections import core_diameter_nm
 from tem_track.mechanics.creep import creep_rate, strain_rate, stress_exponent
@@ -15,8 +16,6 @@ from tem_track.mechanics.phases import unloading_after
 from tem_track.mechanics.work import loop_work
 
 __all__ = ["plasticity"]
-
-MPA_PER_GPA = 1000.0
 
 
 def plasticity(case: Case, modulus_GPa: float | None) -> dict[str, Any]:

@@ -26,8 +26,11 @@ CURVED = "seat_curved_px"
 """The end lines seen in other ways."""
 
 _FIRST = 10
+"""Values that the end lines' place to begin with is taken from."""
 _LEAST = 5
+"""Values below which nothing is said."""
 _MOSTLY = 0.5
+"""Share of the rows in which a way to see the end lines has to be seen."""
 _MEDIAN = 1.2533  # the standard error of a median over that of a mean
 
 

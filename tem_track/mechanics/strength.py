@@ -15,7 +15,9 @@ from tem_track.mechanics.uncertainty import Budget, monte_carlo, shortest_interv
 __all__ = ["critical_stress", "drift_share", "interval", "relative", "stress_budget"]
 
 _WIDE = 0.10
+"""Relative uncertainty above which the interval is drawn, since it is no longer symmetric."""
 _DRAWS = 100_000
+"""Draws of the Monte Carlo, which then knows the ends to about a hundredth of u."""
 
 
 _READINGS = (

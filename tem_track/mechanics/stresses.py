@@ -8,13 +8,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tem_track.constants import MPA_PER_GPA
 from tem_track.mechanics.areas import AreaModel, Geometry, Mook
 from tem_track.mechanics.uncertainty import propagate
 from tem_track.records import FloatArray
 
 __all__ = ["Stress", "stress", "u_common"]
-
-MPA_PER_GPA = 1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,10 +28,15 @@ SMALLEST = 4
 """Points that an elastic line must hold."""
 
 _SHARE = 0.1
+"""Least share of the points that the line holds."""
 _FLOWN = 0.7
+"""Plastic over elastic strain from which on points are past the line."""
 _NOISE = 8.0
+"""The same in standard uncertainties."""
 _CUTS = 3
+"""Times that the line is fitted again to what is left."""
 _PRIOR = 2
+"""How much a longer line is preferred, as a power of its points."""
 
 
 @dataclass(frozen=True, slots=True)

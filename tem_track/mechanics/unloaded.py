@@ -19,8 +19,11 @@ from tem_track.records import FloatArray
 __all__ = ["bounded_length", "u_shared"]
 
 _LEAST, _NEAREST = 3, 3
+"""Frames that tell anything, and frames next to contact that are compared."""
 _CHANCE = 2.0
+"""Standard errors by which a scatter of few frames may be too small by chance."""
 _GRID = np.linspace(-5.0, 5.0, 1001)
+"""Standard uncertainties over which the density is summed."""
 
 
 def u_shared(values: FloatArray, u: FloatArray) -> float:

@@ -15,6 +15,7 @@ from tem_track.records import FloatArray
 __all__ = ["PowerLaw", "column_modulus_GPa", "fit_unloading", "plate_reduced_modulus_GPa"]
 
 _FEWEST = 5
+"""Points that a line is fitted to."""
 
 
 @dataclass(frozen=True, slots=True)

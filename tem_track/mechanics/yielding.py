@@ -13,6 +13,7 @@ from tem_track.records import FloatArray
 __all__ = ["Yield", "offset_yield", "proportional_limit", "smoothed"]
 
 _SMOOTH_POINTS, _SMOOTH_DEGREE = 11, 3
+"""Window and degree of the Savitzky-Golay filter."""
 _LONG_ENOUGH = 100
 """Below so many points a cubic through eleven of them takes the knee off the curve."""
 

@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tem_track.constants import FARADAY_C_PER_MOL
 from tem_track.simulate.loaded import Looks
 from tem_track.simulate.story import STATIONS, BodyState, Moment
 from tem_track.simulate.textures import Floats
 
 __all__ = [
-    "FARADAY_C_PER_MOL",
     "MOVIE_START",
     "Growing",
     "PotentialStep",
@@ -27,7 +27,6 @@ __all__ = [
     "thickness_law",
 ]
 
-FARADAY_C_PER_MOL = 96485.33212
 MOVIE_START = datetime(2020, 1, 2, 12, 0, 0)  # the time of day that simulated logs count from
 ShellLaw = Literal["parabolic", "linear", "logarithmic"]
 

@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from tem_track.constants import FARADAY_C_PER_MOL
 from tem_track.simulate import build_scene
-from tem_track.simulate.growing import FARADAY_C_PER_MOL, thickness_law
+from tem_track.simulate.growing import thickness_law
 
 SMALL = {"shape_px": (384, 320), "scale_nm_per_px": 4.0, "frames": 120, "seed": 1}
 
