@@ -6,10 +6,10 @@ CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
-.PHONY: help demo test check lint bench accuracy fuzz samples docs clean
+.PHONY: help demo test check lint bench bench-long accuracy fuzz samples docs clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11), 'Python 3.11 or newer is needed'"
@@ -41,8 +41,11 @@ lint: $(VENV)/.developer
 
 check: lint test  ## Style, types and tests: what people and CI run
 
-bench: $(VENV)/.developer  ## Measure speed and memory beside bare decode and a naive script: one table, 20 minutes
+bench: $(VENV)/.developer  ## Measure speed and memory beside bare decode and a naive script: one table, 11 minutes
 	$(BIN)/python -m benchmarks.speed --page docs/performance.md
+
+bench-long: $(VENV)/.developer  ## The same for a few long movies: 15 minutes and 10 GB of disk
+	$(BIN)/python -m benchmarks.speed --long --page docs/performance.md
 
 accuracy: $(VENV)/.developer  ## Measure everything else side by side with other methods, 70 minutes
 	$(BIN)/python -m benchmarks

@@ -1,18 +1,23 @@
 """The whole run beside the bare decode of the same file, and beside a naive OpenCV script.
 
     python -m benchmarks.speed [--size 512] [--codec h264] [--scale 1.0] [--keep DIR] [--page PAGE]
+    python -m benchmarks.speed --long [--page PAGE]
 
-About 20 minutes on two idle cores, and 4 GB of disk. A rod being compressed is drawn at each size
-and shown forth and back until the movie is long enough. "Bare" demuxes and decodes with PyAV's
-defaults and does nothing with the pictures. "Run" is ``tem-track run --no-pictures`` in a process
-of its own: start-up, opening, templates, measuring, tables, hash; "begin" is its part before the
-first frame is measured and after the last, "measuring / bare" the time between the two; a part of
-the frames has been decoded by then. What a long movie tends to is seen with ``--scale 4``. "Where"
-parts the processor time of all processes into the beginning and what comes after it,
-says what a bare decode would be of it, and how busy the cores were. "Naive" finds
-bar and tip by `matchTemplate` in the full frame and outlines the specimen's box by Otsu's
-threshold, in a few frames; it writes nothing. "At most" is what a program that decodes as the bare
-side does, and does nothing else, could be faster than it. Each file is read once beforehand.
+The first is fifteen rows, about 11 minutes on two idle cores, and 4 GB of disk; the second is a few
+rows of movies so long that the preparation is a small part: some 15 minutes and 10 GB. A rod being
+compressed is drawn at each size and shown forth and back until the movie is long enough; after six
+times its encoded pictures are written again. "Bare" demuxes and decodes with PyAV's defaults and
+does nothing with the pictures. "Run" is ``tem-track run --no-pictures`` in a process of its own:
+start-up, opening, templates, measuring, tables, hash; "begin" is its part before the first frame is
+measured and after the last, "measuring / bare" the time between the two; a part of the frames has
+been decoded by then. "To keep" is the size of all frames in grey: where they are too many to be
+kept, and pictures rest on those before them, they are decoded twice, for the sample and to be
+measured. "Where" parts the processor time of all processes into the beginning and what comes after
+it, says what a bare decode would be of it, and how busy the cores were. "Naive" finds bar and tip
+by `matchTemplate` in the full frame and outlines the specimen's box by Otsu's threshold, in the
+first few frames (``--naive-frames``), each of which takes as long as any other; it writes nothing.
+"At most" is what a program that decodes as the bare side does, and does nothing else, could be
+faster than it. Each file is read, not decoded, once beforehand.
 Processor seconds stand beside the clock's, because on a machine that does other things only they
 can be compared from day to day. A movie that fails has a row that says why, and the next is tried.
 """
@@ -39,6 +44,7 @@ import numpy as np
 import tem_track
 from benchmarks.pages import by_hand
 from benchmarks.reading import CODECS
+from tem_track.frames.kept import MOST_BYTES
 from tem_track.simulate import simulate
 
 FRAMES = {
@@ -50,8 +56,17 @@ FRAMES = {
 USUAL = (512, 1024, 2048)
 DRAWN = 24
 NAIVE_FRAMES = {512: 200, 1024: 50, 2048: 12, 4096: 2}
+LONG = (
+    (512, "mjpeg", 16000),
+    (2048, "mjpeg", 3000),
+    (2048, "mpeg4", 3000),
+    (2048, "ffv1", 1500),
+    (2048, "h264", 1500),
+)
 ALONE = {"raw", "mjpeg"}
 """Codecs whose pictures stand for themselves: those of one way forth and back are written again."""
+WAYS = 6
+"""Ways forth and back that are encoded of the others: more than the 250 pictures of a group."""
 
 
 class FailedError(Exception):
@@ -98,28 +113,46 @@ def write(path: Path, frames: Sequence[np.ndarray], count: int, codec: str) -> N
     """Write the frames forth and back until there are enough."""
     name, pixels, _, options = CODECS[codec]
     way = [*frames, *frames[-2:0:-1]]
-    known: list[bytes] = []
+    period = len(way) * (1 if codec in ALONE else WAYS)
+    known: list[_Picture] = []
     with av.open(str(path), "w") as container:
         stream = container.add_stream(name, rate=25, options=options)
         stream.height, stream.width = frames[0].shape
         stream.pix_fmt = pixels
-        for index in range(count):
-            if len(known) == len(way):
-                container.mux(_again(known[index % len(way)], index, stream))
-                continue
+        for index in range(min(count, period)):
             frame = av.VideoFrame.from_ndarray(way[index % len(way)], format="gray")
-            packets = stream.encode(frame.reformat(format=pixels))
-            if codec in ALONE:
-                known += [bytes(packet) for packet in packets]
-            container.mux(packets)
-        container.mux(stream.encode())
+            known += _muxed(container, stream.encode(frame.reformat(format=pixels)))
+        known += _muxed(container, stream.encode())
+        for index in range(period, count):
+            container.mux(known[index % period].after(index - index % period, stream))
 
 
-def _again(data: bytes, index: int, stream: av.VideoStream) -> av.Packet:
-    packet = av.Packet(data)
-    packet.stream, packet.pts, packet.dts = stream, index, index
-    packet.time_base, packet.is_keyframe = Fraction(1, 25), True
-    return packet
+@dataclass(frozen=True)
+class _Picture:
+    """An encoded picture, and when it is shown and decoded, in frames."""
+
+    data: bytes
+    shown: int
+    decoded: int
+    is_key: bool
+
+    def after(self, frames: int, stream: av.VideoStream) -> av.Packet:
+        """Return it to be shown later."""
+        packet = av.Packet(self.data)
+        packet.stream, packet.time_base = stream, Fraction(1, 25)
+        packet.pts, packet.dts = self.shown + frames, self.decoded + frames
+        packet.is_keyframe = self.is_key
+        return packet
+
+
+def _muxed(container: av.container.OutputContainer, packets: list[av.Packet]) -> list[_Picture]:
+    """Write encoded pictures and return them."""
+    pictures = []
+    for packet in packets:
+        assert packet.time_base == Fraction(1, 25)
+        pictures.append(_Picture(bytes(packet), packet.pts, packet.dts, packet.is_keyframe))
+        container.mux(packet)
+    return pictures
 
 
 def make(size: int, codec: str, count: int, movie: Path) -> None:
@@ -231,9 +264,9 @@ def _timed(name: str, arguments: Sequence[str]) -> None:
 # --------------------------------------------------------------------------- the table
 
 HEAD = (
-    "| codec | px | frames | bare /s | run /s | run / bare | in processor time | begin, s |"
-    " measuring / bare | MB | naive /s | naive MB | run / naive | at most | where |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "| codec | px | frames | to keep, GB | bare /s | run /s | run / bare | in processor time |"
+    " begin, s | measuring / bare | MB | naive /s | naive MB | run / naive | at most | where |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 PAGE = """# Performance
 
@@ -252,11 +285,21 @@ bare decode over the naive script: who waits for such a decoder cannot beat the 
 "Where" parts the processor time into the
 beginning and what comes after it (measuring and writing), says how much of it all one decode would
 be, which may lie in either, and how busy the cores were. What is largest there bounds the row;
-where the cores were not busy, one thing waited for another.
+where the cores were not busy, one thing waited for another. The script's speed is that of its first
+frames, which are as good as any.
 """
+LONG_PAGE = """{mark}
+## Long movies, whole runs
+
+{said}
+The same for movies so long that the preparation is a small part.
+
+{table}
+"""
+LONG_MARK = "<!-- long -->"
 
 
-def row(codec: str, size: int, count: int, movie: Path) -> str:
+def row(codec: str, size: int, count: int, movie: Path, naive_frames: int) -> str:
     """Return one row of the table.
 
     Raises
@@ -264,10 +307,12 @@ def row(codec: str, size: int, count: int, movie: Path) -> str:
     FailedError
     """
     experiment = movie.with_suffix(".toml")
-    side("bare", str(movie))
+    _read(movie)
     _, plain = side("bare", str(movie))
+    if plain["frames"] != count:
+        raise FailedError(f"{movie.name} holds {plain['frames']} frames, not {count}")
     whole, own = side("run", str(experiment), str(movie.with_suffix(".out")))
-    naive_cost, crude = side("naive", str(experiment), str(NAIVE_FRAMES[size]))
+    naive_cost, crude = side("naive", str(experiment), str(naive_frames))
     crude_rate = crude["frames"] / crude["wall_s"]
     rate = count / whole.wall_s
     begin, decode = own["begin_cpu_s"] / whole.cpu_s, plain["cpu_s"] / whole.cpu_s
@@ -278,6 +323,7 @@ def row(codec: str, size: int, count: int, movie: Path) -> str:
         codec,
         size,
         count,
+        _to_keep(codec, size, count),
         f"{count / plain['wall_s']:.0f}",
         f"{rate:.0f}",
         f"{whole.wall_s / plain['wall_s']:.2f}",
@@ -294,6 +340,20 @@ def row(codec: str, size: int, count: int, movie: Path) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def _read(path: Path) -> None:
+    """Read a file once, so that nobody waits for the disk."""
+    with path.open("rb") as file:
+        while file.read(1 << 24):
+            pass
+
+
+def _to_keep(codec: str, size: int, count: int) -> str:
+    """Return the size of all frames in grey, and whether that is too much to be kept."""
+    whole = count * size**2
+    is_too_much = whole > MOST_BYTES and codec not in ALONE
+    return f"{whole / 1e9:.1f}" + ", too much" * is_too_much
+
+
 def _path(folder: Path, codec: str, count: int) -> Path:
     return folder / f"{codec}{count}{CODECS[codec][2]}"
 
@@ -305,14 +365,45 @@ def _draw(movie: Path, codec: str, size: int, count: int) -> None:
         cost([sys.executable, "-m", "benchmarks.speed", *drawing])
 
 
-def _said(load: float) -> str:
+def _said(load: float, option: str, target: str) -> str:
     """Return how and with what the table was made."""
     idle = "an idle machine" if load < 1 else f"a machine with a load of {load:.0f}"
     return (
-        f"`python -m benchmarks.speed --page docs/performance.md` (`make bench`) on {idle} with"
-        f" {os.cpu_count()} cores; PyAV {av.__version__}, NumPy {np.__version__},"
+        f"`python -m benchmarks.speed {option}--page docs/performance.md` (`make {target}`) on"
+        f" {idle} with {os.cpu_count()} cores; PyAV {av.__version__}, NumPy {np.__version__},"
         f" OpenCV {cv2.__version__}."
     )
+
+
+def _written(page: Path, load: float, table: str, is_long: bool) -> str:
+    """Return a page with one of its two tables made anew."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    short, mark, rest = text.removesuffix(by_hand(page).lstrip("\n")).partition(LONG_MARK)
+    long = mark + rest.rstrip("\n") + "\n" * bool(mark)
+    if is_long:
+        said = _said(load, "--long ", "bench-long")
+        long = LONG_PAGE.format(mark=LONG_MARK, said=said, table=table)
+    else:
+        short = PAGE.format(said=_said(load, "", "bench"), table=table) + "\n" * bool(long)
+    return short + long + by_hand(page)
+
+
+def _wanted(arguments: argparse.Namespace) -> list[tuple[int, str, int]]:
+    """Return size, codec and length of each row."""
+    sizes, codecs = arguments.size or sorted(FRAMES), arguments.codec or list(CODECS)
+    if arguments.long:
+        rows = list(LONG)
+    else:
+        rows = [
+            (size, codec, FRAMES[size][codec])
+            for size in arguments.size or USUAL
+            for codec in codecs
+        ]
+    return [
+        (size, codec, max(round(count * arguments.scale), 2 * DRAWN))
+        for size, codec, count in rows
+        if size in sizes and codec in codecs
+    ]
 
 
 def main() -> None:
@@ -327,32 +418,33 @@ def main() -> None:
     parser.add_argument("--size", type=int, choices=sorted(FRAMES), action="append")
     parser.add_argument("--codec", choices=sorted(CODECS), action="append")
     parser.add_argument("--scale", type=float, default=1.0, help="Of the movies' lengths.")
+    parser.add_argument("--long", action="store_true", help="The table of long movies.")
+    parser.add_argument("--naive-frames", type=int, help="How many the script is timed on.")
     parser.add_argument("--keep", type=Path, help="A folder for the movies, used again.")
-    parser.add_argument("--page", type=Path, help="Write the page that holds the table.")
+    parser.add_argument("--page", type=Path, help="Write its table into the page.")
     arguments = parser.parse_args()
     failed, begun = 0, time.perf_counter()
     lines = [HEAD]
     load = os.getloadavg()[0]
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n\n{HEAD}", flush=True)
+    print(f"load {load:.1f} on {os.cpu_count()} cores\n\n{HEAD}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         base = arguments.keep or Path(name)
-        for size in arguments.size or USUAL:
-            for codec in arguments.codec or CODECS:
-                count = max(round(FRAMES[size][codec] * arguments.scale), 2 * DRAWN)
-                (base / str(size)).mkdir(parents=True, exist_ok=True)
-                movie = _path(base / str(size), codec, count)
-                try:
-                    _draw(movie, codec, size, count)
-                    lines.append(row(codec, size, count, movie))
-                except FailedError as error:
-                    lines.append(f"| {codec} | {size} | {count} | failed: {error} |")
-                    failed += 1
-                print(lines[-1], flush=True)
-                if arguments.keep is None:
-                    movie.unlink(missing_ok=True)
+        for size, codec, count in _wanted(arguments):
+            (base / str(size)).mkdir(parents=True, exist_ok=True)
+            movie = _path(base / str(size), codec, count)
+            try:
+                _draw(movie, codec, size, count)
+                tried = arguments.naive_frames or NAIVE_FRAMES[size]
+                lines.append(row(codec, size, count, movie, tried))
+            except FailedError as error:
+                lines.append(f"| {codec} | {size} | {count} | failed: {error} |")
+                failed += 1
+            print(lines[-1], flush=True)
+            if arguments.keep is None:
+                movie.unlink(missing_ok=True)
     if arguments.page:
-        page = PAGE.format(said=_said(load), table="\n".join(lines))
-        arguments.page.write_text(page + by_hand(arguments.page), encoding="utf-8")
+        text = _written(arguments.page, load, "\n".join(lines), arguments.long)
+        arguments.page.write_text(text, encoding="utf-8")
     print(f"\n{time.perf_counter() - begun:.0f} s, load {os.getloadavg()[0]:.1f} at the end")
     sys.exit(1 if failed else 0)
 
