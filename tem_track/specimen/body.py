@@ -14,6 +14,7 @@ from tem_track.specimen.breaks import Opening, find_opening
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.endlines import seat
 from tem_track.specimen.faces import Step
+from tem_track.specimen.form import Form, Widths
 from tem_track.specimen.model import (
     BAND_PX,
     CLEAR_PX,
@@ -47,8 +48,9 @@ class Sides:
     """The two smooth sides of a specimen on its bands, in strip coordinates.
 
     `u_common_px` is how far all widths may be off together, the form of the profile being
-    uncertain. `u_mended_px` is the widths' own uncertainty where they are not the curve's.
-    `caution` is by how much what neighbouring bands share widens a variance.
+    uncertain; `u_own_px` is the same of the specimen's own form. `u_mended_px` is the widths' own
+    uncertainty where they are not the curve's. `caution` is by how much what neighbouring bands
+    share widens a variance.
     """
 
     s_px: FloatArray
@@ -57,6 +59,7 @@ class Sides:
     good: Mask
     raw_px: FloatArray
     u_common_px: float = 0.0
+    u_own_px: FloatArray | float = 0.0
     u_mended_px: FloatArray | None = None
     caution: float = CAUTION
 
@@ -69,7 +72,7 @@ class Sides:
     def u_width_px(self) -> FloatArray:
         """Return the width's uncertainty, with what all bands share: the profile's own."""
         own = self.width.u if self.u_mended_px is None else self.u_mended_px
-        return np.asarray(np.hypot(own, self.u_common_px))
+        return np.asarray(np.sqrt(own**2 + self.u_own_px**2 + self.u_common_px**2))
 
     def mended(self, neck: Neck) -> Sides:
         """Return the sides with a neck's widths where it was fitted."""
@@ -109,6 +112,18 @@ class Body:
         bar: Match | None = None,
     ) -> Outline:
         """Outline one frame."""
+        seen = self.seen(model, image, tip, base, bar)
+        return seen if isinstance(seen, Outline) else self.compose(model, *seen)
+
+    def seen(
+        self,
+        model: SpecimenModel,
+        image: Image | Crop,
+        tip: Match,
+        base: Match | None,
+        bar: Match | None = None,
+    ) -> Outline | tuple[Strip, Place, Edges, Faces]:
+        """Return a frame's edges and faces, or at once the outline of what is lost or broken."""
         empty = Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
         hidden = tip.lost and not model.fixed
         if hidden and (base is None or base.lost):
@@ -146,8 +161,7 @@ class Body:
             return self.halves(model, strip, place, edges, opening)
         if edges.good.mean() < _LEAST_GOOD:
             return empty
-        faces = self.faces(model, strip, place, edges)
-        return self.compose(model, strip, place, edges, faces)
+        return strip, place, edges, self.faces(model, strip, place, edges)
 
     def faces(self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges) -> Faces:
         """Find the two end faces and the gap."""
@@ -169,7 +183,7 @@ class Body:
         self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges, faces: Faces
     ) -> Outline:
         """Return the outline from its edges and faces."""
-        sides = self.sides(edges, faces, 0.1 if model.mode == "tension" else 1e3)
+        sides = self.sides(edges, faces, self.softest(model.mode), model.form)
         if sides is None:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
         sides = replace(sides, u_common_px=2.0 * model.table.profile.u_edge_px)
@@ -261,8 +275,15 @@ class Body:
             extra={"opening_px": opening.s_high_px - opening.s_low_px},
         )
 
-    def sides(self, edges: Edges, faces: Faces, softest: float = 1e3) -> Sides | None:
-        """Smooth the edges between the two faces, a neck less than a barrel."""
+    @staticmethod
+    def softest(mode: str) -> float:
+        """Return the smallest penalty of the width's curve: a neck bends more than a barrel."""
+        return 0.1 if mode == "tension" else 1e3
+
+    def sides(
+        self, edges: Edges, faces: Faces, softest: float = 1e3, form: Form | None = None
+    ) -> Sides | None:
+        """Smooth the edges between the two faces, the specimen's own form apart."""
         inside: Mask = (edges.s_px > faces.base.s_px + CLEAR_PX) & (
             edges.s_px < faces.tip.s_px - CLEAR_PX
         )
@@ -271,11 +292,17 @@ class Body:
         good: Mask = np.asarray(edges.good[inside].all(axis=1))
         if good.mean() < _LEAST_GOOD:
             return None
-        t = edges.t_px[inside]
-        width = self.smooth_width(t[:, 1] - t[:, 0], good, softest, edges.caution)
+        t, s = edges.t_px[inside], edges.s_px[inside]
+        wide = t[:, 1] - t[:, 0]
+        own, u_own = np.zeros(len(s)), np.zeros(len(s))
+        if form is not None:
+            seen = Widths(s, wide, good, (faces.base.s_px, faces.tip.s_px), edges.caution)
+            own, u_own = form.at(seen.share)
+        width = self.smooth_width(wide - own, good, softest, edges.caution)
+        width = replace(width, value=width.value + own)
         middle = smooth_curve(t.mean(axis=1), good, caution=edges.caution)
-        raw = np.where(good, t[:, 1] - t[:, 0], np.nan)
-        return Sides(edges.s_px[inside], width, middle, good, raw, caution=edges.caution)
+        raw = np.where(good, wide, np.nan)
+        return Sides(s, width, middle, good, raw, u_own_px=u_own, caution=edges.caution)
 
     def smooth_width(
         self, width_px: FloatArray, good: Mask, softest: float, caution: float

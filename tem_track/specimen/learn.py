@@ -10,12 +10,15 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from tem_track.cores import at_once
-from tem_track.records import FloatArray, Match
+from tem_track.records import FloatArray, Match, Outline
+from tem_track.specimen.body import Body
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.ensemble import choose_profile, gather
 from tem_track.specimen.film import Behind, Uncovered, clear_pixels, learn_film
+from tem_track.specimen.form import Widths, learn_form
 from tem_track.specimen.model import (
     BAND_PX,
+    CLEAR_PX,
     SpecimenModel,
     average_bands,
     fill_outside,
@@ -27,13 +30,14 @@ from tem_track.specimen.resting import at_rest
 from tem_track.specimen.smooth import Mask, cornered, smooth_curve
 from tem_track.specimen.strip import Crop
 
-__all__ = ["learn_profile", "with_film", "with_layer"]
+__all__ = ["learn_profile", "with_film", "with_form", "with_layer"]
 
 _CLEAR_PX = 10.0
 _MOST_FRAMES = 40
 _HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
 _BESIDE_PX = 6.0
 _LEAST_LAYERS = 4
+_LEAST_BANDS = 12
 _LESS = 0.8  # what must be left of a film for it to be taken out
 _SOFT = 10.0  # a ball's sides curve more than a rod's, and a crystal's have corners
 _SOFT_NECK = 0.1
@@ -177,6 +181,33 @@ def with_layer(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
         return model
     value, u = np.array(found).T
     return replace(model, layer=at_rest(value, u))
+
+
+def with_form(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
+    """Learn the unevenness of a long specimen's width, which it carries along."""
+    some = kept[:: max(1, len(kept) // _MOST_FRAMES)]
+    seen = _of_each(lambda item: _widths(model, *item), some, _size(kept))
+    frames = [item for item in seen if item is not None]
+    return replace(model, form=learn_form(frames, Body.softest(model.mode)))
+
+
+def _widths(
+    model: SpecimenModel, crop: Crop, tip: Match, base: Match | None, bar: Match | None
+) -> Widths | None:
+    from tem_track.specimen.shapes import SHAPES
+
+    seen = SHAPES[model.shape]().seen(model, crop, tip, base, bar)
+    if isinstance(seen, Outline):
+        return None
+    _, _, edges, faces = seen
+    inside = edges.s_px > faces.base.s_px + CLEAR_PX
+    inside &= edges.s_px < faces.tip.s_px - CLEAR_PX
+    good: Mask = np.asarray(edges.good[inside].all(axis=1))
+    if good.sum() < _LEAST_BANDS:
+        return None
+    width = edges.t_px[inside, 1] - edges.t_px[inside, 0]
+    faces_px = faces.base.s_px, faces.tip.s_px
+    return Widths(edges.s_px[inside], width, good, faces_px, edges.caution)
 
 
 def _edges(

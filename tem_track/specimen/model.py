@@ -14,6 +14,7 @@ from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
 from tem_track.specimen.film import Behind, Film
 from tem_track.specimen.finding import darkness_begins, jumps_at_tip, median_beside
+from tem_track.specimen.form import Form
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
 from tem_track.specimen.reduction import enlarged, reduced_match
 from tem_track.specimen.resting import Rest, weighed
@@ -153,6 +154,8 @@ class SpecimenModel:
         How far the step at the foot seems to move with the law by which the base darkens.
     layer : Rest or None
         The surface layer's thickness, where it was learnt.
+    form : Form or None
+        The unevenness of a long specimen's width, where it was learnt.
     """
 
     axis: Axis
@@ -183,6 +186,7 @@ class SpecimenModel:
     u_facing_px: float = 0.0
     u_common_tip_px: float = 0.0
     layer: Rest | None = None
+    form: Form | None = None
 
     @property
     def u_common_length_px(self) -> float:

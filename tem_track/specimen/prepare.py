@@ -21,7 +21,7 @@ from tem_track.specimen.edges import coarse_edges, steady
 from tem_track.specimen.ends import learn_end
 from tem_track.specimen.faces import Step, find_step, half_level, measure_blur
 from tem_track.specimen.foot import contrast_step, root_doubt
-from tem_track.specimen.learn import learn_profile, with_film, with_layer
+from tem_track.specimen.learn import learn_profile, with_film, with_form, with_layer
 from tem_track.specimen.model import (
     FRONT_PX,
     MARGIN_T_PX,
@@ -272,7 +272,8 @@ def _learn(model: SpecimenModel, kept: list[Sampled]) -> SpecimenModel:
         model = learn_profile(model, seen, shape.profiles, shape.u_facet, blur_px=blur)
     if shape.may_be_round:
         model = with_layer(_learn_base_face(model, kept, width, middle), seen)
-    return learn_end(model, triples)
+    model = learn_end(model, triples)
+    return with_form(model, seen) if shape.is_long else model
 
 
 def _end_half_px(shape: str, width: float) -> float:
