@@ -128,7 +128,7 @@ class Case:
         added, u_added = columns["seated_nm"], columns["u_seated_nm"]
         seating, u_seating = columns["seating_nm"], columns["u_seating_nm"]
         rows = self.elastic_rows() & np.isfinite(seating)
-        strain, u = points["strain_eng"], points["u_strain_eng"]
+        strain, u = points["strain_eng"], points["u_strain_within"]
         if not rows.any():
             return strain, u, False
         if np.max(np.abs(seating[rows])) > _SEATED * float(np.median(u_seating[rows])):

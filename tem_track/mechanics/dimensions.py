@@ -12,7 +12,7 @@ from tem_track.mechanics.areas import Geometry
 from tem_track.mechanics.columns import DIAMETERS
 from tem_track.mechanics.corrections import sink_in_nm
 from tem_track.mechanics.kinematics import Loading, nm_per_px
-from tem_track.mechanics.known import known_median, known_rms
+from tem_track.mechanics.known import known_rms
 from tem_track.mechanics.measurement import BoolArray, Measurement, RowArray
 from tem_track.mechanics.seating import seating_px
 from tem_track.mechanics.settings import Settings
@@ -108,7 +108,12 @@ def dimensions(
         "diameter", columns["diameter_mid_nm"], columns["u_diameter_mid_nm"], zero_rows
     )
     sink_in = _sink_in(columns, loading, settings)
-    columns |= _deformation(columns, length, settings.mode, sink_in)
+    common = np.nan_to_num(measurement.number("u_common_length_px")) * scales["length_nm"]
+    gap = measurement.number("gap_px")
+    u_step = _contact_step(
+        common, columns["length_nm"], gap, math.hypot(length.u_nm, alike), zero_rows
+    )
+    columns |= _deformation(columns, length, settings.mode, sink_in, u_step)
     columns |= _bending(columns)
     columns |= _volume(measurement, zero_rows)
     ends = (
@@ -116,8 +121,7 @@ def dimensions(
         for end in ("tip", "base")
     )
     tip, base = (end.value_nm for end in ends)  # a ball's end is a point
-    common = known_median(measurement.number("u_common_length_px")[zero_rows])
-    u_common = math.hypot(alike, float(np.nan_to_num(common)) * scales["length_nm"])
+    u_common = math.hypot(alike, _before(common, columns["length_nm"], zero_rows))
     if u_common > 0:
         length = Initial(length.value_nm, math.hypot(length.u_nm, u_common))
     return Dimensions(columns, length, diameter, (tip, base))
@@ -222,20 +226,49 @@ def _sink_in(
     return sink_in_nm(loading.force_nN, width, settings.base_modulus_GPa, settings.base_poisson)
 
 
+def _before(common: FloatArray, length: FloatArray, rows: RowArray) -> float:
+    """Return what the lengths before loading may be off by together."""
+    known = rows[np.isfinite(length[rows])]
+    return float(np.median(common[known])) if known.size else 0.0
+
+
+def _contact_step(
+    common: FloatArray, length: FloatArray, gap: FloatArray, u_zero: float, rows: RowArray
+) -> FloatArray:
+    """Return by how much deformations in contact may be off together.
+
+    They are counted from lengths that end in front of a gap, where the end is another line than
+    where two faces touch: neither the free end's own doubt, nor that of the place of touch, is in
+    both. The base's face is, and is not counted. Zero where the first frames are in contact too.
+    """
+    first = rows[np.isfinite(length[rows])]
+    if not first.size or not np.median(gap[first]) > 0:
+        return np.zeros_like(common)
+    touch = np.clip(common**2 - _before(common, length, rows) ** 2, 0.0, None)
+    return np.where(gap == 0, np.sqrt(touch + u_zero**2), 0.0)
+
+
 def _deformation(
-    columns: dict[str, FloatArray], length: Initial, mode: str, sink_in: FloatArray | float
+    columns: dict[str, FloatArray],
+    length: Initial,
+    mode: str,
+    sink_in: FloatArray | float,
+    u_step: FloatArray,
 ) -> dict[str, FloatArray]:
     sign = -1.0 if mode == "compression" else 1.0
     change = sign * (columns["length_nm"] - length.value_nm) - sink_in
-    u = columns["u_length_nm"]
+    u_within = columns["u_length_nm"]
+    u = np.hypot(u_within, u_step)
     ratio = 1 + sign * change / length.value_nm
     with np.errstate(divide="ignore", invalid="ignore"):
         true = sign * np.log(np.where(ratio > 0, ratio, np.nan))
     return {
         "deformation_nm": change,
         "u_deformation_nm": u,
+        "u_deformation_within_nm": u_within,
         "strain_eng": change / length.value_nm,
         "u_strain_eng": u / length.value_nm,
+        "u_strain_within": u_within / length.value_nm,
         "strain_true": true,
         "u_strain_true": u / columns["length_nm"],
     }

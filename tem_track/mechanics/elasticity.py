@@ -171,7 +171,7 @@ def _yields(case: Case, found: Modulus) -> dict[str, Any]:
     rows &= phase != "hold"
     rows &= np.isfinite(points["strain_eng"]) & np.isfinite(stress)
     strain, stress, u_stress = points["strain_eng"][rows], stress[rows], u_stress[rows]
-    u_strain = points["u_strain_eng"][rows]
+    u_strain = points["u_strain_within"][rows]
     common = _budget(case, 0.0).relative
     keys: dict[str, Any] = {}
     one_point = [float(np.nan_to_num(known_median(u))) for u in (u_strain, u_stress)]
@@ -250,7 +250,7 @@ def _sphere(case: Case) -> dict[str, Any]:
     fit = fit_hertz(
         points["deformation_nm"][rows],
         case.loading.force_nN[rows],
-        points["u_deformation_nm"][rows],
+        points["u_deformation_within_nm"][rows],
         radius,
     )
     if fit is None:

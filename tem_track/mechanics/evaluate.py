@@ -198,7 +198,7 @@ def _course(
     known = rows & np.isfinite(loading.deflection_nm)
     if not (np.isfinite(travel) & known).sum() >= 0.8 * known.sum():
         travel = loading.deflection_nm + deformation
-        u = np.hypot(loading.u_deflection_nm, sizes.columns["u_deformation_nm"])
+        u = np.hypot(loading.u_deflection_nm, sizes.columns["u_length_nm"])
     if not (np.isfinite(travel) & known).sum() >= 0.5 * known.sum():
         travel, u = loading.deflection_nm, loading.u_deflection_nm
     return Course(

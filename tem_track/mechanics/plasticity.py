@@ -39,7 +39,7 @@ def _rate(case: Case) -> dict[str, Any]:
     rate, u = strain_rate(
         case.table.time_s[rows],
         case.points["strain_eng"][rows],
-        case.points["u_strain_eng"][rows],
+        case.points["u_strain_within"][rows],
         stretch[rows],
     )
     return {"strain_rate_per_s": number(rate), "u_strain_rate_per_s": number(u)}

@@ -40,6 +40,7 @@ _OUTSIDE_SHARE = 0.02
 _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
 _THIN_NECK_PX, _CUT_OFF = 48.0, 1.5  # a smooth curve shows a thin neck wider by up to this ratio
 _NECK_REACH_PX = 5.0 * BAND_PX
+_CLEAR_U_PX = 0.3  # of tip and base: less clear is smeared, or faint
 _U_END = 1.25  # an end's place leans on the look that was learnt, and contours move behind it
 
 
@@ -75,11 +76,15 @@ class Sides:
         return np.asarray(np.sqrt(own**2 + self.u_own_px**2 + self.u_common_px**2))
 
     def mended(self, neck: Neck) -> Sides:
-        """Return the sides with a neck's widths where it was fitted."""
+        """Return the sides with a neck's widths where it was fitted.
+
+        Curve and fit see the same grain with other weights: half of what they differ by is doubt.
+        """
         width, u, share = neck.along(self.s_px)
         width = np.maximum(width, neck.width_px)
-        value = self.width.value + share * (width - self.width.value)
-        u = np.hypot(share * u, (1.0 - share) * self.width.u)
+        apart = share * (width - self.width.value)
+        value = self.width.value + apart
+        u = np.sqrt((share * u) ** 2 + ((1.0 - share) * self.width.u) ** 2 + (apart / 2) ** 2)
         return replace(self, width=replace(self.width, value=value), u_mended_px=u)
 
     @property
@@ -186,11 +191,14 @@ class Body:
         sides = self.sides(edges, faces, self.softest(model.mode), model.form)
         if sides is None:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
-        sides = replace(sides, u_common_px=2.0 * model.table.profile.u_edge_px)
+        smeared = _smeared(place)
+        u_common = math.hypot(2.0 * model.table.profile.u_edge_px, 2.0 * smeared)
+        sides = replace(sides, u_common_px=u_common)
         length = faces.tip.s_px - faces.base.s_px
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
         scalars = self.scalars(sides, faces)
+        scalars["u_bow_px"] = math.hypot(scalars["u_bow_px"], smeared)
         common = math.hypot(model.u_common_length_px, faces.u_touch_px)
         extra = {"u_common_length_px": common}
         if faces.gap_px == 0:
@@ -403,6 +411,15 @@ def _contact(model: SpecimenModel, tip: Step, place: Place) -> tuple[float, floa
     gap = place.tip_face_px - tip.s_px if math.isfinite(tip.height) else 0.0
     doubt = min(max(gap, 0.0), least) / math.sqrt(3)
     return 0.0, model.u_tip_face_px, math.hypot(model.u_facing_px, doubt), least
+
+
+def _smeared(place: Place) -> float:
+    """Return how far a side may be off in a picture that is smeared as a whole.
+
+    Where neither tip nor base can be placed to a fraction of a pixel, it moved while it was taken.
+    """
+    least = min(place.u_tip_face_px, place.u_base_face_px)
+    return math.sqrt(max(least**2 - _CLEAR_U_PX**2, 0.0)) if math.isfinite(least) else 0.0
 
 
 def _border(sides: Sides, at: float, faces: Faces) -> float:

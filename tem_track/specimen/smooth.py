@@ -38,13 +38,15 @@ class Curve:
     value : array, shape (n,)
     vectors, shrink : array, shape (n, m) and (m,)
         The smoother in its eigenbasis: value = vectors @ (shrink * (vectors.T @ data)). Of a curve
-        over bands that were not seen, the square root of its covariance alone.
+        over bands that were not seen, a square root of its covariance alone.
     scatter : float
         Robust standard deviation of the data about the curve.
     correlation : float
         By how much the data's own correlation along the curve widens an uncertainty.
     scale : array, shape (n,), or 1
         What the value changes by where the smoothed data change by one.
+    used : float or None
+        Degrees of freedom that it takes, where they are not the sum of `shrink`.
     """
 
     value: FloatArray
@@ -53,10 +55,18 @@ class Curve:
     scatter: float
     correlation: float = 1.4
     scale: FloatArray | float = 1.0
+    used: float | None = None
+
+    @property
+    def freedom(self) -> float:
+        """How many of its data's degrees of freedom the curve takes."""
+        return float(self.shrink.sum()) if self.used is None else self.used
 
     @property
     def hat(self) -> FloatArray:
-        """The matrix, shape (n, n), that makes the curve of the data."""
+        """The matrix, shape (n, n), that makes the curve of the data, or its covariance's root."""
+        if self.used is not None:
+            return self.vectors
         hat = (self.vectors * self.shrink) @ self.vectors.T
         return np.asarray(hat * np.broadcast_to(self.scale, len(hat))[:, None])
 
@@ -73,9 +83,14 @@ class Curve:
 
 
 @lru_cache(maxsize=128)
-def _basis(n: int) -> tuple[FloatArray, FloatArray]:
+def _unevenness(n: int) -> FloatArray:
     difference = np.diff(np.eye(n), 3, axis=0)
-    penalty, vectors = np.linalg.eigh(difference.T @ difference)
+    return np.asarray(difference.T @ difference)
+
+
+@lru_cache(maxsize=128)
+def _basis(n: int) -> tuple[FloatArray, FloatArray]:
+    penalty, vectors = np.linalg.eigh(_unevenness(n))
     return np.clip(penalty, 0.0, None), vectors
 
 
@@ -113,8 +128,8 @@ def smooth_curve(
     most = 2.5 * scatter
     near = curve + np.clip(np.where(good, values - curve, 0.0), -most, most)
     penalty = float(softest) * _STEP**rung
-    curve, columns, shrink = _over_holes(near, good, penalty)
-    return Curve(curve, columns, shrink, scatter, wider)
+    curve, root, used = _over_holes(near, good, penalty)
+    return Curve(curve, root, np.ones(n), scatter, wider, used=used)
 
 
 def _longest(missing: Mask) -> int:
@@ -125,17 +140,16 @@ def _longest(missing: Mask) -> int:
 
 def _over_holes(
     data: FloatArray, good: Mask, penalty: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the curve that leads over bands that were not seen, and its covariance's basis.
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return the curve over bands that were not seen, its covariance's root, and its freedom.
 
     Away from what was seen only the smoothness tells it, which the covariance holds: that of the
     curve given the data, where the curve itself is as smooth as it was found.
     """
-    rise, vectors = _basis(len(data))
-    inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * (vectors * rise) @ vectors.T)
-    size, basis = np.linalg.eigh((inverse + inverse.T) / 2)
+    inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * _unevenness(len(data)))
+    root = np.linalg.cholesky((inverse + inverse.T) / 2)
     curve = np.asarray(inverse @ np.where(good, data, 0.0), dtype=np.float64)
-    return curve, np.asarray(basis), np.asarray(np.sqrt(np.clip(size, 0.0, None)))
+    return curve, np.asarray(root), float(np.diag(inverse)[good].sum())
 
 
 @lru_cache(maxsize=128)
@@ -186,7 +200,7 @@ def cornered(
     used = float((lines.vectors**2).sum()) + _CORNERS
     scores = [
         validated(values, good, curve.value, lines.scatter, taken, caution)
-        for curve, taken in ((lines, used), (smooth, float(smooth.shrink.sum())))
+        for curve, taken in ((lines, used), (smooth, smooth.freedom))
     ]
     return lines if scores[0] < scores[1] else smooth
 

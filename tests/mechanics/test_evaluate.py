@@ -91,3 +91,22 @@ def test_a_noisy_yield_says_how_sure_it_is() -> None:
 def test_a_rod_that_softens_at_once_has_a_yield() -> None:
     result, _ = run(n=100, approach=15, load=80, tangent=-0.02)
     assert result.summary["offset_yield_MPa"] == pytest.approx(29.9, abs=0.6)
+
+
+def test_a_deformation_is_as_unsure_as_the_step_from_open_gap_to_contact() -> None:
+    """What all frames in contact share shifts their deformation, but no length against another."""
+    share, pulls, plain = 0.25, [], []
+    for seed in range(30):
+        table, truth = make(seed=seed, u_length_px=0.05)
+        held = truth.gap_nm == 0
+        table["gap_px"] = np.where(held, 0.0, np.maximum(table["gap_px"], 0.1))
+        table["u_common_length_px"] = np.where(held, np.hypot(0.3, share), 0.3)
+        table["length_px"] += share * np.random.default_rng(seed).standard_normal() * held
+        points = evaluate(table, settings()).points
+        off = points["deformation_nm"] - (truth.length_nm[0] - truth.length_nm)
+        pulls.append((off / points["u_deformation_nm"])[held])
+        plain.append((off / points["u_length_nm"])[held])
+        open_rows = ~held & (np.arange(len(held)) > 0)
+        assert points["u_deformation_nm"][open_rows] == pytest.approx(0.1)
+    assert 0.75 < np.std(np.concatenate(pulls)) < 1.3
+    assert np.std(np.concatenate(plain)) > 3
