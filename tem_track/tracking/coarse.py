@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tem_track.records import FloatArray, Image
+from tem_track.tracking.fit import part_at_peak
 
 __all__ = ["Coarse", "Place", "Reduced", "make_coarse", "search", "search_partly"]
 
@@ -100,6 +101,14 @@ class Reduced:
     def __init__(self, image: Image) -> None:
         self.image = image
         self._known: dict[int, Float32] = {}
+        self._at_peak: float | None = None
+
+    @property
+    def at_peak(self) -> float:
+        """The part of the frame's pixels at the brightest grey."""
+        if self._at_peak is None:
+            self._at_peak = part_at_peak(self.image)
+        return self._at_peak
 
     def by(self, factor: int) -> Float32:
         """Return the frame with squares of `factor` pixels averaged."""

@@ -2,7 +2,8 @@
 
 A hot pixel is as sharp as nothing behind a lens and its noise is that of the dark around it, so in
 the fit of a bar it outweighs the bar's edges and holds it where it is. It is told from everything
-that a lens has drawn by standing alone, in most frames, and is given its neighbours' grey.
+that a lens has drawn by standing alone, in most frames, and is given its neighbours' grey. What a
+codec has copied from the frame before says nothing new: its noise stands still as well.
 """
 
 from __future__ import annotations
@@ -25,16 +26,20 @@ EVERY = 16
 """Frames that are looked at, and of the later ones each how many-th."""
 FEWEST = 5
 MOSTLY = 0.5
-"""Part of the frames in which a pixel must stand out, by `SIGMAS`: a cosmic ray does in one."""
+"""Part of the frames that say something new in which a pixel must stand out, by `SIGMAS`, as it
+must on average: a cosmic ray does in one."""
 SIGMAS = 2.5
 LEAST_PART = 0.03
 """How far it must on average, over the range of grey."""
 WINDOW_PX = 15
 ALONE = 3.0
 """How much further than all but two of its neighbours."""
+GLARING = 0.25
+"""How far it stands out, over the range of grey and by twice `SIGMAS`, where a copied frame counts
+all the same: in the dark of a bar nothing varies but the electrons, and there may be none."""
 MOST_PART = 0.02
 """More of the pixels are no defects but what the movie shows."""
-_AROUND = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]
+_AROUND = np.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]).T[..., None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +69,9 @@ class Defects:
         if not y.size:
             return part
         out = part.copy()
-        out[y, x] = np.median(_neighbours(part, y, x), axis=0).astype(part.dtype)
+        around = _neighbours(part, y, x)
+        around.sort(axis=0)
+        out[y, x] = around[3:5].mean(axis=0).astype(part.dtype)  # the median of eight
         return out
 
 
@@ -76,8 +83,11 @@ class Speckles:
     asked: int = 0
     low: float = np.inf
     high: float = -np.inf
+    before: Image | None = None
+    fresh: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     standing: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     total: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    usual: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def add(self, image: Image) -> None:
         """Take in a frame of the sample; the later ones not all."""
@@ -85,27 +95,41 @@ class Speckles:
         if self.shown > FRAMES and self.shown % EVERY:
             return
         if not self.asked:
-            self.standing = np.zeros(image.shape, np.float32)
-            self.total = np.zeros(image.shape, np.float32)
+            self.fresh, self.standing, self.total, self.usual = (
+                np.zeros(image.shape, np.float32) for _ in range(4)
+            )
         if image.shape != self.total.shape:
             return
         self.asked += 1
         grey = image if image.dtype.name in ("uint8", "uint16") else image.astype(np.float32)
-        middle = cv2.medianBlur(np.ascontiguousarray(grey), 3)
-        out = np.asarray(cv2.subtract(grey, middle, dtype=cv2.CV_32F))
-        cv2.accumulate(out, self.total)
+        grey = np.ascontiguousarray(grey)
+        out = np.asarray(cv2.subtract(grey, cv2.medianBlur(grey, 3), dtype=cv2.CV_32F))
         size = np.abs(out)
-        usual = cv2.blur(size, (WINDOW_PX, WINDOW_PX))
-        cv2.accumulate(cv2.compare(size, 1.25 * SIGMAS * usual, cv2.CMP_GT), self.standing)
-        few = np.quantile(grey[::16, ::16], [0.01, 0.99])
-        self.low, self.high = min(self.low, float(few[0])), max(self.high, float(few[1]))
+        usual = np.asarray(1.25 * cv2.blur(size, (WINDOW_PX, WINDOW_PX)), np.float32)
+        low, high = (float(v) for v in np.quantile(grey[::16, ::16], [0.01, 0.99]))
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        glaring = (size > GLARING * (high - low)) & (size > 2 * SIGMAS * usual)
+        new = self._new(grey) | _where(glaring)
+        cv2.accumulate(new, self.fresh)
+        cv2.accumulate(out, self.total, mask=new)
+        cv2.accumulate(usual, self.usual, mask=new)
+        cv2.accumulate(_where(size > SIGMAS * usual) & new, self.standing)
+
+    def _new(self, grey: Image) -> NDArray[np.uint8]:
+        """Return 255 where a pixel or a neighbour is not what it was, else 0."""
+        before, self.before = self.before, grey
+        if before is None:
+            return np.full(grey.shape, 255, np.uint8)
+        return np.asarray(cv2.dilate(_where(grey != before), np.ones((3, 3), np.uint8)), np.uint8)
 
     def defects(self) -> Defects | None:
         """Return the pixels that stand alone in most frames; None where there are none."""
         if self.asked < FEWEST:
             return None
-        mean = np.abs(self.total) / self.asked
-        often = self.standing >= 255 * MOSTLY * self.asked
+        times = self.fresh / 255
+        often = (times >= FEWEST) & (self.standing >= MOSTLY * self.fresh)
+        often &= np.abs(self.total) > SIGMAS * self.usual
+        mean = np.abs(self.total) / np.maximum(times, 1)
         often &= mean > LEAST_PART * (self.high - self.low)
         if not often.any() or often.mean() > MOST_PART:
             return None
@@ -115,9 +139,14 @@ class Speckles:
         return Defects(y[alone], x[alone]) if alone.any() else None
 
 
+def _where(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return 255 where a mask holds, else 0."""
+    return mask.view(np.uint8) * np.uint8(255)
+
+
 def _neighbours(image: Image, y: NDArray[np.int64], x: NDArray[np.int64]) -> Image:
     """Return the eight neighbours (8, n) of pixels; the border's are continued."""
     height, width = image.shape
-    return np.stack(
-        [image[np.clip(y + v, 0, height - 1), np.clip(x + u, 0, width - 1)] for v, u in _AROUND]
-    )
+    rows = np.minimum(np.maximum(y + _AROUND[0], 0), height - 1)
+    columns = np.minimum(np.maximum(x + _AROUND[1], 0), width - 1)
+    return np.asarray(image[rows, columns])

@@ -177,12 +177,13 @@ def bright_parts(patch: Image) -> tuple[float, float]:
     The brightest is a quantile: the overshoot of a compressed edge would decide otherwise whether
     an even, bright target counts.
     """
+    from tem_track.tracking import kernels
+
     step = max(1, min(patch.shape) // PEAK_SAMPLES)
-    few = np.sort(patch[::step, ::step], axis=None)
-    low, high = float(few[0]), float(few[-1 - few.size // 200])
-    at_peak = np.searchsorted(few, high - 0.03 * (high - low))
-    bright = np.searchsorted(few, (low + high) / 2)
-    return 1 - float(bright) / few.size, 1 - float(at_peak) / few.size
+    found: tuple[float, float] = kernels.bright_parts(
+        patch[::step, ::step].astype(np.float32, order="C")
+    )
+    return found
 
 
 @dataclass(slots=True)

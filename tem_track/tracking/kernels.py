@@ -1,4 +1,4 @@
-"""What compiled code shares: how it is compiled, cubic B-splines, and turning an image."""
+"""What compiled code shares: how it is compiled, B-splines, turning an image, brightest grey."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import njit
 
 from tem_track.compiled import compiled, inner
 
-__all__ = ["FAST", "filtered", "slope_taps", "taps", "turned"]
+__all__ = ["FAST", "bright_parts", "filtered", "slope_taps", "taps", "turned"]
 
 
 FAST: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
@@ -88,6 +88,40 @@ def filtered(image: Any, poles: Any, out: Any) -> None:
         for k in range(m):
             for j in range(w):
                 out[i + k, j] = lines[j, k]
+
+
+@compiled(nogil=True, error_model="numpy")
+def bright_parts(grey: Any) -> Any:
+    """Return the parts of the pixels in the brighter half of the range, and near its top.
+
+    Parameters
+    ----------
+    grey : float32 (h, w)
+
+    Returns
+    -------
+    (float, float)
+        The top is the grey that one pixel in 200 exceeds, near it the uppermost 3 % of the range.
+    """
+    few = grey.ravel()
+    n = few.size
+    most = np.full(n // 200 + 1, -np.inf, np.float32)
+    low = few[0]
+    for value in few:
+        low = min(low, value)
+        if value > most[0]:
+            k = 1
+            while k < most.size and value > most[k]:
+                most[k - 1] = most[k]
+                k += 1
+            most[k - 1] = value
+    least, high = float(low), float(most[0])
+    half, top = (least + high) / 2, high - 0.03 * (high - least)
+    bright = at_peak = 0
+    for value in few:
+        bright += value >= half
+        at_peak += value >= top
+    return bright / n, at_peak / n
 
 
 @njit(inline="always")

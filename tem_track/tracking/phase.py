@@ -55,10 +55,15 @@ class Phase:
 
     def at(self, x_px: float, y_px: float) -> tuple[FloatArray, FloatArray]:
         """Return the pull (x, y) in a place of the box's top-left pixel, and its variances."""
-        wave = _wave(np.array([x_px, y_px])) - self.mean
-        pull = np.einsum("ak,ak->a", wave, self.pull_px)
-        unsure = np.einsum("ak,akm,am->a", wave, self.covariance, wave)
-        return pull, unsure + (DOUBT * pull) ** 2
+        pulls, unsure = [], []
+        known = (self.mean.tolist(), self.pull_px.tolist(), self.covariance.tolist())
+        for place, mean, pull, u in zip((x_px, y_px), *known, strict=True):  # sooner than arrays
+            angle = 2 * math.pi * place
+            c, s = math.cos(angle) - mean[0], math.sin(angle) - mean[1]
+            pulls.append(c * pull[0] + s * pull[1])
+            own = c * (c * u[0][0] + 2 * s * u[0][1]) + s * s * u[1][1]
+            unsure.append(own + (DOUBT * pulls[-1]) ** 2)
+        return np.array(pulls), np.array(unsure)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

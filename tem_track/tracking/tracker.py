@@ -14,7 +14,7 @@ from tem_track.tracking.changed import Change
 from tem_track.tracking.coarse import Place, Reduced, search, search_partly
 from tem_track.tracking.covered import uncover
 from tem_track.tracking.defects import Defects
-from tem_track.tracking.fit import Fit, fit_pattern, part_at_peak
+from tem_track.tracking.fit import Fit, fit_pattern
 from tem_track.tracking.focus import Refocused
 from tem_track.tracking.illumination import Light
 from tem_track.tracking.look import Look
@@ -149,7 +149,7 @@ class Tracker:
             frame does not show the target.
         """
         frame = self.mended(image) if mended is None else mended
-        found = Found(clipped=part_at_peak(frame.image) > self.frame_at_peak)
+        found = Found(clipped=frame.at_peak > self.frame_at_peak)
         if self.light is not None:
             frame = Reduced(self.light.evened(frame.image))
         places = [(look, _places(frame, look, near_px)) for look in self.looks]

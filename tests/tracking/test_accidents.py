@@ -10,7 +10,7 @@ import pytest
 from tem_track.records import Axis, Box, Reference, Target
 from tem_track.tracking import build_trackers, require_axis
 from tem_track.tracking.coarse import Reduced
-from tem_track.tracking.defects import Speckles
+from tem_track.tracking.defects import Defects, Speckles
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.gather import Gathering, fingerprint
 from tem_track.tracking.growing import _Grown, _turns_better
@@ -120,6 +120,32 @@ def test_a_spark_in_one_frame_and_a_label_are_no_defect_that_matters():
         speckles.add(image)
     found = speckles.defects()
     assert found is None or (found.rows < 40).all()
+
+
+def test_noise_that_a_codec_copies_is_no_defect_and_a_glaring_pixel_is():
+    """Blocks that do not change are copied from frame to frame, and their noise with them."""
+    rng = np.random.default_rng(9)
+    noise = 120 + 8 * rng.standard_normal((2, 160, 160))
+    images = [np.clip(noise[k // 20], 0, 255).astype(np.uint8) for k in range(40)]
+    copied, hot = Speckles(), Speckles()
+    for image in images:
+        copied.add(image)
+        with_hot = image.copy()
+        with_hot[40, 70] = 255
+        hot.add(with_hot)
+    assert copied.defects() is None
+    found = hot.defects()
+    assert found is not None
+    assert (found.rows.tolist(), found.columns.tolist()) == ([40], [70])
+
+
+def test_the_median_of_eight_neighbours_mends_a_pixel_at_the_border_too():
+    image = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    image[0, 4], image[5, 5] = 255, 255
+    mended = Defects(np.array([0, 5]), np.array([4, 5])).mended(image)
+    assert mended[5, 5] == 55
+    assert mended[0, 4] == int(np.median([3, 255, 5, 3, 5, 13, 14, 15]))
+    assert image[5, 5] == 255
 
 
 def grown(turns, likeness: float, kept: float) -> _Grown:
