@@ -29,6 +29,8 @@ _U_LOG_RATIO = 0.5
 _TOGETHER_PX = 4.0
 _REACH_PX, _HIDDEN = 8.0, 2.0  # a fit takes up half of what its residuals would share
 _SHELL_SHARE = 0.12  # a surface layer is thin against its body
+_CRYSTAL, _USUAL_BEVEL, _U_LOG_BEVEL = 0.3, 0.5, 0.7  # how a crystal lies in the beam is unknown
+_DECISIVE = 20.0  # what a layer must explain more: a section of many facets looks a little like one
 _ENOUGH = {"ftol": 1e-5, "xtol": 1e-5}
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
 
@@ -97,7 +99,8 @@ _BOUNDS = {
     "fringe": (0.0, 0.4),
     "fringe_px": (1.0, 6.0),
     "facet": (0.0, 1.0),
-    "shell_px": (1.0, 40.0),
+    "bevel": (0.03, 1.0),
+    "shell_px": (1.0, 60.0),
     "shell_ratio": (0.02, 20.0),
 }
 
@@ -135,7 +138,10 @@ def choose_profile(
     """
     fits: dict[str, tuple[Profile, float]] = {}
     for kind in kinds:
-        for first in [before[kind]] if before else _starts(kind, start, ensemble):
+        firsts = [before[kind]] if before else _starts(kind, start, ensemble)
+        if not before and kind == "round" and u_facet > _CRYSTAL:
+            firsts.append(replace(firsts[0], facet=0.6, bevel=0.2))
+        for first in firsts:
             fit = _fit(ensemble, first, (start.blur_px, u_facet), caution)
             if kind not in fits or fit[1] < fits[kind][1]:
                 fits[kind] = fit
@@ -166,6 +172,8 @@ def _fit(
     ensemble: Ensemble, start: Profile, prior: tuple[float, float], caution: float
 ) -> tuple[Profile, float]:
     names = _FREE[start.model]
+    if "facet" in names and prior[1] > _CRYSTAL:
+        names = (*names, "bevel")
     low = np.array([_BOUNDS[n][0] for n in names] + [-8.0] + [0.9] * len(ensemble.radius_px))
     high = np.array([_BOUNDS[n][1] for n in names] + [8.0] + [1.1] * len(ensemble.radius_px))
     first = np.array([getattr(start, n) for n in names] + [0.0] + [1.0] * len(ensemble.radius_px))
@@ -181,9 +189,23 @@ def _fit(
     u_shell = float(u[names.index("shell_px")]) if "shell_px" in names else 0.0
     is_ball = start.equator_px > 0
     u_edge = float(u[len(names)]) if is_ball else _u_still(fit, len(names), ensemble)
-    profile = replace(_filled(start, names, fit.x), u_edge_px=u_edge, u_shell_px=u_shell)
+    filled = _filled(start, names, fit.x)
+    if "bevel" in names:
+        u_edge = float(np.hypot(u_edge, _thin_edge_px(filled.blur_px, prior[0])))
+    profile = replace(filled, u_edge_px=u_edge, u_shell_px=u_shell)
     score = 2.0 * float(fit.cost) + caution * _PENALTY * len(first)
+    if "bevel" in names and start.model == "shell":
+        score += _DECISIVE
     return profile, score
+
+
+def _thin_edge_px(blur_px: float, known_px: float) -> float:
+    """Return how far a crystal may reach beyond the edge that is seen.
+
+    An edge much softer than the picture is sharp begins with a wedge that hardly absorbs.
+    """
+    usual = (1.0 + 2.0 * _BLUR_SHARE) * known_px
+    return float(0.5 * np.sqrt(max(blur_px**2 - usual**2, 0.0)))
 
 
 def _u_shared(fit: Any, ensemble: Ensemble) -> FloatArray:
@@ -261,6 +283,8 @@ def _residual(
     out = [np.where(weight > 0.05, rest, 0.0).ravel()]
     blur, facet = prior
     out.append(np.array([np.log(profile.blur_px / blur) / _BLUR_SHARE, profile.facet / facet]))
+    if "bevel" in names:
+        out.append(np.array([np.log(profile.bevel / _USUAL_BEVEL) / _U_LOG_BEVEL]))
     if profile.model == "shell":
         share = profile.shell_px / ensemble.largest_px
         layer = [np.log(profile.shell_ratio) / _U_LOG_RATIO, share / _SHELL_SHARE]

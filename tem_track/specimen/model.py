@@ -21,7 +21,7 @@ from tem_track.specimen.resting import Rest, weighed
 from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 
-__all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for"]
+__all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for", "strip_margin_px"]
 
 BAND_PX = 4
 MARGIN_T_PX = 16.0
@@ -283,7 +283,7 @@ class SpecimenModel:
         shift: float,
     ) -> Strip:
         low, high = self.box_t_px
-        margin = MARGIN_T_PX + _MARGIN_SHARE * (high - low)
+        margin = strip_margin_px(high - low)
         span_t = (low + shift - margin, high + shift + margin)
         return self.grey(source, grid_for(self.axis, anchor, span, span_t))
 
@@ -302,6 +302,11 @@ class SpecimenModel:
         """Return the strip that holds the specimen between its two faces."""
         span = (place.base_face_px - 12.0, place.tip_face_px + 12.0)
         return self._strip(source, place.anchor_px, span, place.shift_t_px)
+
+
+def strip_margin_px(width_px: float) -> float:
+    """Return how far beside a box of some width the strip reaches."""
+    return MARGIN_T_PX + _MARGIN_SHARE * width_px
 
 
 def grid_for(

@@ -31,6 +31,7 @@ from tem_track.specimen.model import (
     end_profile,
     fill_outside,
     grid_for,
+    strip_margin_px,
     vacuum_level,
 )
 from tem_track.specimen.profile import Profile, tabulate
@@ -48,6 +49,7 @@ _FOOT_PX = 8.0
 _FOOT_REACH_PX, _FOOT_WINDOW_PX = 2.5, 3.0
 _CLEAR_OF_BODY_PX = 6.0
 _DRAWN_PX = 20.0  # how far a hand draws a face off
+_NEAR_PX, _NEAR_SHARE = 14.0, 0.06  # of the box's shorter side: a large one is drawn less finely
 _CLEAR_STEP, _PLAIN_STEP = 0.08, 0.25
 _FLANK_PX, _AS_HIGH = 4.0, 0.6  # from where on a step beside the specimen is a narrow tip's flank
 _CLEAR_OF_FLANK_PX = 3.0
@@ -118,7 +120,7 @@ def prepare_specimen(
     if shape not in SHAPES:
         raise ConfigError(f"specimen.shape: '{shape}' is unknown; there are {', '.join(SHAPES)}")
     guess = axis or axis_from_boxes(box, tip_box, base_box)
-    k = blocks_for(box, guess)
+    k = blocks_for(box, guess, is_long=SHAPES[shape].is_long)
     box = reduced_box(box, k) if k > 1 else box
     frame, tip, base, *_ = _reduced(reference, k)
     drawn = _Drawn(Crop(frame.image, 0, 0, k), tip, base, box, shape, mode, polarity)
@@ -208,7 +210,7 @@ def _keep(item: Seen, box: Box, reference_tip: Match, axis: Axis, k: int) -> Sam
         dx, dy = tip.x_px - reference_tip.x_px, tip.y_px - reference_tip.y_px
     x, y, w, h = box.shifted(dx, dy).as_tuple()
     corners = [(x, y), (x + w, y), (x, y + h), (x + w, y + h)]
-    margin = 60.0
+    margin = max(_BESIDE_PX, strip_margin_px(max(w, h)) + 4.0)
     away = 0.6 * max(w, h)
     corners += [(px - away * axis.along[0], py - away * axis.along[1]) for px, py in corners[:4]]
     return Sampled(crop_around(frame.image, corners, margin, k), tip, base, *others)
@@ -283,6 +285,12 @@ def _end_half_px(shape: str, width: float) -> float:
     return 0.5 * SHAPES[shape].end_share * width
 
 
+def _drawn_within(model: SpecimenModel) -> float:
+    """Return how far from the drawn box a face is sought."""
+    low_high = model.box_s_px, model.box_t_px
+    return max(_NEAR_PX, _NEAR_SHARE * min(high - low for low, high in low_high))
+
+
 def _reference_strip(model: SpecimenModel, item: Sampled) -> Strip:
     low, high = model.box_s_px
     return _around_tip(model, item, (low - 50.0, high + 40.0))
@@ -320,9 +328,10 @@ def _learn_tip_face(
         return model
     mean = _mean_strip(strips)
     drawn = model.box_s_px[1]
-    beside = _side_profile(mean, middle, width, drawn, -1)
+    within = _drawn_within(model)
+    beside = _side_profile(mean, middle, width, drawn, -1, within)
     s = mean.grid.s_px
-    near = find_step(beside, s, drawn, 14.0, 1.2, -1)
+    near = find_step(beside, s, drawn, within, 1.2, -1)
     if model.mode == "compression":
         bright = float(np.nanpercentile(mean.grey, 90))
         near = _of_the_apex(strips, middle, drawn, near, bright, model.end.half_px)
@@ -429,18 +438,21 @@ def _mean_strip(strips: list[Strip]) -> Strip:
     return Strip(strips[0].grid, mean.astype(np.float32))
 
 
-def _side_profile(strip: Strip, middle: float, width: float, face: float, ahead: int) -> FloatArray:
+def _side_profile(
+    strip: Strip, middle: float, width: float, face: float, ahead: int, within: float = _NEAR_PX
+) -> FloatArray:
     """Return the mean brightness along the axis of the columns that see the face across vacuum.
 
     Parameters
     ----------
     face : float
-        Where the face is, to some pixels.
+        Where the face is, to half of `within`.
     ahead : {-1, 1}
         On which side of it the vacuum lies.
     """
     t = strip.grid.t_px
-    zone = strip.rows(*sorted((face + 7.0 * ahead, face + 15.0 * ahead)))
+    off = 0.5 * within * ahead
+    zone = strip.rows(*sorted((face + off, face + off + 8.0 * ahead)))
     level = np.nan_to_num(strip.grey[zone].mean(axis=0)) if zone.stop > zone.start else t * 0.0
     away = np.abs(t - middle)
     vacuum = np.percentile(level[away < width], 95)
@@ -509,9 +521,9 @@ def _learn_base_face(
 ) -> SpecimenModel:
     low = model.box_s_px[0]
     strip = _reference_strip(model, kept[0])
-    beside = find_step(
-        _side_profile(strip, middle, width, low, 1), strip.grid.s_px, low, 14.0, 1.2, 1
-    )
+    within = _drawn_within(model)
+    side = _side_profile(strip, middle, width, low, 1, within)
+    beside = find_step(side, strip.grid.s_px, low, within, 1.2, 1)
     face = beside.s_px if math.isfinite(beside.s_px) else low
     if model.base_point_px is None and model.fixed:
         return model  # with neither tip nor base the box alone says where the specimen is

@@ -48,6 +48,9 @@ class Profile:
         Distance of the fringe's middle from the edge; its width is half of that.
     facet : float
         Share of a hexagonal section, whose edges are wedges, in the round one.
+    bevel : float
+        How deep behind its edge such a section is as thick as in its middle, over the radius: 0.5
+        of a regular hexagon seen on a corner, less where a facet lies nearly along the beam.
     equator_px : float
         Largest outer radius of a ball, 0 of other bodies. Away from its equator a section cuts
         wall or layer askew: with the core's radius there,
@@ -66,6 +69,7 @@ class Profile:
     fringe: float = 0.0
     fringe_px: float = 2.5
     facet: float = 0.0
+    bevel: float = 0.5
     equator_px: float = 0.0
     u_edge_px: float = 0.0
     u_shell_px: float = 0.0
@@ -110,17 +114,17 @@ def darkness(u_px: FloatArray, radius_px: float | FloatArray, profile: Profile) 
 def _optical_depth(u: FloatArray, radius: float | FloatArray, profile: Profile) -> FloatArray:
     if profile.model == "opaque":
         return np.where((u > 0) & (u < 2 * radius), profile.mu_per_px, 0.0)
-    outer = _thickness(u, radius, profile.facet)
+    outer = _thickness(u, radius, profile)
     if profile.model == "round":
         return profile.mu_per_px * outer
     if profile.model == "hollow":
         inner = _core_radius(radius, profile)
-        core = _thickness(u - (radius - inner), inner, profile.facet)
+        core = _thickness(u - (radius - inner), inner, profile)
         return profile.mu_per_px * (outer - core)
     core_radius = radius - profile.shell_px
     if profile.equator_px > 0:
         core_radius = core_radius + profile.ball * (_core_radius(radius, profile) - core_radius)
-    core = _thickness(u - (radius - core_radius), core_radius, profile.facet)
+    core = _thickness(u - (radius - core_radius), core_radius, profile)
     return profile.mu_per_px * (core + profile.shell_ratio * (outer - core))
 
 
@@ -130,12 +134,13 @@ def _core_radius(radius: float | FloatArray, profile: Profile) -> FloatArray:
     return np.asarray(np.sqrt(np.maximum(radius**2 - missing, 0.0)))
 
 
-def _thickness(u: FloatArray, radius: float | FloatArray, facet: float) -> FloatArray:
+def _thickness(u: FloatArray, radius: float | FloatArray, profile: Profile) -> FloatArray:
     chord = _chord(u, radius)
-    if facet == 0.0:
+    if profile.facet == 0.0:
         return chord
-    wedge = 4.0 * np.clip(np.minimum(u, 2 * radius - u), 0.0, np.maximum(radius, 0.0) / 2)
-    return (1.0 - facet) * chord + facet * wedge
+    deep = profile.bevel * np.maximum(radius, 0.0)
+    wedge = 2.0 / profile.bevel * np.clip(np.minimum(u, 2 * radius - u), 0.0, deep)
+    return (1.0 - profile.facet) * chord + profile.facet * wedge
 
 
 def _chord(u: FloatArray, radius: float | FloatArray) -> FloatArray:

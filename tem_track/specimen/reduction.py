@@ -17,12 +17,17 @@ from tem_track.records import Axis, Box, Image, Match, Outline
 
 __all__ = ["blocks_for", "enlarged", "reduced", "reduced_box", "reduced_match"]
 
-_USUAL_PX = 320.0
-"""Width of a box that is outlined as it is; up to half as much again."""
+_USUAL_PX, _USUAL_BALL_PX = 320.0, 260.0
+"""Width of a box that is outlined as it is; up to half as much again.
+
+A ball is as wide as its box, and its layer and curvature reach deep behind its edges.
+"""
 
 
-def blocks_for(box: Box, axis: Axis) -> int:
+def blocks_for(box: Box, axis: Axis, *, is_long: bool = True) -> int:
     """Return the side of the blocks of pixels that are averaged, 1 for a specimen of usual size.
+
+    The shorter side of the box counts, of a ball or a crystal the mean of both.
 
     Parameters
     ----------
@@ -30,11 +35,14 @@ def blocks_for(box: Box, axis: Axis) -> int:
         As drawn around the specimen.
     axis : Axis
         The loading axis, or a guess of it.
+    is_long : bool
+        Whether the specimen is a rod.
     """
     across, along = axis.across, axis.along
     width = box.width_px * abs(across[0]) + box.height_px * abs(across[1])
     height = box.width_px * abs(along[0]) + box.height_px * abs(along[1])
-    return max(1, round(min(width, height) / _USUAL_PX))
+    side = min(width, height) / _USUAL_PX if is_long else (width + height) / 2 / _USUAL_BALL_PX
+    return max(1, round(side))
 
 
 def reduced(image: Image, k: int) -> Image:

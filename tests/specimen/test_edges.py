@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges, fit_edges
+from tem_track.specimen.ensemble import Ensemble, choose_profile
 from tem_track.specimen.noise import Noise, measure_noise
 from tem_track.specimen.profile import Profile, darkness, tabulate
 
@@ -66,3 +67,44 @@ def test_the_noise_is_measured_beside_the_specimen() -> None:
     assert noise.film == pytest.approx(FILM, rel=0.15)
     assert noise.film_px == pytest.approx(FILM_PX, rel=0.25)
     assert measure_noise([], np.empty((0, 0)), none, none) == Noise()
+
+
+def _mean_look(profile: Profile, seed: int) -> Ensemble:
+    """Return what the edges of a body with a profile look like on the average, with some grain."""
+    depth = np.arange(-14.0, 64.0, 0.5) + 0.25
+    radius = np.array([48.0, 50.0, 52.0])
+    fine = np.arange(-24.0, 80.0, 0.1)
+    value = np.array([1 - np.interp(depth, fine, darkness(fine, r, profile)) for r in radius])
+    value += np.random.default_rng(seed).normal(size=value.shape) * 0.002
+    return Ensemble(depth, radius, value, (depth < radius[:, None]).astype(float), 52.0)
+
+
+@pytest.mark.parametrize("bevel", [0.15, 0.8])
+def test_a_crystal_on_another_facet_has_no_layer(bevel: float) -> None:
+    crystal = Profile("round", 0.01, 0.9, facet=0.9, bevel=bevel, equator_px=52.0)
+    start = Profile("round", 0.012, 0.9, equator_px=52.0)
+    kinds = ("round", "shell")
+    found, _ = choose_profile(_mean_look(crystal, 1), start, kinds, u_facet=0.5)
+    assert found.model == "round"
+    assert found.bevel == pytest.approx(bevel, rel=0.3)
+
+
+def test_a_crystals_layer_is_seen() -> None:
+    layered = Profile("shell", 0.01, 0.9, 7.0, 0.6, facet=0.5, bevel=0.6, equator_px=52.0)
+    start = Profile("round", 0.012, 0.9, equator_px=52.0)
+    found, _ = choose_profile(_mean_look(layered, 1), start, ("round", "shell"), u_facet=0.5)
+    assert found.model == "shell"
+    assert found.shell_px == pytest.approx(7.0, abs=0.7)
+
+
+def test_a_crystals_edge_softer_than_the_picture_is_less_sure() -> None:
+    sure, soft = (
+        choose_profile(
+            _mean_look(Profile("round", 0.01, blur, facet=0.5, equator_px=52.0), 2),
+            Profile("round", 0.01, 0.9, equator_px=52.0),
+            ("round",),
+            u_facet=0.5,
+        )[0]
+        for blur in (0.9, 2.2)
+    )
+    assert soft.u_edge_px > sure.u_edge_px + 0.5

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
-from tem_track.records import Axis, Box, Frame, Match
+from tem_track.records import Axis, Box, FloatArray, Frame, Match
 from tem_track.specimen import prepare_specimen, reduction
 from tem_track.specimen.reduction import blocks_for, reduced, reduced_match
 from tests.specimen.scenes import Scene, specimen_box, triple
@@ -77,3 +78,41 @@ def test_specimens_of_usual_size_are_taken_as_they_are() -> None:
     assert blocks_for(Box(0, 0, 260, 400), Axis(0.0)) == 1
     assert blocks_for(Box(0, 0, 1000, 1600), Axis(0.0)) == 3
     assert blocks_for(Box(0, 0, 1600, 900), Axis(90.0)) == 3
+
+
+def test_balls_are_averaged_by_their_size_and_not_by_their_shorter_side() -> None:
+    assert blocks_for(Box(0, 0, 300, 240), Axis(0.0), is_long=False) == 1
+    assert blocks_for(Box(0, 0, 560, 450), Axis(0.0), is_long=False) == 2
+
+
+def _resized(item: tuple[Frame, Match, Match | None], k: float) -> tuple[Frame, Match, Match]:
+    frame, tip, base = item
+    assert base is not None
+    image = cv2.resize(frame.image, None, fx=k, fy=k, interpolation=cv2.INTER_CUBIC)
+    moved = [replace(m, x_px=k * m.x_px + (k - 1) / 2, y_px=k * m.y_px + (k - 1) / 2)
+             for m in (tip, base)]  # fmt: skip
+    return replace(frame, image=image), moved[0], moved[1]
+
+
+def _ball(s: FloatArray) -> FloatArray:
+    return np.sqrt(np.maximum(55.0**2 - (np.asarray(s) - 50.0) ** 2, 1.0))
+
+
+@pytest.mark.parametrize("k", [1.0, 2.8])
+def test_a_ball_drawn_larger_is_larger_by_as_much(k: float) -> None:
+    """Its box, drawn as much farther off its faces, needs a wider search and a wider piece."""
+    scenes = [
+        Scene(length_px=100.0, radius_px=_ball, gap_px=max(12.0 - 3 * i, 0.0), seed=i)
+        for i in range(7)
+    ]
+    sample = [_resized(triple(scene, i), k) for i, scene in enumerate(scenes)]
+    box = specimen_box(scenes[0])
+    drawn = Box(*(k * side for side in (box.x_px, box.y_px, box.width_px, box.height_px + 3)))
+    model = prepare_specimen(
+        sample[0], iter(sample), drawn, shape="particle", mode="compression", axis=Axis(0.0)
+    )
+    assert np.isfinite(model.vacuum)
+    for frame, tip, base in sample[4:]:
+        seen = model.outline(frame.image, tip, base)
+        assert seen.length_px / k == pytest.approx(100.0, abs=0.6)
+        assert seen.diameter_max_px / k == pytest.approx(110.0, abs=1.5)
