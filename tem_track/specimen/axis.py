@@ -12,8 +12,10 @@ from tem_track.records import Axis, Box, FloatArray, Match
 __all__ = ["axis_from_boxes", "axis_from_midlines", "axis_from_motion", "combine_axes"]
 
 _LEAST_TRAVEL_PX = 8.0
+"""Way from which on the motion tells the axis."""
 _LEAN_DEG = 1.0  # how far a specimen may lean against the direction in which it is loaded
 _BOX_DEG = 6.0
+"""What is not known of an axis that the boxes' places tell."""
 
 
 def axis_from_boxes(box: Box, tip_box: Box | None, base_box: Box | None) -> Axis:

@@ -14,6 +14,7 @@ from tem_track.specimen.strip import Strip
 __all__ = ["BasePatch"]
 
 _LEAST_SCORE = 0.35
+"""Correlation below which the patch is not found."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,11 +35,16 @@ from tem_track.specimen.widths import central, outer_line, upper_part, volume, w
 __all__ = ["Body", "Sides"]
 
 _LEAST_GOOD = 0.3
+"""Share of the bands that have to be seen."""
 _BENT_RATIO = 0.1
+"""Bow over mid diameter, times eight, beyond which a specimen is bent."""
 _OUTSIDE_SHARE = 0.02
+"""Share of unseen pixels from which on an end is out of view."""
 _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
+"""A gap is open from so many spreads of touching frames on, and at least so wide."""
 _THIN_NECK_PX, _CUT_OFF = 48.0, 1.5  # a smooth curve shows a thin neck wider by up to this ratio
 _NECK_REACH_PX = 5.0 * BAND_PX
+"""How far to both sides of the thinnest band the neck is fitted."""
 _CLEAR_U_PX = 0.3  # of tip and base: less clear is smeared, or faint
 _U_END = 1.25  # an end's place leans on the look that was learnt, and contours move behind it
 

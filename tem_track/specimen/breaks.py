@@ -15,7 +15,9 @@ from tem_track.specimen.smooth import Mask
 __all__ = ["Opening", "find_opening"]
 
 _LEAST_BANDS = 2
+"""Bands without a body that make a break."""
 _LEAST_BODY = 2
+"""Bands with one that make a piece."""
 _NEAR_FACE = 3  # bands: the tip's own edge reaches into the last ones
 _PIECE = 0.25  # of the usual width: what is thinner between a blunt end and the tip is no piece
 

@@ -14,8 +14,11 @@ from tem_track.specimen.few import median_where, quantile
 __all__ = ["likely_lines", "validated"]
 
 _PASSES = 3
+"""Rounds of reweighting."""
 _OUTLIER = 2.5
+"""Scatters from which on a band counts less."""
 _LEAST_WEIGHT, _MOST_LINES = 0.01, 24
+"""Likelihood over the best's down to which a line is averaged, and how many are at most."""
 _TWO_CORNERS = 5
 """Numbers that a line with two corners has beside its scatter."""
 

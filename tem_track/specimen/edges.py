@@ -20,14 +20,17 @@ from tem_track.specimen.smoothing import CAUTION
 __all__ = ["Edges", "coarse_edges", "fit_edges"]
 
 _LEAST_SMOOTH = 6
+"""Bands that a curve is drawn through."""
 _CAUTION_ALONE = 1.2
 _STEEP, _STEEP_BALL, _STEEP_HOLLOW = 0.25, 0.2, 0.2  # a steeper side's section tells no layer
 _BALL, _MOST_CHANGE_PX = 0.5, 4.0
+"""From this part of a ball on the wall may differ from the mean's, by so much at most."""
 _UNEVEN = 2.0  # how much thicker a layer may be, as a share, where a squeezed ball's slope is 1
 _FACETED = 0.25  # a stout crystal has a silhouette with corners
 _LINEAR = 0.1  # the smoothness about which the last fit is linear: as soft as a neck asks for
 _NARROW_PX = 20.0  # a thinner body's darkness follows its width: not linear in its edges
 _AROUND_PX, _BESIDE_PX = 5.0, 16.0
+"""Columns beyond the edges that are left out, and those beyond that tell the light."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

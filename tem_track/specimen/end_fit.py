@@ -17,8 +17,11 @@ from tem_track.records import FloatArray
 __all__ = ["descend_end"]
 
 _PASSES = 16
+"""Steps of the descent."""
 _ENOUGH_PX = 0.002
+"""Step that ends it."""
 _REACH_PX = 4.0
+"""Longest step."""
 
 
 @njit(inline="always")

@@ -25,8 +25,11 @@ from tem_track.specimen.widths import edges_near
 __all__ = ["seat"]
 
 _NEAR_PX = 40.0
+"""Of the face, where the edges that cross it are taken from."""
 _COLUMN_SHARE = 0.3
+"""Half the columns that are read, over the width there."""
 _MOST_VAGUE_PX = 0.25
+"""What a foot may hide of the face before its end line is worth nothing."""
 
 
 _WAYS = {

@@ -34,15 +34,21 @@ from tem_track.specimen.strip import Crop, Strip
 __all__ = ["learn_end"]
 
 _OPEN_PX = 8.0
+"""Gap from which on an end stands free."""
 _LEAST_FRAMES = 2
+"""Frames that make a group with an open gap."""
 _CLOSED_FRAMES = 3
+"""Closed frames running that end a group."""
 _FLAT_SHARE = 0.6  # a body that may be round is so until a flat end leaves that much less over
 _NEAR_PX, _LEAST_TOUCHING = 1.5, 4
+"""Gaps that may be contact, and how many tell its spread."""
 _FARTHEST_PX = 0.9  # a fit is held within 1 px behind the face; there the look does not suit
 _LEAST_SPREAD_PX, _MOST_SPREAD_PX = 0.03, 0.4
+"""Between which the spread of touching frames is believed."""
 _CUTS_PX = (2.0, 5.0, 10.0)  # squeezed poles, where the movie does not show one across a gap
 _ALIKE = 0.25  # grain and contours in front of an end stay, and so does the look it is sought by
 _DEPTH_PX = np.arange(-14.0, 26.01, 0.25)
+"""Depths at which the end's darkness is tabled."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,18 +20,26 @@ from tem_track.specimen.profile import EDGE_MODELS, EdgeModel, Profile, darkness
 __all__ = ["Ensemble", "choose_profile", "gather"]
 
 BIN_PX = 0.5
+"""Width of a bin of depth."""
 LOW_PX, HIGH_PX = -14.0, 64.0
+"""Depths, from outside to inside, that a mean look holds."""
 _NEAR_PX = 24.0
+"""Depth that is fitted at least."""
 _PENALTY = 1.4
+"""What a further parameter costs, times the data's own caution."""
 _GRID_PX = 0.2
+"""Of the grid that the model is blurred on."""
 _FLOOR, _TEXTURE = 0.003, 0.05  # what averaging leaves: outside, and as a share of the depth
 _U_LOG_RATIO = 0.5
+"""Prior of the logarithm of the layer's absorption over the core's."""
 _TOGETHER_PX = 4.0
+"""Depth over which errors of a mean look go together."""
 _REACH_PX, _HIDDEN = 8.0, 2.0  # a fit takes up half of what its residuals would share
 _SHELL_SHARE = 0.12  # a surface layer is thin against its body
 _CRYSTAL, _USUAL_BEVEL, _U_LOG_BEVEL = 0.3, 0.5, 0.7  # how a crystal lies in the beam is unknown
 _DECISIVE = 20.0  # what a layer must explain more: a section of many facets looks a little like one
 _ENOUGH = {"ftol": 1e-5, "xtol": 1e-5}
+"""Ends a fit that noise has long ended."""
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
 
 
@@ -103,6 +111,7 @@ _BOUNDS = {
     "shell_px": (1.0, 60.0),
     "shell_ratio": (0.02, 20.0),
 }
+"""Between which each parameter is fitted."""
 
 
 def choose_profile(

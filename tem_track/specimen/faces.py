@@ -17,6 +17,7 @@ __all__ = ["Gate", "Step", "find_step", "fit_end", "flat_end", "half_level", "me
 
 
 _GATE_PX, _GATE_STEP_PX = (-50.0, 80.0), 0.1
+"""Reach and grid of the tabled step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,18 @@ from tem_track.specimen.strip import Float32Array, Strip
 __all__ = ["Behind", "Film", "Uncovered", "clear_pixels", "learn_film"]
 
 _SMOOTH_PX = 1.0
+"""Over which the film is averaged: it is known no finer."""
 _OUTLIER = 0.5  # of the brightness: what is that much off is no film
 _LEAST_FRAMES = 8
+"""Frames below which no film is learnt."""
 _LEAST_ALIKE = 0.5  # correlation of what two halves of the frames show
 _LEAST_SHARE = 0.003  # of the brightness
 _LEAST_PIXELS = 500
+"""That two halves of the frames have to share, to tell the film's noise."""
 _KNOWN = 0.7
 _OUTSIDE_PX, _INSIDE_PX = 14, 12  # about an edge, where the film has to be known
 _CLEAR_PX = 7.0
+"""From the body's edges and faces, where only film is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

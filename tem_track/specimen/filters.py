@@ -21,11 +21,15 @@ from tem_track.specimen.noise import Noise
 __all__ = ["INSIDE_PX", "OUTSIDE_PX", "PHASES", "Bank", "build_bank"]
 
 OUTSIDE_PX, INSIDE_PX = 14, 56
+"""Pixels before and behind an edge that a filter reads at most."""
 PHASES = 4
+"""Places within a pixel that have a filter of their own."""
 _U_CONTRAST, _U_SLOPE = 0.2, 0.15
+"""Priors of an edge's contrast and slope of light, relative to the mean look's."""
 SLOPE_PX = 20.0
 """Depth over which the darkness may change by its slope."""
 _U_SHELL_PX = 6.0
+"""Prior of the layer's thickness."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

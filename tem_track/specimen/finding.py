@@ -16,9 +16,13 @@ __all__ = ["LEVEL", "crossings", "darkness_begins", "jumps_at_tip", "median_besi
 LEVEL = 0.4
 """Share of the darkness at which a body begins: a pale layer belongs to it."""
 _JUMP_PX, _JUMP_SHARE = 8.0, 0.1
+"""By how much a band may be wider than the body before it is the tip's."""
 _HEAD_SHARE, _BODY_SHARES = 0.2, (0.4, 0.8)
+"""Share of the length next to the tip that is looked at, and that which tells the usual width."""
 _STEADY_PX = 3.0
+"""From its neighbours' median, beyond which an edge is replaced by it."""
 _BESIDE = 10
+"""Columns at either end of a band that tell the light."""
 
 
 @compiled(nogil=True)

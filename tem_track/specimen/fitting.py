@@ -20,9 +20,13 @@ N_RESULTS = 8
 """Columns of the result: edge, u, background, darkness, last step, pixels, layer, its u."""
 
 _STEP_LIMIT_PX = 2.0
+"""Longest step."""
 _ENOUGH_PX = 0.003
+"""Step that ends the fit."""
 _OUTLIER = 4.0
+"""Standard deviations from which on a pixel counts less."""
 _LEAST_DARKNESS, _MOST_DARKNESS = 0.05, 4.0
+"""Between which the body's absorption, over the mean look's, is fitted."""
 
 
 @njit(inline="always")

@@ -23,9 +23,13 @@ __all__ = ["contrast_step", "root_doubt"]
 
 _HALF_WIDTH, _EDGE_PX = 0.45, 3.0  # of the width: what is seen beside it is another face
 _GROUPS, _LEAST_GROUPS = 16, 5
+"""Groups of columns under the body, and how many have to be there."""
 _TRIAL_PX, _TRIALS = 0.1, 15
+"""Grid of places that are tried, and how many to either side."""
 _PASSES = 8
+"""Times that the grid is moved to its best."""
 _ROOT_PX = 60.0
+"""Height of the root that the model reaches to."""
 _UNSEEN_LAG = 0.2  # of the rest's correlation, which the fit takes with it
 
 

@@ -14,9 +14,13 @@ from tem_track.records import FloatArray
 __all__ = ["end_lines", "half_way"]
 
 OUTER_PX = 14.0
+"""Pixels on either side that are read."""
 FARTHEST_PX = 4.0
+"""From the first guess, beyond which it is another edge."""
 _FEWEST_BESIDE, _FEWEST_ON = 6, 4
+"""Samples that tell a level beside the edge, and those that tell its place."""
 _LOW, _HIGH = 0.05, 0.95
+"""Rise between which a sample tells the place."""
 _TABLE = np.asarray(ndtri(np.linspace(_LOW, _HIGH, 8001)))
 """Of the normal distribution's inverse: compiled code has none. Straight lines between: 1e-8."""
 

@@ -12,10 +12,13 @@ from tem_track.specimen.few import median
 __all__ = ["believed", "believed_at_first", "carried_on", "level_sides"]
 
 _WORST_PX = 4.0
+"""Uncertainty from which on an edge is not seen."""
 _WORST_SHARE = 0.06  # of the width: where the contrast is low, many uncertain bands still tell it
 _LEAST_SEEN = 0.6  # share of an edge's pixels that must lie in the picture
 _LEAST_CONTRAST = 0.25
+"""Contrast over the mean look's, below which an edge is not seen."""
 _STRAYED_PX, _OUTER = 4.0, 4
+"""From the smooth curve, beyond which one of so many outer bands has strayed."""
 
 
 @compiled(nogil=True)

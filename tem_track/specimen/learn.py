@@ -33,16 +33,22 @@ from tem_track.specimen.strip import Crop
 __all__ = ["learn_profile", "with_film", "with_form", "with_layer"]
 
 _CLEAR_PX = 10.0
+"""From the faces, where nothing but the body's sides is learnt."""
 _MOST_FRAMES = 40
+"""Frames that are learnt from."""
 _HOLLOW_CLASSES = 9  # where a section cuts the wall depends on its radius
 _BESIDE_PX = 6.0
+"""From the body, where vacuum tells the noise."""
 _LEAST_LAYERS = 4
+"""Frames whose layer has to be found for it to be learnt."""
 _LEAST_BANDS = 12
 _LESS = 0.8  # what must be left of a film for it to be taken out
 _SOFT = 10.0  # a ball's sides curve more than a rod's, and a crystal's have corners
 _SOFT_NECK = 0.1
+"""Softest curve in tension, so that a neck is followed."""
 _CORNER_BANDS = 1  # beside a rod's steep side: a smooth curve cuts the corner between them
 _OFFSETS_PX = np.arange(-14, 65)
+"""Depths at which the noise is read."""
 _STEEPEST, _STEEPEST_BALL, _STEEPEST_HOLLOW = 0.35, 0.2, 0.15  # px a px: steeper, seen askew
 
 Item = TypeVar("Item")

@@ -24,13 +24,18 @@ from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 __all__ = ["Faces", "Place", "SpecimenModel", "average_bands", "grid_for", "strip_margin_px"]
 
 BAND_PX = 4
+"""Rows of a band."""
 MARGIN_T_PX = 16.0
+"""Columns beside the box that are read too."""
 _MARGIN_SHARE = 0.15
+"""The same as a share of its width."""
 CLEAR_PX = 2.5
 ROUND_AHEAD_PX = 34.0  # a pole is faint: its darkness begins far ahead of where it is clear
 _FOOT_SHARE, _FOOT_PX, _FOOT_MARGIN_PX = 0.25, 24.0, 5.0
+"""The foot: its share of the length, its least height, and how far beside the box it may reach."""
 FRONT_PX = np.arange(-29.0, 12.01, 0.25)  # where the picture about the tip's face is kept
 _AS_GOOD = 1.2
+"""Rest over the least, up to which a step is as good as the best."""
 _ALIKE = 3.0  # what a second explanation of an end may leave over against the best
 _SUPPOSED = 0.4  # what a look that no frame showed may leave over against one that was learnt
 _LIT = 0.8  # share of the light that must come through an open gap

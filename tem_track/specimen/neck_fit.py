@@ -27,19 +27,29 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Neck", "fit_neck"]
 
 _BESIDE_PX = 10.0
+"""Columns beside the body that tell the light."""
 _KNOT_PX = 4.0
+"""Between the spline's knots."""
 _TOGETHER = 2  # rows that are averaged
 _MIDLINE, _LIGHT, _DARK = 2, 2, 6
+"""Parameters of the midline, of the light and of the darkness along the axis."""
 _U_DARKNESS = (0.2, 0.3, 0.3, 0.3, 0.3, 0.3)  # as loosely as contours make it vary
 _U_LEVEL_PX = 25.0
+"""Prior of the width."""
 _BENDS_PX = (0.5, 1.5, 4.0, 12.0)  # usual second difference of the spline, over which is chosen
 _FIRST_BEND = 2
+"""Of `_BENDS_PX`, with which the fit begins."""
 _ALIKE = 2.0  # neighbouring pixels share texture: they say less than they seem to
 _STEPS, _CALM, _ENOUGH_PX, _STEP_LIMIT_PX = 14, 6, 0.03, 4.0
+"""Steps of the fit, those before it is damped, the step that ends it and the longest."""
 _OUTLIER = 4.0
+"""Standard deviations at which a pixel's residual is held."""
 _LEAST_RADIUS_PX = 0.3
+"""Thinner than this is broken."""
 _WORST_REST, _LEAST_RISE_PX = 2.5, 2.0
+"""Usual residual up to which the fit is believed, and the least rise to both sides."""
 _SUNK, _SUNK_PX = 0.6, 12.0
+"""Depth and width of the hollow that is tried beside the smooth curve."""
 _WITHIN = 0.85  # of the window, where the fit is believed
 
 

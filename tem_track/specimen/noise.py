@@ -16,9 +16,12 @@ from tem_track.records import FloatArray
 __all__ = ["Noise", "measure_noise"]
 
 _LAGS = 7
+"""Distances over which pixels are correlated."""
 _CLEAR_PX = 6.0
 _DEEP_PX = 10.0
+"""Depth from which on it is the body's own texture."""
 _SIGMAS_PX = np.geomspace(0.8, 6.0, 16)
+"""Lengths of the texture that are tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,15 @@ from tem_track.specimen.few import median, median_where, on_lines
 __all__ = ["parted"]
 
 _THINNEST_PX = 5.0
+"""Thickness of a thread that would be seen."""
 _MEAN_CHORD, _WINDOW_PX = 0.85, 7.0
+"""Mean thickness of a round thread over its width, and the window it is looked for in."""
 _THIN, _MISSING = 0.5, 0.45
+"""Width over the usual and darkness over the expected, below which the body is parted."""
 _WIDE, _OFF_PX = 0.35, 8.0
+"""Width over the usual that is a body's, and the way aside that is not."""
 _SHIFTS = (-0.2, 0.0, 0.2)
+"""Places about the midline, over the usual width, that are looked at."""
 
 
 @compiled(nogil=True)

@@ -25,8 +25,11 @@ EdgeModel = Literal["opaque", "round", "shell", "hollow"]
 EDGE_MODELS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")
 
 U_LOW_PX, U_HIGH_PX, U_STEP_PX = -24.0, 72.0, 0.1
+"""Depths of the table."""
 _PAD_PX = 8.0
+"""Beyond the table, so that the blur finds something there."""
 _WHITE_PX = 0.1
+"""Length of a texture without correlation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,11 @@ __all__ = [
 ]
 
 _ENOUGH = 0.05
+"""Relative uncertainty of the area that is warned of."""
 _PARTS, _FINE_PX = 6, 0.25
+"""Parts along the prism that are fitted one by one, and the grid of the model."""
 _BLUR_PX, _U_LOG_BLUR = 1.0, 0.3
+"""Prior of the blur."""
 _NO_WEDGE = 3.0  # by how much a fit with wedges must be better than one without
 _LEAST_BANDS = 3
 _NO_ROD = "no rod is seen in the box; draw it around the specimen"

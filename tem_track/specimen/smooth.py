@@ -22,9 +22,12 @@ __all__ = ["Curve", "Mask", "cornered", "smooth_curve"]
 Mask = NDArray[np.bool_]
 
 _STEP = 10.0 ** (1 / 3)
+"""Between two stiffnesses that are tried."""
 _STIFFEST = 1e7
+"""A straight line, nearly."""
 _HOLE = 3  # bands in a row that were not seen, from which on what leads over them is asked for
 _CORNERS, _APART = 2, 4
+"""Corners that a curve may have, and bands between them."""
 _FINEST, _MOST_PLACES = 0.5, 100  # how finely corners are placed, in bands
 _ASKEW = np.log(4.0)  # odds against a face that is not parallel to the axis
 

@@ -16,7 +16,9 @@ __all__ = ["CAUTION", "correlation", "smoothed"]
 CAUTION = 2.0
 """Bands are not independent: texture reaches over two or three of them."""
 _PASSES = 3
+"""Rounds of reweighting."""
 _OUTLIER = 2.5
+"""Scatters from which on a value counts less."""
 
 
 @compiled(nogil=True)

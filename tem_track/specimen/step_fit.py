@@ -12,7 +12,9 @@ from tem_track.records import FloatArray
 __all__ = ["WINDOW_PX", "explained"]
 
 WINDOW_PX = 5.0
+"""Pixels on either side of a step that are fitted."""
 _RIDGE = 1e-9
+"""Keeps the normal matrix invertible."""
 
 
 @compiled(nogil=True, error_model="numpy")

@@ -21,8 +21,11 @@ __all__ = ["Crop", "Grid", "Strip", "crop_around", "project_box", "straighten"]
 
 Float32Array = NDArray[np.float32]
 _SQUARE_DEG = 0.02
+"""Turn from a quarter below which pixels are copied, not sampled."""
 _MARGIN_PX = 4.0
+"""Around what is sampled."""
 _NEARLY_45 = 0.35
+"""Cosine of twice the angle, below which a box is read as far as the axis leads through it."""
 
 
 @dataclass(frozen=True, slots=True)

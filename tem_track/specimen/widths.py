@@ -14,7 +14,9 @@ from tem_track.specimen.few import median, median_where, on_lines, quantile
 __all__ = ["central", "edges_near", "outer_line", "upper_part", "volume", "weights_at"]
 
 _SLOPE_BANDS = 4
+"""Bands over which the side's slope is read."""
 _CENTRAL_SHARE = 0.4
+"""Share of the length to either side of the middle, whose widths make the mid diameter."""
 
 
 @compiled(nogil=True)
