@@ -28,7 +28,7 @@ class _Counted:
         self.decoded, self.damaged = decoded, 3
         self.frames: list[int] = []
 
-    is_compressed, is_threaded = True, False
+    is_compressed, is_threaded, is_slow = True, False, False
 
     def count(self) -> int:
         return int(self._source.count())
@@ -61,6 +61,7 @@ def test_the_same_frames_come_back(
     source = _counted(tmp_path, 12)
     if place == "no room":
         monkeypatch.setattr(kept, "MOST_BYTES", 0)
+        monkeypatch.setattr(kept, "MOST_WHOLE_BYTES", 0)
     if place == "full disk":
         monkeypatch.setattr(kept.tempfile, "TemporaryFile", _full)
     seen: list[tuple[str, int, int]] = []
@@ -98,9 +99,29 @@ def test_a_disk_that_fills_up_loses_no_frame(
     assert len(source.frames) == 24
 
 
-@pytest.mark.parametrize("decoded", [0, 9])
-def test_what_is_decoded_on_the_way_is_kept_where_it_is_most(tmp_path: Path, decoded: int) -> None:
+@pytest.mark.parametrize("spared", [True, False])
+def test_a_large_file_leaves_room_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spared: bool
+) -> None:
+    source = _counted(tmp_path, 12, 12)
+    size = source.info.width_px * source.info.height_px
+    monkeypatch.setattr(kept, "MOST_BYTES", 3 * size)  # all that is kept without a further look
+    monkeypatch.setattr(kept, "_RESERVE_BYTES", 0 if spared else 1 << 62)
+    with Movie(source).keeping() as movie:
+        movie.keep([0, 5, 11])
+        list(movie.select([0, 5, 11]))
+        every = [frame.image.copy() for frame in movie.frames()]
+    assert len(source.frames) == 12 + (1 if spared else 12)  # the damaged one is read again
+    for frame, image in zip(Movie(source), every, strict=True):
+        np.testing.assert_array_equal(frame.image, image)
+
+
+@pytest.mark.parametrize(("decoded", "slow"), [(0, False), (9, False), (5, True)])
+def test_what_is_decoded_on_the_way_is_kept_where_it_is_most(
+    tmp_path: Path, decoded: int, slow: bool
+) -> None:
     source = _counted(tmp_path, 12, decoded)
+    source.is_slow = slow
     plain = [frame.image.copy() for frame in Movie(source)]
     source.frames.clear()
     with Movie(source).keeping() as movie:

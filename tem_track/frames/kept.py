@@ -10,6 +10,7 @@ for most of its time. Each of these frames is kept until it is read, and its pla
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -30,8 +31,15 @@ from tem_track.records import FloatArray, Image
 __all__ = ["KeptSource", "Places"]
 
 MOST_BYTES = 2_000_000_000
+MOST_WHOLE_BYTES = 8_000_000_000
+"""The same where all frames are kept, since otherwise all of them would be decoded twice."""
+_WHOLE_ROOM_LEFT = 4.0
+_RESERVE_BYTES = 4_000_000_000
+"""Room that a large file leaves on the disk, whatever else is written there meanwhile."""
 ALL_FROM = 0.5
 """Part of the frames that have to be decoded for some of them, from which on all are kept."""
+ALL_FROM_SLOW = 0.25
+"""The same where to decode a frame takes many times as long as to keep it."""
 _ROOM_LEFT = 2.0
 """Free room on the disk over what is to be kept."""
 _MOST_WRITTEN = 2 * MOST_BYTES
@@ -110,10 +118,12 @@ class KeptSource:
         decoded = getattr(self._source, "decoded_for", len)(numbers)
         frame = self.info.width_px * self.info.height_px * max(1, -(-self.info.bit_depth // 8))
         place = _place()
+        slow = getattr(self._source, "is_slow", False)
+        least = (ALL_FROM_SLOW if slow else ALL_FROM) * len(span)
         for wanted, whole in ((span, True), (frozenset(numbers), False)):
-            if whole and decoded < ALL_FROM * len(span):
+            if whole and decoded < least:
                 continue
-            if _has_room(place, frame * len(wanted)):
+            if frame * len(wanted) <= (_room_for_all(place) if whole else _room(place)):
                 with suppress(OSError):
                     self._file = tempfile.TemporaryFile(dir=place)  # noqa: SIM115
                     self._wanted, self._all = wanted, whole
@@ -246,6 +256,8 @@ class KeptSource:
             return
         begun = perf_counter()
         try:
+            if place > MOST_BYTES and not _is_spared(self._file):
+                raise OSError(errno.ENOSPC, "the rest of the disk is for others")
             self._file.seek(place)
             self._file.write(np.ascontiguousarray(image).data)
             self._file.flush()
@@ -317,12 +329,24 @@ def _place() -> str:
     return tempfile.gettempdir()
 
 
-def _has_room(place: str, size: int) -> bool:
-    return size <= _room(place)
-
-
 def _room(place: str) -> int:
     """Return how large the file may become."""
     with suppress(OSError):
         return min(MOST_BYTES, int(shutil.disk_usage(place).free / _ROOM_LEFT))
     return 0
+
+
+def _room_for_all(place: str) -> int:
+    """Return how large the file may become where it holds all frames."""
+    with suppress(OSError):
+        large = min(MOST_WHOLE_BYTES, int(shutil.disk_usage(place).free / _WHOLE_ROOM_LEFT))
+        return max(_room(place), large)
+    return 0
+
+
+def _is_spared(file: IO[bytes]) -> bool:
+    """Tell whether the disk of a file has room for others too."""
+    if not hasattr(os, "fstatvfs"):
+        return True
+    disk = os.fstatvfs(file.fileno())
+    return disk.f_bavail * disk.f_frsize > _RESERVE_BYTES

@@ -24,6 +24,8 @@ from tem_track.records import FloatArray, Image
 
 __all__ = ["VideoSource"]
 
+_SLOW = {"ffv1", "hevc", "vp9", "av1"}
+"""Codecs whose pictures take many times as long to decode as to be written down."""
 _STATE_THEIR_SIZE = {
     *("mjpeg", "mpeg4", "h264", "hevc", "png", "jpeg2000", "cinepak", "mpeg1video", "mpeg2video"),
     *("h263", "flv", "vp8", "vp9", "libdav1d", "prores", "dvvideo", "indeo3", "indeo4", "indeo5"),
@@ -99,6 +101,11 @@ class VideoSource:
     def is_threaded(self) -> bool:
         """Whether several threads may decode."""
         return self.info.codec in IN_FRAME_THREADS
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether to decode a frame takes many times as long as to write it down."""
+        return self.is_threaded or self.info.codec in _SLOW
 
     @property
     def end_note(self) -> str:
