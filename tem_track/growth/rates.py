@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from tem_track.constants import FARADAY_C_PER_MOL
 from tem_track.records import FloatArray
@@ -26,6 +28,9 @@ MOLAR_VOLUME_CM3_PER_MOL = {"Li": 13.0, "Na": 23.7, "K": 45.9}
 """Li and Na as in the paper (Liu et al.); K from its density, 0.856 g/cm3."""
 
 _ENOUGH = 3
+_NEIGHBOURS = 7
+_OFF, _MOST_OFF = 4.0, 2
+_SHIFTED = 3**1.5 / 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,10 @@ class Step:
 def mean_rate(time_s: FloatArray, value: FloatArray, u_value: FloatArray) -> Rate:
     """Return the weighted straight line's slope.
 
-    Where the points scatter more than their uncertainties say, the slope's uncertainty grows with
-    them; where they curve, it is still the slope of the best line.
+    Where the points scatter more than their uncertainties say, or neighbours lie off the line
+    alike, the slope's uncertainty grows with them; where they curve, it is still the slope of the
+    best line. A point weighs no more than its neighbours: one that claims to be far better is
+    mostly wrong about it.
 
     Parameters
     ----------
@@ -66,7 +73,8 @@ def mean_rate(time_s: FloatArray, value: FloatArray, u_value: FloatArray) -> Rat
     n = int(use.sum())
     if n < _ENOUGH:
         return Rate(math.nan, math.nan, n)
-    t, y, w = time_s[use], value[use], 1 / u_value[use] ** 2
+    t, y = time_s[use], value[use]
+    w = 1 / _no_better_than_neighbours(u_value[use]) ** 2
     middle = float((w * t).sum() / w.sum())
     x = t - middle
     spread = float((w * x * x).sum())
@@ -75,7 +83,23 @@ def mean_rate(time_s: FloatArray, value: FloatArray, u_value: FloatArray) -> Rat
     slope = float((w * x * y).sum() / spread)
     rest = y - slope * x - float((w * y).sum() / w.sum())
     excess = float((w * rest * rest).sum() / (n - 2))
-    return Rate(slope, math.sqrt(max(excess, 1.0) / spread), n)
+    return Rate(slope, math.sqrt(max(excess, 1.0) * _alike(np.sqrt(w) * rest) / spread), n)
+
+
+def _no_better_than_neighbours(u: FloatArray) -> FloatArray:
+    return np.maximum(u, median_filter(u, size=_NEIGHBOURS, mode="nearest"))
+
+
+def _alike(rest: FloatArray) -> float:
+    """Return by how much a mean's variance grows where each error holds a part of the last one.
+
+    ``(1 + r) / (1 - r)`` of a first-order autoregression, r from the residuals.
+    """
+    square = float((rest * rest).sum())
+    if len(rest) < 2 * _ENOUGH or square <= 0:
+        return 1.0
+    shared = float(np.clip((rest[1:] * rest[:-1]).sum() / square, 0.0, 0.9))
+    return (1 + shared) / (1 - shared)
 
 
 def local_rate(
@@ -131,12 +155,85 @@ def _close(steps: list[Step], potential: FloatArray, first: int, last: int, leas
 
 
 def rates_by_step(
-    steps: Sequence[Step], time_s: FloatArray, value: FloatArray, u_value: FloatArray
+    steps: Sequence[Step],
+    time_s: FloatArray,
+    value: FloatArray,
+    u_value: FloatArray,
+    u_log_s: float = 0.0,
 ) -> list[Rate]:
-    """Return the mean rate within each step, its first and last frame left out of long ones."""
+    """Return the mean rate within each step, the first and last frame of long ones left out.
+
+    So are up to two frames more at either end that lie off the line of the others: a body that
+    only emerges, or a frame of the neighbouring step.
+
+    Parameters
+    ----------
+    u_log_s : float
+        Standard uncertainty of the log's clock against the movie's. In a short step, whose end
+        frames serve, one of them may belong to the neighbour.
+    """
     rates = []
-    for step in steps:
-        trim = 1 if step.last - step.first >= 2 * _ENOUGH else 0
-        part = slice(step.first + trim, step.last + 1 - trim)
-        rates.append(mean_rate(time_s[part], value[part], u_value[part]))
+    for number, step in enumerate(steps):
+        rows = np.arange(step.first, step.last + 1)
+        if len(rows) > 2 * _ENOUGH:
+            rows = _on_line(rows[1:-1], time_s, value, u_value)
+            rates.append(mean_rate(time_s[rows], value[rows], u_value[rows]))
+            continue
+        u = u_value[rows].copy()
+        own = mean_rate(time_s[rows], value[rows], u).value_per_s
+        for end, other in ((0, number - 1), (-1, number + 1)):
+            if u_log_s > 0 and 0 <= other < len(steps) and math.isfinite(own):
+                near = np.arange(steps[other].first, steps[other].last + 1)
+                rate = mean_rate(time_s[near], value[near], u_value[near]).value_per_s
+                u[end] = math.hypot(u[end], _strayed(rate - own, u_log_s, time_s))
+        rates.append(mean_rate(time_s[rows], value[rows], u))
     return rates
+
+
+def _strayed(change_per_s: float, u_log_s: float, time_s: FloatArray) -> float:
+    """Return how far the frame at a step's end lies off, root mean square, if it may not be in it.
+
+    With the log's clock off by d, uniform over +-h, a boundary that is anywhere between two frames
+    is on the wrong side of one of them in d / dt of the cases, and by d^2 / 3 in the mean square:
+    h^3 / 12 dt in all.
+    """
+    if not math.isfinite(change_per_s):
+        return 0.0
+    between = float(np.median(np.diff(time_s)))
+    return abs(change_per_s) * math.sqrt(_SHIFTED * u_log_s**3 / between)
+
+
+def _on_line(
+    rows: NDArray[np.intp], time_s: FloatArray, value: FloatArray, u_value: FloatArray
+) -> NDArray[np.intp]:
+    """Leave out ends that lie off the line of the others, two frames at the most each."""
+    rows = rows[np.isfinite(value[rows]) & (u_value[rows] > 0)]
+    for end in (0, -1):
+        for _ in range(_MOST_OFF):
+            if len(rows) <= 2 * _ENOUGH:
+                break
+            others = rows[1:] if end == 0 else rows[:-1]
+            off, u = _off_line(others, int(rows[end]), time_s, value, u_value)
+            if off <= _OFF * u:
+                break
+            rows = others
+    return rows
+
+
+def _off_line(
+    rows: NDArray[np.intp],
+    row: int,
+    time_s: FloatArray,
+    value: FloatArray,
+    u_value: FloatArray,
+) -> tuple[float, float]:
+    """Return how far a point lies off the line of others, and how far it may."""
+    t, y, u = time_s[rows], value[rows], _no_better_than_neighbours(u_value[rows])
+    rate, w = mean_rate(t, y, u_value[rows]), 1 / u**2
+    middle, level = float((w * t).sum() / w.sum()), float((w * y).sum() / w.sum())
+    rest = y - level - rate.value_per_s * (t - middle)
+    scatter = math.sqrt(max(float((w * rest * rest).sum()) / (len(rows) - 2), 1.0))
+    reach = float(time_s[row]) - middle
+    off = abs(float(value[row]) - level - rate.value_per_s * reach)
+    own = scatter * max(float(u_value[row]), float(np.median(u)))
+    return off, math.sqrt(own**2 + (rate.u_value_per_s * reach) ** 2)
