@@ -159,7 +159,7 @@ def tube(run: Run) -> dict[str, str]:
 
 
 def steps(run: Run) -> dict[str, str]:
-    """Steps of potential: each step's rates and the way it grows."""
+    """Steps of potential: each step's rates, without the scale's part of u, and how it grows."""
     true = [s for s in run.known["potential_steps"] if s["length_nm_per_s"] > 0]
     row = {}
     for step in true:
@@ -172,7 +172,7 @@ def steps(run: Run) -> dict[str, str]:
         if len(near) != 1:
             row[volt] = f"{len(near)} steps found"
             continue
-        found, u = near[0]["length_nm_per_s"], near[0]["u_length_nm_per_s"]
+        found, u = near[0]["length_nm_per_s"], near[0]["u_own_length_nm_per_s"]
         row[volt] = (
             f"{found:.3f} ± {u:.3f} / {step['length_nm_per_s']:.3f} nm/s,"
             f" {near[0]['growth_mode']} / {step['growth_mode']}"

@@ -90,6 +90,7 @@ def growth_settings_of(experiment: Experiment, axis: Axis) -> GrowthSettings:
         u_scale_nm_per_px=experiment.calibration.u_scale_nm_per_px,
         axis_deg=axis.angle_deg,
         material=experiment.specimen.material if experiment.specimen else "",
+        log_by_marker=experiment.log is not None and experiment.log.marker_column is not None,
     )
 
 

@@ -50,6 +50,17 @@ _OUTLINE = (
     "shell",
     "bow",
 )
+_LOADED = (
+    "deflection_nm",
+    "force_nN",
+    "deformation_nm",
+    "volume_ratio",
+    "strain_eng",
+    "strain_true",
+    "area_nm2",
+    "stress_MPa",
+)
+"""Columns of every mode; empty here, where nothing is loaded."""
 _LEAST_WINDOW, _WINDOWS = 3, 30
 _LASTING = 3
 _STILL_ROWS = 3
@@ -69,12 +80,15 @@ class Settings:
         From the base to the tip, from straight up, clockwise.
     material : str
         Tells the molar volume, where it is one of `MOLAR_VOLUME_CM3_PER_MOL`.
+    log_by_marker : bool
+        Whether a marker in one frame lines the electrical log up: to half a frame only.
     """
 
     scale_nm_per_px: float
     u_scale_nm_per_px: float | None = None
     axis_deg: float = 0.0
     material: str = ""
+    log_by_marker: bool = False
 
     @property
     def molar_volume_cm3_per_mol(self) -> float | None:
@@ -191,6 +205,8 @@ def _points(
         for axis in "xy":
             key = f"{name}_{axis}_px"
             points[key] = main.values[key] if main else np.full(n, np.nan)
+    for name in _LOADED:
+        points |= {name: np.full(n, np.nan), f"u_{name}": np.full(n, np.nan)}
     points["body"] = np.array([str(main.number) if main and here else "" for here in rows], object)
     if "nanotube_px" in measurement:
         points["nanotube_nm"] = _numbers(measurement, "nanotube_px") * scale

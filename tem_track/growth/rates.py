@@ -31,6 +31,7 @@ _ENOUGH = 3
 _NEIGHBOURS = 7
 _OFF, _MOST_OFF = 4.0, 2
 _SHIFTED = 3**1.5 / 12
+_LEAST_ALIKE, _BEND = 10, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ class Step:
     potential_V: float
 
 
-def mean_rate(time_s: FloatArray, value: FloatArray, u_value: FloatArray) -> Rate:
+def mean_rate(
+    time_s: FloatArray, value: FloatArray, u_value: FloatArray, bend: int = _BEND
+) -> Rate:
     """Return the weighted straight line's slope.
 
     Where the points scatter more than their uncertainties say, or neighbours lie off the line
@@ -63,6 +66,9 @@ def mean_rate(time_s: FloatArray, value: FloatArray, u_value: FloatArray) -> Rat
     ----------
     time_s, value, u_value : FloatArray
         Shape (n,); missing points are left out.
+    bend : int
+        Degree of what the course itself may be, 1 where it is straight: only what is left of it
+        tells whether errors last.
 
     Returns
     -------
@@ -83,20 +89,23 @@ def mean_rate(time_s: FloatArray, value: FloatArray, u_value: FloatArray) -> Rat
     slope = float((w * x * y).sum() / spread)
     rest = y - slope * x - float((w * y).sum() / w.sum())
     excess = float((w * rest * rest).sum() / (n - 2))
-    return Rate(slope, math.sqrt(max(excess, 1.0) * _alike(np.sqrt(w) * rest) / spread), n)
+    return Rate(slope, math.sqrt(max(excess, 1.0) * _alike(x, rest, bend) / spread), n)
 
 
 def _no_better_than_neighbours(u: FloatArray) -> FloatArray:
     return np.maximum(u, median_filter(u, size=_NEIGHBOURS, mode="nearest"))
 
 
-def _alike(rest: FloatArray) -> float:
+def _alike(x: FloatArray, rest: FloatArray, bend: int) -> float:
     """Return by how much a mean's variance grows where each error holds a part of the last one.
 
-    ``(1 + r) / (1 - r)`` of a first-order autoregression, r from the residuals.
+    ``(1 + r) / (1 - r)`` of a first-order autoregression, r from what the course does not explain.
     """
+    if len(rest) < _LEAST_ALIKE:
+        return 1.0
+    rest = rest - np.polyval(np.polyfit(x, rest, bend), x)
     square = float((rest * rest).sum())
-    if len(rest) < 2 * _ENOUGH or square <= 0:
+    if square <= 0:
         return 1.0
     shared = float(np.clip((rest[1:] * rest[:-1]).sum() / square, 0.0, 0.9))
     return (1 + shared) / (1 - shared)
@@ -177,7 +186,7 @@ def rates_by_step(
         rows = np.arange(step.first, step.last + 1)
         if len(rows) > 2 * _ENOUGH:
             rows = _on_line(rows[1:-1], time_s, value, u_value)
-            rates.append(mean_rate(time_s[rows], value[rows], u_value[rows]))
+            rates.append(mean_rate(time_s[rows], value[rows], u_value[rows], 1))
             continue
         u = u_value[rows].copy()
         own = mean_rate(time_s[rows], value[rows], u).value_per_s

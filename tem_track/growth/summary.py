@@ -45,13 +45,13 @@ def summarise(
         _common_px(measurement, name) * settings.scale_nm_per_px for name in ("diameter", "length")
     )
     grown = _Grown(points, settings, wide, long)
-    summary: dict[str, Any] = dict.fromkeys(_NOT_LOADED)
+    summary: dict[str, Any] = {"mode": "growth", **dict.fromkeys(_NOT_LOADED)}
     summary |= {"critical_stress_by_area_model_MPa": {}, "initial_length_nm": None,
                 "initial_diameter_nm": None, "n_frames": len(points["frame"])}  # fmt: skip
     summary |= _events(points, main)
     summary |= grown.sizes() | grown.rates() | _direction(points)
     summary |= _shell(points, settings.scale_nm_per_px) | _grows_at(measurement, main)
-    summary["rates_by_potential"] = _by_potential(measurement, points)
+    summary |= _potential(measurement, settings, points, main)
     summary |= _tube(points)
     summary["bodies"] = [_body(measurement, settings, track) for track in tracks]
     summary["merges"] = _merges(measurement, points, tracks, main)
@@ -86,6 +86,15 @@ def _common_px(measurement: Columns, name: str) -> float:
     """
     values = np.asarray(measurement.get(f"u_common_{name}_px", math.nan), dtype=float)
     return float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
+
+
+def _scale_share(settings: Settings) -> float:
+    return (settings.u_scale_nm_per_px or 0.0) / settings.scale_nm_per_px
+
+
+def _between(points: Columns) -> float:
+    """Return the time from a frame to the next (s)."""
+    return float(np.median(np.diff(points["time_s"])))
 
 
 class _Grown:
@@ -129,8 +138,11 @@ class _Grown:
         wide, long = (self.points[name] for name in ("diameter_max_nm", "length_nm"))
         edges = self.common_nm / float(np.nanmax(wide)) * (2 if key == "final_volume_nm3" else 1)
         face = self.face_nm / float(np.nanmax(long))
+        power = {"final_volume_nm3": 3, "aspect_ratio": 0}.get(key, 1)
         share = math.hypot(
-            edges if key != "final_length_nm" else 0.0, face if key not in _WIDTHS else 0.0
+            edges if key != "final_length_nm" else 0.0,
+            face if key not in _WIDTHS else 0.0,
+            power * _scale_share(self.settings),
         )
         return abs(float(np.median(value))) * share
 
@@ -149,7 +161,7 @@ class _Grown:
         return out
 
     def _with_scale(self, rate: Rate, power: int) -> float:
-        share = power * (self.settings.u_scale_nm_per_px or 0.0) / self.settings.scale_nm_per_px
+        share = power * _scale_share(self.settings)
         return math.hypot(rate.u_value_per_s, rate.value_per_s * share)
 
     def _mean(self) -> dict[str, Any]:
@@ -161,15 +173,14 @@ class _Grown:
         t, length, u = (self.points[key] for key in ("time_s", "length_nm", "u_length_nm"))
         span = float(t[known[-1]] - t[known[0]])
         rate = float(length[known[-1]]) / span
-        share = (self.settings.u_scale_nm_per_px or 0.0) / self.settings.scale_nm_per_px
+        share = _scale_share(self.settings)
         last = math.hypot(float(u[known[-1]]), self.face_nm)
         off = math.hypot(last / span, share * rate, rate * self._onset_s() / span)
         return {"mean_growth_rate_nm_per_s": rate, "u_mean_growth_rate_nm_per_s": off}
 
     def _onset_s(self) -> float:
         """Return how well the moment of nucleation is known: it lies between two frames."""
-        step = float(np.median(np.diff(self.points["time_s"])))
-        return step / math.sqrt(12)
+        return _between(self.points) / math.sqrt(12)
 
     def _current(self, rates: dict[str, Any]) -> dict[str, Any]:
         volume = self.settings.molar_volume_cm3_per_mol
@@ -264,34 +275,51 @@ def _grows_at(measurement: Columns, main: Track | None) -> dict[str, Any]:
     return {"grows_at": where, "pattern_rides": share, "u_pattern_rides": u_share}
 
 
-def _by_potential(measurement: Columns, points: Columns) -> list[dict[str, Any]]:
-    """Return the rates within each step of potential."""
+def _potential(
+    measurement: Columns, settings: Settings, points: Columns, main: Track | None
+) -> dict[str, Any]:
+    """Return the rates within each step of potential, and how well the log's clock is known.
+
+    A marker lies somewhere within its frame's interval.
+    """
     if "potential_V" not in measurement:
-        return []
-    potential = np.where(
-        np.isfinite(points["length_nm"]), np.asarray(measurement["potential_V"], float), np.nan
-    )
-    steps = steps_of(potential)
+        return {"rates_by_potential": []}
+    u_log = _between(points) / math.sqrt(12) if settings.log_by_marker else 0.0
+    potential = np.asarray(measurement["potential_V"], float)
+    seen = np.zeros(len(potential), dtype=bool)
+    if main is not None:
+        seen[main.first : main.last + 1] = True
+    steps = steps_of(np.where(seen, potential, np.nan))
     rates = {
-        name: rates_by_step(steps, points["time_s"], points[name], points[f"u_{name}"])
+        name: rates_by_step(steps, points["time_s"], points[name], points[f"u_{name}"], u_log)
         for name in ("length_nm", "diameter_mean_nm", "volume_nm3")
     }
-    return [
+    rows = [
         {
             "first_frame": _frame(points, step.first),
             "last_frame": _frame(points, step.last),
             "potential_V": step.potential_V,
-            **_rate("length_nm_per_s", rates["length_nm"][i]),
-            **_rate("diameter_nm_per_s", rates["diameter_mean_nm"][i]),
-            **_rate("volume_nm3_per_s", rates["volume_nm3"][i]),
+            **_step_rate("length_nm_per_s", rates["length_nm"][i], settings),
+            **_step_rate("diameter_nm_per_s", rates["diameter_mean_nm"][i], settings),
+            **_step_rate("volume_nm3_per_s", rates["volume_nm3"][i], settings, 3),
             "growth_mode": _growth_mode(rates["length_nm"][i], rates["diameter_mean_nm"][i]),
         }
         for i, step in enumerate(steps)
+        if math.isfinite(rates["length_nm"][i].value_per_s)
     ]
+    return {"rates_by_potential": rows, "u_log_time_s": u_log if settings.log_by_marker else None}
 
 
-def _rate(name: str, rate: Rate) -> dict[str, float | None]:
-    return {name: number(rate.value_per_s), f"u_{name}": number(rate.u_value_per_s)}
+def _step_rate(
+    name: str, rate: Rate, settings: Settings, power: int = 1
+) -> dict[str, float | None]:
+    """Return a step's rate, its uncertainty, and the part of it that the steps do not share."""
+    whole = math.hypot(rate.u_value_per_s, power * _scale_share(settings) * rate.value_per_s)
+    return {
+        name: number(rate.value_per_s),
+        f"u_{name}": number(whole),
+        f"u_own_{name}": number(rate.u_value_per_s),
+    }
 
 
 def _growth_mode(length: Rate, diameter: Rate) -> str | None:
@@ -327,6 +355,7 @@ def _body(measurement: Columns, settings: Settings, track: Track) -> dict[str, A
     scale = settings.scale_nm_per_px
     time: FloatArray = np.asarray(measurement["time_s"], dtype=float)
     rate = mean_rate(time, track.values["length_px"] * scale, track.values["u_length_px"] * scale)
+    u_rate = math.hypot(rate.u_value_per_s, _scale_share(settings) * rate.value_per_s)
     frames = measurement["frame"]
     return {
         "body": track.number,
@@ -334,7 +363,8 @@ def _body(measurement: Columns, settings: Settings, track: Track) -> dict[str, A
         "last_frame": int(frames[track.last]),
         "last_length_nm": _last(track, "length_px", scale),
         "last_diameter_nm": _last(track, "diameter_max_px", scale),
-        **_rate("growth_rate_nm_per_s", rate),
+        "growth_rate_nm_per_s": number(rate.value_per_s),
+        "u_growth_rate_nm_per_s": number(u_rate),
     }
 
 

@@ -64,6 +64,34 @@ def growing(start: int, rate: float = 2.0) -> dict[str, Any]:
     return {"rows": rows, "length": 30 + rate * (np.arange(N) - start), "place": 0.0}
 
 
+def test_what_all_frames_share_is_in_the_summary() -> None:
+    exact, scaled = (
+        evaluate(table({1: growing(12)}), Settings(SCALE, u))[1] for u in (None, 0.01 * SCALE)
+    )
+    assert scaled["mode"] == "growth"
+    for name, power in (
+        ("final_length_nm", 1), ("final_diameter_nm", 1), ("final_volume_nm3", 3),
+        ("aspect_ratio", 0),
+    ):  # fmt: skip
+        share = scaled[f"u_{name}"] ** 2 - exact[f"u_{name}"] ** 2
+        assert share == pytest.approx((0.01 * power * scaled[name]) ** 2, rel=1e-6, abs=1e-9)
+
+
+def test_frames_without_a_length_do_not_cut_a_step_of_potential() -> None:
+    body = growing(12)
+    body["rows"] = body["rows"] & ~np.isin(np.arange(N), (30, 31, 32))
+    potential = np.where(np.arange(N) < 45, -5.0, -1.0)
+    made = table({1: body}, potential_V=potential)
+    points, summary = evaluate(made, Settings(SCALE, 0.02, log_by_marker=True))
+    steps = summary["rates_by_potential"]
+    assert [(s["first_frame"], s["last_frame"]) for s in steps] == [(12, 44), (45, 59)]
+    assert summary["u_log_time_s"] == pytest.approx(10 / np.sqrt(12))
+    for step in steps:
+        share = step["u_length_nm_per_s"] ** 2 - step["u_own_length_nm_per_s"] ** 2
+        assert share == pytest.approx((0.01 * step["length_nm_per_s"]) ** 2)
+    assert np.isnan(points["force_nN"]).all()
+
+
 def test_a_straight_growth_has_its_rate_and_frame() -> None:
     points, summary = evaluate(table({1: growing(12)}), Settings(SCALE, 0.02, material="Na"))
     assert summary["nucleation_frame"] == 12

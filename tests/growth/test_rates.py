@@ -62,6 +62,61 @@ def test_each_potential_has_its_rate() -> None:
     assert [r.value_per_s for r in rates] == [pytest.approx(3.0), pytest.approx(0.2)]
 
 
+def test_a_point_that_claims_to_be_far_better_than_its_neighbours_does_not_draw_the_line() -> None:
+    t = np.arange(30.0)
+    value, u = 2 * t, np.full(30, 0.5)
+    value[28] -= 1.5
+    u[28] = 0.05
+    rate = mean_rate(t, value, u)
+    assert abs(rate.value_per_s - 2) < rate.u_value_per_s
+
+
+def test_errors_that_neighbours_share_are_in_the_rates_uncertainty() -> None:
+    rng = np.random.default_rng(2)
+    t, u = np.arange(40.0), np.full(40, 1.0)
+    alike = np.linalg.cholesky(np.exp(-np.abs(t[:, None] - t) / 3) + 1e-9 * np.eye(40))
+    rates = [mean_rate(t, alike @ rng.normal(size=40), u, 1) for _ in range(200)]
+    pulls = [rate.value_per_s / rate.u_value_per_s for rate in rates]
+    assert np.std(pulls) < 1.25
+
+
+def test_a_bend_is_no_error_that_neighbours_share() -> None:
+    t = np.arange(40.0)
+    value = 60 * np.sqrt(25 + t) + np.random.default_rng(3).normal(0, 0.5, 40)
+    straight = np.polyval(np.polyfit(t, value, 1), t)
+    spread = np.sqrt(np.sum((value - straight) ** 2) / 38 / np.sum((t - t.mean()) ** 2))
+    rate = mean_rate(t, value, np.full(40, 0.5))
+    assert rate.u_value_per_s == pytest.approx(spread, rel=0.3)
+
+
+def test_a_body_that_only_emerges_is_not_in_the_rate_of_its_step() -> None:
+    t = np.arange(30.0)
+    value = 50 + 2 * t
+    value[:3] -= (40.0, 25.0, 10.0)
+    (rate,) = rates_by_step(steps_of(np.full(30, -5.0)), t, value, np.full(30, 0.3))
+    assert rate.value_per_s == pytest.approx(2.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("frames", [5, 20])
+def test_a_marker_off_by_up_to_half_a_frame_is_in_the_rates_uncertainty(frames: int) -> None:
+    """Long steps leave their end frames out; in short ones these weigh less."""
+    rng = np.random.default_rng(6)
+    t = np.arange(2.0 * frames)
+    pulls: dict[float, list[float]] = {0.0: [], 1 / math.sqrt(12): []}
+    for _ in range(150):
+        change, off = frames - rng.random(), rng.random() - 0.5
+        value = 3 * np.minimum(t, change) + rng.normal(0, 0.05, len(t))
+        steps = steps_of(np.where(t < change + off, -5.0, -1.0))
+        for u_log, found in pulls.items():
+            rates = rates_by_step(steps, t, value, np.full(len(t), 0.05), u_log)
+            found += [
+                (r.value_per_s - k) / r.u_value_per_s for r, k in zip(rates, (3, 0), strict=True)
+            ]
+    without, known = (np.std(found) for found in pulls.values())
+    assert known < 1.1
+    assert known < 0.95 * without if frames == 5 else known == pytest.approx(without)
+
+
 T = np.linspace(0, 600, 40)
 TRUE_LAWS = {
     "linear": 5 + 0.02 * T,
