@@ -93,7 +93,7 @@ def mean_rate(
 
 
 def _no_better_than_neighbours(u: FloatArray) -> FloatArray:
-    return np.maximum(u, median_filter(u, size=_NEIGHBOURS, mode="nearest"))
+    return np.asarray(np.maximum(u, median_filter(u, size=_NEIGHBOURS, mode="nearest")))
 
 
 def _alike(x: FloatArray, rest: FloatArray, bend: int) -> float:
