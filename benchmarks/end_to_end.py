@@ -15,19 +15,10 @@ import numpy as np
 import pandas as pd
 
 import tem_track
+from benchmarks.scenarios import LOADED
 from tem_track.simulate import simulate
 
-SCENARIOS = (
-    "rod_compression",
-    "rod_bending",
-    "rod_tension",
-    "pillar_compression",
-    "particle_compression",
-    "sphere_compression",
-    "hollow_sphere_compression",
-    "approach",
-    "drift",
-)
+SCENARIOS = (*LOADED, "approach", "drift")
 COLUMNS = {
     "deflection_nm": "tip − bar",
     "length_nm": "length",

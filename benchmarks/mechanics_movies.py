@@ -16,20 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.scenarios import LOADED
 from tem_track.analysis import calculate
 from tem_track.outputs import read_results
 from tem_track.run import run
 from tem_track.simulate import simulate
 
-SCENARIOS = (
-    "rod_compression",
-    "rod_bending",
-    "rod_tension",
-    "pillar_compression",
-    "particle_compression",
-    "sphere_compression",
-    "hollow_sphere_compression",
-)
 WIDTHS = {
     "mid": "diameter_mid_nm",
     "max": "diameter_max_nm",
@@ -172,7 +164,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--page", type=Path)
     chosen = parser.parse_args()
-    rows = [case(chosen.folder, name, seed) for name in SCENARIOS for seed in chosen.seeds]
+    rows = [case(chosen.folder, name, seed) for name in LOADED for seed in chosen.seeds]
     page = HEAD + table(rows) + "\nThe largest error of each, in per cent:\n\n" + worst(rows) + TAIL
     print(page)
     if chosen.page is not None:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from scipy.special import ndtr
 
+from benchmarks.scenarios import LOADED
 from tem_track.records import Axis, Frame, Match, Outline
 from tem_track.simulate import build_scene
 from tem_track.specimen import SpecimenModel, prepare_specimen
@@ -25,15 +26,6 @@ from tem_track.specimen.model import BAND_PX, average_bands, end_profile
 from tem_track.specimen.noise import Noise
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, Profile, tabulate
 
-SCENARIOS = (
-    "rod_compression",
-    "rod_bending",
-    "rod_tension",
-    "pillar_compression",
-    "particle_compression",
-    "sphere_compression",
-    "hollow_sphere_compression",
-)
 QUANTITIES = (
     "length",
     "diameter_mid",
@@ -415,7 +407,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--more-seeds", type=int, nargs="+", default=[])
     parser.add_argument("--every", type=int, default=6)
-    parser.add_argument("--scenarios", nargs="+", default=list(SCENARIOS))
+    parser.add_argument("--scenarios", nargs="+", default=list(LOADED))
     parser.add_argument("--write", type=Path)
     chosen = parser.parse_args()
     cv2.setNumThreads(1)

@@ -268,7 +268,10 @@ def drift() -> str:
     means = [scene.transmission(m)[window] * scene.dose for m in path]
     rng = np.random.default_rng(17)
     grey = scene.grey_per_dose / scene.dose
-    draw = lambda k: np.clip(rng.poisson(means[k % 50]) * grey, 0, 255).astype(np.uint8)  # noqa: E731
+
+    def draw(k: int) -> np.ndarray:
+        return np.clip(rng.poisson(means[k % 50]) * grey, 0, 255).astype(np.uint8)
+
     box = BOX.shifted(-60, -90)
     first = [draw(k) for k in range(100)]
     tracker = prepare(first, Target("tip", (Reference(0, box),), box.centre_px))

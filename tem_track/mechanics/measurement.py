@@ -211,10 +211,10 @@ def _numbers(columns: Mapping[str, NDArray[Any]], name: str, n: int) -> FloatArr
     return values.astype(np.float64)
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     if value is None or value == "":
         return math.nan
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _texts(columns: Mapping[str, NDArray[Any]], name: str, n: int) -> list[str]:

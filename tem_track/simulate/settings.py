@@ -323,7 +323,7 @@ def _helped(record: type[Any]) -> list[tuple[str, str]]:
     """Read the attributes' help from the record's docstring."""
     found: list[tuple[str, str]] = []
     names: list[str] = []
-    for line in inspect.getdoc(record).splitlines():  # type: ignore[union-attr]
+    for line in (inspect.getdoc(record) or "").splitlines():
         if match := re.fullmatch(r"(\w+(?:, \w+)*) : (.+)", line):
             names = match[1].split(", ")
             found += [(name, match[2]) for name in names]

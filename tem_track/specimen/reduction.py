@@ -9,6 +9,7 @@ noise falls with it, and what remains is finer than the edge's own width.
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,7 +78,7 @@ def reduced_box(box: Box, k: int) -> Box:
 
 def enlarged(outline: Outline, k: int) -> Outline:
     """Return an outline of the reduced picture in pixels of the whole one."""
-    changed: dict[str, object] = {}
+    changed: dict[str, Any] = {}
     for field in fields(outline):
         name = field.name
         value = getattr(outline, name)
@@ -90,4 +91,4 @@ def enlarged(outline: Outline, k: int) -> Outline:
         elif name.endswith("_px3"):
             changed[name] = value * k**3
     extra = {key: v * k if key.endswith("_px") else v for key, v in outline.extra.items()}
-    return replace(outline, **changed, extra=extra)  # type: ignore[arg-type]
+    return replace(outline, **changed, extra=extra)

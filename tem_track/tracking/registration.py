@@ -171,19 +171,19 @@ def turns_matter(
 
 def good_fits(fits: list[Fit | None]) -> list[int]:
     """Return the numbers of the frames that show the target as most do."""
-    known = [k for k, f in enumerate(fits) if f and max(abs(f.x_px), abs(f.y_px)) < 2.5]
-    peak = np.median([fits[k].at_peak for k in known]) if known else 0  # type: ignore[union-attr]
-    known = [k for k in known if fits[k].at_peak < peak + 0.15]  # type: ignore[union-attr]
+    near = {k: f for k, f in enumerate(fits) if f and max(abs(f.x_px), abs(f.y_px)) < 2.5}
+    peak = np.median([fit.at_peak for fit in near.values()]) if near else 0
+    known = {k: fit for k, fit in near.items() if fit.at_peak < peak + 0.15}
     if not known:
         return []
-    chi2 = np.array([fits[k].chi2 / fits[k].gain for k in known])  # type: ignore[union-attr]
+    chi2 = np.array([fit.chi2 / fit.gain for fit in known.values()])
     centre = float(np.median(chi2))
     spread = 1.4826 * float(np.median(np.abs(chi2 - centre)))
     most = centre + max(5 * spread, 0.3 * centre)
     return [
         k
-        for k, value in zip(known, chi2, strict=True)
-        if value <= most or fits[k].misfit(centre) < 0.1  # type: ignore[union-attr]
+        for (k, fit), value in zip(known.items(), chi2, strict=True)
+        if value <= most or fit.misfit(centre) < 0.1
     ]
 
 

@@ -22,8 +22,6 @@ HEIGHT, WIDTH, BITS, BLOCK = 48, 96, 10, 8
 DARK, BRIGHT = 40, 210
 N = 30
 
-REPO = Path(__file__).resolve().parents[2]
-
 
 def draw(index: int) -> np.ndarray:
     """Return the picture of frame `index`, uint8."""
