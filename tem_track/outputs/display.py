@@ -24,6 +24,7 @@ EXTREMES = (0.5, 99.5)
 """Percentiles; a burnt-in label, hot pixels and dead ones lie beyond them."""
 
 BAD_FRAME_GREY = 96
+LITTLE = 1.5
 
 MOST_PX, LEAST_PX = (960, 864), (712, 640)
 """The largest width and height at which a frame is shown, and those to which a small one is
@@ -168,13 +169,17 @@ def shown(frame: Frame, levels: Levels) -> Grey:
 
 
 def resized(image: NDArray[Pixel], width: int, height: int) -> NDArray[Pixel]:
-    """Return an image of another size: averaged when smaller, interpolated when larger."""
+    """Return an image of another size: averaged when smaller, interpolated when larger.
+
+    To interpolate for a little smaller size takes a fifth of the time of averaging.
+    """
     if image.shape == (height, width):
         return image
     while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
         half = (image.shape[1] // 2, image.shape[0] // 2)  # a third of the time of one odd step
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), dtype=image.dtype)
-    smaller = width < image.shape[1]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    how = cv2.INTER_CUBIC if width > image.shape[1] else cv2.INTER_LINEAR
+    if image.shape[1] > LITTLE * width:
+        how = cv2.INTER_AREA
     made = np.asarray(cv2.resize(image, (width, height), interpolation=how), dtype=image.dtype)
     return made

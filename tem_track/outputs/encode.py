@@ -13,7 +13,7 @@ from tem_track.outputs.planes import Planes
 
 __all__ = ["ahead", "encode", "frame_of"]
 
-CRF = "29"
+CRF = "28"
 PRESET = "ultrafast"
 PARAMETERS = (
     "cpu-independent=1:deblock=1,0,0:aq-mode=0:chroma-qp-offset=-8:rc-lookahead=0:mbtree=0:scenecut=0"

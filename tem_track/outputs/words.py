@@ -57,7 +57,8 @@ _ROW = (
     ("stress_MPa", "stress", "MPa", 1.0),
     ("diameter_mid_nm", "diameter, middle", "nm", 1.0),
     ("diameter_mean_nm", "diameter, mean", "nm", 1.0),
-    ("diameter_tip_nm", "diameter, contact", "nm", 1.0),
+    ("diameter_tip_nm", "diameter at the tip", "nm", 1.0),
+    ("diameter_min_nm", "diameter, smallest", "nm", 1.0),
     ("shell_nm", "shell", "nm", 1.0),
     ("potential_V", "potential", "V", 1.0),
     ("current_A", "current", "A", 1.0),
@@ -102,6 +103,8 @@ def measured_columns(result: Result) -> frozenset[str]:
     names = {name for name, *_ in _ROW if name in result.points.columns}
     if result.experiment.mode == "growth":
         names.discard("diameter_tip_nm")  # nothing is in contact
+    if result.experiment.mode != "tension":
+        names.discard("diameter_min_nm")  # of interest where a neck may come
     return frozenset(name for name in names if result.points[name].notna().any())
 
 

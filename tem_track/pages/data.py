@@ -55,6 +55,8 @@ def page_data(result: Result, movie: Movie, stills: Stills) -> dict[str, Any]:
     """Return plain data, ready for JSON."""
     panels, points = panels_of(result), result.points
     readout = [item for item in READOUT if has(result, item[0])]
+    if result.experiment.mode == "growth":  # the tip touches nothing there
+        readout = [item for item in readout if item[0] != "diameter_tip_nm"]
     return {
         "frame": [int(frame) for frame in points["frame"]],
         "time_text": clock_words(result),

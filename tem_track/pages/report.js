@@ -85,6 +85,9 @@ function writeRow(row) {
   byId("frame-phase").textContent = data.phase[row];
   byId("frame-flags").textContent = data.flag_words[row];
   byId("still-note").textContent = shown === frame ? "" : `picture: frame ${shown}`;
+  byId("still").alt = [`Frame ${shown}`, data.time_text[row], data.phase[row], data.flag_words[row]]
+    .filter(Boolean)
+    .join(", ");
   for (const [{ name, size, decimals }, cell] of readout) {
     const value = data.columns[name][row];
     const u = data.columns[`u_${name}`];

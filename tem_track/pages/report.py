@@ -20,13 +20,13 @@ from markupsafe import Markup
 from tem_track.analysis import Progress, Result
 from tem_track.config import experiment_to_toml
 from tem_track.outputs import summary_rows
-from tem_track.outputs.canvas import length_words, nice_length_nm
+from tem_track.outputs.canvas import DASHED, length_words, nice_length_nm
 from tem_track.outputs.display import survey
 from tem_track.outputs.figures import common_share, events_of
 from tem_track.outputs.files import write_text
 from tem_track.outputs.marks import boxes_of
 from tem_track.outputs.panels import panels_of
-from tem_track.outputs.style import PHASE_COLOURS
+from tem_track.outputs.style import COLOURS, PHASE_COLOURS
 from tem_track.outputs.words import initial_words, value_words
 from tem_track.pages.data import page_data
 from tem_track.pages.flagged import worst_first
@@ -40,6 +40,17 @@ __all__ = ["assemble", "content_policy", "own_text", "safe_json", "stills_maker"
 
 HERE = Path(__file__).parent
 LISTED = 150
+MARKS = (
+    ("bar_line", "bar's edge"),
+    ("zero_line", "tip without load"),
+    ("bar_box", "bar"),
+    ("tip_box", "tip"),
+    ("base_box", "base"),
+    ("outline", "outline and axis"),
+    ("diameter", "diameter, middle"),
+    ("contact", "end faces"),
+)
+"""What is drawn on a frame, in words."""
 BAR_LENGTH = 180
 DIMENSIONS: tuple[Literal["length"], Literal["diameter"]] = ("length", "diameter")
 
@@ -85,6 +96,9 @@ def _page(
     result: Result, movie: Movie, stills: Stills, worst: list[dict[str, Any]], folder: Path
 ) -> str:
     specimen = result.experiment.specimen
+    data = page_data(result, movie, stills)
+    drawn = {mark[0] for still in data["stills"] for mark in still["marks"]}
+    marks = [(name, COLOURS[role], role in DASHED) for role, name in MARKS if role in drawn]
     material = f"{specimen.material} {specimen.growth_direction}".strip() if specimen else ""
     shape = specimen.shape.replace("_", " ") if specimen else "no specimen"
     return assemble(
@@ -102,6 +116,7 @@ def _page(
         scale_bar=_scale_bar(result, movie),
         last_row=len(result.points) - 1,
         phases=_phases(result),
+        marks=marks,
         curves=bool(panels_of(result)),
         common=common_share(result, "force_nN") > 0,
         summary=[row for row in summary_rows(result) if not row[0].startswith("  on area")],
@@ -114,7 +129,7 @@ def _page(
         stills_note=_stills_note(stills, len(result.points)),
         methods=methods_paragraph(result),
         experiment=experiment_to_toml(result.experiment, folder),
-        data=safe_json(page_data(result, movie, stills)),
+        data=safe_json(data),
         stills=safe_json(stills.sources),
     )
 

@@ -197,7 +197,7 @@ def _mean_size(sample: Sequence[Grey], recipe: Recipe) -> float:
 
 def _encode(grey: Grey, recipe: Recipe) -> bytes:
     small = resized(grey, *_size(grey.shape[1], grey.shape[0], recipe.side_px))
-    how = [cv2.IMWRITE_JPEG_QUALITY, recipe.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    how = [cv2.IMWRITE_JPEG_QUALITY, recipe.quality]
     _, data = cv2.imencode(".jpg", _smoothed(small, recipe.sigma_px), how)
     return bytes(data)
 

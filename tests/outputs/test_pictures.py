@@ -321,6 +321,14 @@ def test_currents_are_read_in_the_unit_that_fits_them() -> None:
     assert words["current"] == "-4 nA"
 
 
+def test_the_words_of_a_row_suit_the_mode() -> None:
+    pulled, pressed = (RowWords(made.result(mode=m)).names for m in ("tension", "compression"))
+    assert "diameter, smallest" in pulled
+    assert "diameter, smallest" not in pressed
+    assert "diameter at the tip" in pressed
+    assert not any("tip" in name or "force" in name for name in RowWords(made.growth()).names)
+
+
 def test_grey_levels_are_those_of_the_scene_not_of_its_label() -> None:
     rng = np.random.default_rng(0)
     flat = rng.integers(100, 125, (3, 200, 200)).astype(np.uint8)

@@ -197,6 +197,49 @@ def test_eval_and_foreign_scripts_are_refused(browser: Any, report: Path) -> Non
         assert refused is True
 
 
+def test_the_picture_has_words_and_the_marks_have_names(page: Any) -> None:
+    choose(page, 16)
+    assert page.get_attribute("#still", "alt").startswith("Frame 16, 1.6 s, ")
+    assert page.get_attribute("#still", "alt").endswith(", poor match, bent")
+    names = page.inner_text(".names")
+    for words in ("bar's edge", "tip without load", "base", "outline", "diameter"):
+        assert words in names
+
+
+@pytest.mark.parametrize("width", [1000, 1280, 1500, 1920])
+def test_no_number_or_unit_breaks_its_line(browser: Any, report: Path, width: int) -> None:
+    with opened(browser, report, width=width) as (page, _):
+        choose(page, 30)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        clear = page.evaluate(
+            """() => [...document.querySelectorAll('#readout tr')].map((line) => {
+              const ends = [...line.cells].map((cell) => {
+                const words = document.createRange();
+                words.selectNodeContents(cell);
+                return words.getBoundingClientRect();
+              }).filter((box) => box.width > 0);
+              const tall = ends.slice(1).some((box) => box.height > 26);
+              return !tall && ends.slice(1).every((box, i) => box.left > ends[i].right + 1);
+            })"""
+        )
+        assert len(clear) > 6
+        assert all(clear)
+
+
+def test_a_print_has_all_and_nothing_to_press(browser: Any, report: Path) -> None:
+    with opened(browser, report, width=720) as (page, complaints):
+        page.emulate_media(media="print")
+        assert not page.is_visible("#play")
+        assert not page.is_visible("text=Copy")
+        assert page.is_visible("#still")
+        assert page.evaluate("plots.every((one) => one.root.getBoundingClientRect().width > 250)")
+        assert page.evaluate(
+            "(() => { const pre = document.getElementById('experiment');"
+            " return pre.scrollHeight <= pre.clientHeight + 1; })()"
+        )
+        assert complaints == []
+
+
 EVIL = "</script><script>window.hit=1</script><img src=x onerror=window.hit=2>\u2028'\"&"
 
 
@@ -271,6 +314,7 @@ def test_the_report_of_growth_says_where_and_under_which_potential(
 ) -> None:
     result = made.growth(9)
     result.points["potential_V"] = np.where(np.arange(9) < 5, -5.0, -1.0)
+    result.points["diameter_tip_nm"] = 80.0
     result.points["u_shell_nm"] = 10.0
     step = {"first_frame": 0, "last_frame": 4, "potential_V": -5.0, "growth_mode": "directional"}
     step |= {"length_nm_per_s": 1.998, "u_length_nm_per_s": 0.01}
@@ -282,6 +326,7 @@ def test_the_report_of_growth_says_where_and_under_which_potential(
         text = page.inner_text("body")
         for words in ("root", "−5 V", "directional", "1.998", "touch in frame 4", "Potential"):
             assert words in text
+        assert "at the tip" not in page.inner_text("#readout")
         choose(page, 6)
         assert complaints == []
         assert page.evaluate(LOWEST_SHADE) == 0
