@@ -99,7 +99,7 @@ def _limited() -> AbstractContextManager[Any]:
 def one_heap() -> None:
     """Let all threads share a heap, where the system's C library makes one for each otherwise.
 
-    What one thread has freed is of no use to another then; it was 40 MB of 400.
+    What one thread has freed is of no use to another then: a tenth of a run's memory.
     """
     setting = getattr(_c_library(), "mallopt", None)
     if setting is not None:

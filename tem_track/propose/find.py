@@ -55,6 +55,12 @@ DARKEST_SPECIMEN = 0.5
 THICK = 0.4
 """Transmission of what is certainly an end, and not grown."""
 
+UP = (0.0, -1.0)
+"""From base to tip in the turned picture."""
+
+MOVES_PX = 1.5
+"""Ends that move by less against each other, in reduced pixels, only drift."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -247,12 +253,6 @@ def _scene(
         glance, found.turn, found.clear, found.chains, start.bar, second, min(start.quality, laid),
         max(sure, 0.0), found.tip, found.base, axis, (upper, lower), why, settled,
     )  # fmt: skip
-
-
-UP = (0.0, -1.0)
-
-MOVES_PX = 1.5
-"""Ends that move by less against each other, in reduced pixels, only drift."""
 
 
 @dataclass(frozen=True, eq=False)
