@@ -21,7 +21,6 @@ __all__ = ["note_recalculation", "provenance", "write_provenance"]
 
 LIBRARIES = (
     "av",
-    "imageio",
     "matplotlib",
     "numba",
     "numpy",
@@ -29,7 +28,6 @@ LIBRARIES = (
     "pandas",
     "pillow",
     "pydantic",
-    "scikit-image",
     "scipy",
     "tifffile",
 )
