@@ -38,6 +38,9 @@ WANDERS_PX = 10.0
 STEADY = 0.6
 """What a drift that is even in time counts for, of its way."""
 
+JUMP_PX, JUMP_TIMES = 3.0, 8.0
+"""Way between two frames, in reduced pixels and in usual ways, from which on it is a jump."""
+
 MARGIN_PX = 4
 CLEAR_BESIDE = 0.6
 """How much of what is beside a part is followed with it, in reduced pixels, and the transmission
@@ -249,16 +252,28 @@ def _wander(track: Track) -> float:
     """Return how far a part wanders, in reduced pixels: the bar follows the camera alone.
 
     A camera that drifts does so steadily, while the ends are pushed to and fro: what is even in
-    time counts for a part.
+    time counts for a part. A stage that jumps does so from one frame to the next, as nothing does
+    that is pushed: that counts for nothing.
     """
     known = np.isfinite(track.moved).all(axis=1)
     seen = track.moved[known]
     if len(seen) < 4:
         return 0.0
     times = np.linspace(0, 1, known.size)[known]
-    steady = np.polyfit(times, seen, 1)[0] if len(seen) > 5 else np.zeros(2)
+    jumps = _jumps(seen)
+    seen = seen - jumps
+    is_drift = len(seen) > 5 and not jumps.any()  # what springs back was pushed evenly before
+    steady = np.polyfit(times, seen, 1)[0] if is_drift else np.zeros(2)
     left = seen - (1 - STEADY) * times[:, None] * steady
     return float(np.ptp(np.percentile(left, (10, 90), axis=0), axis=0).max())
+
+
+def _jumps(seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what a track (n, 2) has jumped, until each frame."""
+    steps = np.diff(seen, axis=0, prepend=seen[:1])
+    size = np.hypot(*steps.T)
+    least = max(JUMP_PX, JUMP_TIMES * float(np.median(size)))
+    return np.asarray(np.cumsum(np.where((size > least)[:, None], steps, 0.0), axis=0))
 
 
 def _apart(clear: Picture, mask: Mask, by: float) -> float:

@@ -41,6 +41,8 @@ class Crop:
         What `image` was before the beam's brightness was divided out.
     frame : int
         Number of the frame in the movie; -1 where it is not known.
+    hidden : bool (h, w) or None
+        The pixels of the box over which another body passes.
     """
 
     image: Image
@@ -51,12 +53,13 @@ class Crop:
     agreed: NDArray[np.bool_] | None = None
     uneven: Image | None = None
     frame: int = -1
+    hidden: NDArray[np.bool_] | None = None
 
     @property
     def is_whole(self) -> bool:
-        """Whether the frame holds all of it."""
+        """Whether the frame shows all of it."""
         top, bottom, left, right = self.inside
-        return (top, left) == (0, 0) and (bottom, right) == self.image.shape
+        return self.hidden is None and (top, left) == (0, 0) and (bottom, right) == self.image.shape
 
     def even(self, light: Light) -> None:
         """Divide the picture, as it was in the movie, by the beam's brightness."""
@@ -64,10 +67,12 @@ class Crop:
         self.image = light.evened_part(self.uneven, self.x - SLACK, self.y - SLACK)
 
     def visible(self) -> FloatArray:
-        """Return 1 where the frame holds the pixel, 0 beyond its border."""
+        """Return 1 where the frame shows the pixel, 0 beyond its border and where it is hidden."""
         seen = np.zeros(self.image.shape)
         top, bottom, left, right = self.inside
         seen[top:bottom, left:right] = 1
+        if self.hidden is not None:
+            seen[np.pad(self.hidden, SLACK, mode="edge")] = 0
         return seen
 
 

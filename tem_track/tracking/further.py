@@ -20,6 +20,7 @@ from tem_track.tracking.coarse import reduce_image
 from tem_track.tracking.fit import part_at_peak
 from tem_track.tracking.linking import linked
 from tem_track.tracking.look import Look
+from tem_track.tracking.reasons import CHANGED, NO_FIT, UNLIKE
 from tem_track.tracking.splines import MARGIN, moved
 from tem_track.tracking.tracker import Tracker
 
@@ -28,7 +29,7 @@ __all__ = ["is_carried_on", "lost_stretches", "outline_at"]
 FEWEST_FRAMES = 5
 FEWEST_PART = 0.1
 """Least part of the sampled frames that a stretch must have."""
-CHANGED = ("no fit", "not found", "does not look like the template", "contrast is gone", "")
+AS_IF_CHANGED = (NO_FIT, UNLIKE, CHANGED, "not found", "contrast is gone", "")
 BLUR_PX = 1.5
 LEAST_LIKE = 0.4
 """Least correlation of the outlines in the search."""
@@ -51,7 +52,7 @@ def lost_stretches(found: Sequence[tuple[int, Match]]) -> set[int]:
         for index, is_lost, reason in rows:
             if not is_lost:
                 break
-            stretch.append((index, reason in CHANGED))
+            stretch.append((index, reason in AS_IF_CHANGED))
         enough = max(FEWEST_FRAMES, FEWEST_PART * len(lost))
         if enough <= len(stretch) < len(lost) and np.mean([c for _, c in stretch]) > 0.5:
             middles.add(stretch[len(stretch) // 2][0])

@@ -13,9 +13,11 @@ from tem_track.tracking.changed import Change
 from tem_track.tracking.crops import Crop
 from tem_track.tracking.fit import Fit
 from tem_track.tracking.gather import Gathered
+from tem_track.tracking.information import slopes_at_rest
 from tem_track.tracking.lasting import lasting_change
 from tem_track.tracking.look import Look
 from tem_track.tracking.moving import learn_pixels
+from tem_track.tracking.passing import hide_what_passes
 from tem_track.tracking.registration import (
     asks_for_turn,
     blurred_crops,
@@ -34,6 +36,9 @@ BLUR_ROUNDS = 2
 """Rounds in which blurred frames are looked for; in all where there are some."""
 LEAST_KNOWN = 0.1
 """Part of the frames, over those it was made of, in which a template must be found again."""
+ONE_EDGE = 1 / 12
+"""Squared slopes along one direction over those along the other, below which little but one
+straight edge is left and it is asked what passes over the target."""
 _AS_MUCH = 0.95
 _MORE = 1.02
 
@@ -61,6 +66,8 @@ def grow(
         Where the look changes for good.
     """
     grown, asks = _grown(own, early_rounds, turns=False)
+    if _loses_edges(grown.state) and hide_what_passes(grown.stack, grown.fits, grown.state):
+        grown, asks = _grown(own, early_rounds, turns=False)
     own.crops = [crop for k, crop in enumerate(own.crops, 1) if k not in grown.blurred]
     if asks:
         turning, _ = _grown(own, early_rounds, turns=True)
@@ -144,6 +151,16 @@ def _grown(own: Gathered, early_rounds: int, *, turns: bool) -> tuple[_Grown, bo
     fits = fit_all(stack, state.pattern(), state, fits)
     fits = [None if k in blurred else fit for k, fit in enumerate(fits)]
     return _Grown(state, stack, fits, blurred), asks
+
+
+def _loses_edges(state: Template) -> bool:
+    """Tell whether a direction is hardly told by what is kept of the box, and was by the whole."""
+    _, slopes = slopes_at_rest(state.pattern(), state.pivot_px, False)
+    kept, whole = (
+        np.linalg.eigvalsh(np.einsum("nyx,myx,yx->nm", slopes[:2], slopes[:2], part.astype(float)))
+        for part in (state.mask, state.usable)
+    )
+    return bool(kept[0] < ONE_EDGE * kept[1] and whole[0] > ONE_EDGE * whole[1])
 
 
 def _splines(stack: list[Crop], order: int) -> list[NDArray[np.float32]]:

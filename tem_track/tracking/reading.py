@@ -15,7 +15,7 @@ from tem_track.tracking.look import Look
 from tem_track.tracking.outward import DOUBT
 from tem_track.tracking.reasons import why_lost
 
-__all__ = ["doubted", "match_of"]
+__all__ = ["doubted", "match_of", "of_change"]
 
 
 FARTHEST_OUT_PX = 1.0
@@ -23,7 +23,10 @@ FARTHEST_OUT_PX = 1.0
 
 
 def match_of(image: Image, found: Refocused, look: Look) -> Match:
-    """Read the point: the box's place, the pivot, and the turned arm from pivot to point."""
+    """Read the point: the box's place, the pivot, and the turned arm from pivot to point.
+
+    What a changed look leaves open is not in the match's covariance; `of_change` tells it.
+    """
     fit, back = _without_chance(image, found.fit, look)
     cos, sin = math.cos(fit.turn_rad), math.sin(fit.turn_rad)
     ax, ay = look.point_px[0] - look.pivot_px[0], look.point_px[1] - look.pivot_px[1]
@@ -35,7 +38,6 @@ def match_of(image: Image, found: Refocused, look: Look) -> Match:
     if look.phase is not None:
         in_pixel, unsure = look.phase.at(fit.x_px, fit.y_px)
         pull, covariance = pull + in_pixel, covariance + np.diag(unsure)
-    covariance = covariance + _of_change(image, found, look)
     covariance = covariance + np.outer(back, back) / 4  # it may be there after all: two u off
     score = min(1.0, math.sqrt(fit.likeness / look.limits.likeness))
     return Match(
@@ -73,8 +75,8 @@ def _pull(image: Image, fit: Fit, look: Look) -> tuple[FloatArray, FloatArray]:
     return move * pull, variance * np.outer(pull, pull)
 
 
-def _of_change(image: Image, found: Refocused, look: Look) -> FloatArray:
-    """Return the covariance (x, y) that a changed look of the target leaves."""
+def of_change(image: Image, found: Refocused, look: Look) -> FloatArray:
+    """Return the covariance (x, y) that a changed look of the target leaves, in square pixels."""
     if look.free is not None or look.turns:
         return np.zeros((2, 2))
     pattern, usual = look.pattern, look.usual

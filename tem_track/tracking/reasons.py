@@ -10,13 +10,23 @@ from tem_track.tracking.fit import Fit
 from tem_track.tracking.focus import Refocused
 from tem_track.tracking.look import Look
 
-__all__ = ["BLURRED", "COMBED", "NO_FIT", "OVER_EXPOSED", "UNLIKE", "why_lost", "why_unusual"]
+__all__ = [
+    "BLURRED",
+    "CHANGED",
+    "COMBED",
+    "NO_FIT",
+    "OVER_EXPOSED",
+    "UNLIKE",
+    "why_lost",
+    "why_unusual",
+]
 
 NO_FIT = "no fit"
 
 
 BLURRED = "blurred"
 UNLIKE = "does not look like the template"
+CHANGED = "too much of it is covered or looks otherwise"
 OVER_EXPOSED = "over-exposed"
 COMBED = "its even and odd rows show it in two places"
 

@@ -74,8 +74,9 @@ def fit_crop(
     top, bottom, left, right = crop.inside
     part = crop.image[top:bottom, left:right]
     if crop.agreed is not None and state.early:
-        share = pattern.share * crop.agreed
-        pattern = replace(pattern, share=share, slope_share=pattern.slope_share * crop.agreed)
+        pattern = _of_part(pattern, crop.agreed)
+    if crop.hidden is not None:
+        pattern = _of_part(pattern, ~crop.hidden)
     fits = [
         fit_pattern(
             part, pattern, (SLACK - left + start[0], SLACK - top + start[1]),
@@ -86,6 +87,10 @@ def fit_crop(
     known = [fit for fit in fits if fit is not None]
     best = min(known, key=lambda fit: fit.chi2 / fit.gain**2, default=None)
     return None if best is None else _shifted(best, left - SLACK, top - SLACK)
+
+
+def _of_part(pattern: Pattern, part: NDArray[np.bool_]) -> Pattern:
+    return replace(pattern, share=pattern.share * part, slope_share=pattern.slope_share * part)
 
 
 def _shifted(fit: Fit, dx: float, dy: float) -> Fit:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tem_track.records import Box, Image, Match, Polarity
+from tem_track.records import Box, FloatArray, Image, Match, Polarity
 from tem_track.tracking.changed import Change
 from tem_track.tracking.coarse import Place, Reduced, search, search_partly
 from tem_track.tracking.covered import uncover
@@ -18,8 +18,8 @@ from tem_track.tracking.fit import Fit, fit_pattern
 from tem_track.tracking.focus import Refocused
 from tem_track.tracking.illumination import Light
 from tem_track.tracking.look import Look
-from tem_track.tracking.reading import doubted, match_of
-from tem_track.tracking.reasons import why_lost, why_unusual
+from tem_track.tracking.reading import doubted, match_of, of_change
+from tem_track.tracking.reasons import CHANGED, why_lost, why_unusual
 from tem_track.tracking.refine import NO_DOUBT, refine
 
 __all__ = ["Tracker", "locate_all", "moved_by_light"]
@@ -27,6 +27,8 @@ __all__ = ["Tracker", "locate_all", "moved_by_light"]
 
 WORST_U_PX = 0.5
 """Uncertainty along the loading axis from which on what is left of a target does not fix it."""
+UNSURE_PX = 1.5
+"""What a changed look may leave open: the fit reaches no farther, and beyond it ends anywhere."""
 ALIKE = 1.3
 """What another place may leave over, against the best, to be a choice of the whole sequence."""
 APART_PX = 2.0
@@ -175,10 +177,14 @@ class Tracker:
             patient = not found.matches
             refined, reason = refine(frame, look, place, patient=patient, sharp=as_usual)
             reason = reason or why_unusual(frame.image, refined, look, clipped=found.clipped)
+            change = np.zeros((2, 2))
+            if refined is not None and not reason:
+                change = of_change(frame.image, refined, look)
+                reason = CHANGED if _u_px(change, self.along) > UNSURE_PX else ""
             if refined is None or reason:
                 found.reasons.append((place.likeness, reason))
             else:
-                match = match_of(frame.image, refined, look)
+                match = doubted(match_of(frame.image, refined, look), change)
                 match = self._doubting_light(frame.image, refined.fit, look, match)
                 found.matches.append((_left_over(refined.fit, look), match))
                 as_usual |= look.cover is None or look.cover.is_usual(refined.fit)
@@ -195,8 +201,8 @@ class Tracker:
         return doubted(match, np.outer(way, way))
 
     def _uncovered(self, image: Image, places: list[tuple[Look, list[Place]]]) -> Match | None:
-        """Return where the bar is by what is left of it, where another body covers a part."""
-        if self.name != "bar":
+        """Return where bar or tip is by what is left of it, where another body covers a part."""
+        if self.name not in ("bar", "tip"):
             return None
         found: list[tuple[float, Match]] = []
         for look, starts in places:
@@ -207,12 +213,15 @@ class Tracker:
                 information=look.information, free=look.free, along=self.along,
                 darker=self.polarity == "dark",
             )  # fmt: skip
+            if left is not None and left.free is not None and self.name == "tip":
+                continue  # it travels: where it usually is says nothing
             if left is not None and not why_lost(left.fit, look):
                 own = replace(
                     look, pattern=left.pattern, free=left.free,
                     u_free_px=look.u_free_px if look.free is not None else left.u_free_px,
                 )  # fmt: skip
-                match = match_of(image, Refocused(left.fit, 0.0, NO_DOUBT), own)
+                refined = Refocused(left.fit, 0.0, NO_DOUBT)
+                match = doubted(match_of(image, refined, own), of_change(image, refined, own))
                 match = doubted(match, left.doubt_px2)
                 if self.along is None or match.u_along_px(self.along) < WORST_U_PX:
                     found.append((left.fit.seen, match))
@@ -256,6 +265,14 @@ def moved_by_light(raw: Image, fit: Fit, look: Look) -> tuple[float, float] | No
         turns=look.turns, pivot_px=look.pivot_px, turn_rad=fit.turn_rad, free=look.free,
     )  # fmt: skip
     return None if uneven is None else (uneven.x_px - fit.x_px, uneven.y_px - fit.y_px)
+
+
+def _u_px(covariance: FloatArray, along: tuple[float, float] | None) -> float:
+    """Return the uncertainty along the loading axis, or else in the direction told best."""
+    if along is None:
+        return math.sqrt(max(float(np.linalg.eigvalsh(covariance)[0]), 0.0))
+    direction = np.array(along)
+    return math.sqrt(max(float(direction @ covariance @ direction), 0.0))
 
 
 def _left_over(fit: Fit, look: Look) -> float:
