@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 from tem_track.errors import ConfigError
 from tem_track.records import Axis, Box, Frame, Image, Match, Outline
@@ -519,3 +519,20 @@ def test_a_rough_base_as_dark_as_the_rod_is_found_under_the_rod() -> None:
     assert np.abs(error).max() < 0.6
     assert max(u) < 0.7
     assert np.sqrt(np.mean((np.array(error) / np.array(u)) ** 2)) < 2.0
+
+
+def test_a_smeared_picture_is_as_unsure_as_its_tip_and_base(
+    rod: tuple[list[Scene], SpecimenModel],
+) -> None:
+    """A stroke of 8 px across the axis while the frame was taken, which the places show."""
+    scenes, model = rod
+    picture, places = draw(scenes[3]), found(scenes[3])
+    clear = model.outline(picture, *places)
+    smeared = uniform_filter1d(picture.astype(float), 8, axis=1)
+    v = 1.5**2
+    vague = [replace(m, xx_px2=v, yy_px2=v) for m in places if m is not None]
+    outline = model.outline(smeared, *vague)
+    off = outline.diameter_mid_px - 70.0
+    assert outline.u_diameter_mid_px > 4 * clear.u_diameter_mid_px
+    assert abs(off) < 2 * outline.u_diameter_mid_px
+    assert outline.u_bow_px > 1.0 > clear.u_bow_px
