@@ -35,11 +35,15 @@ own simulator, which draws physics that the measuring code does not share (gamma
 fringe, texture, a film behind, slightly non-round sections, a detector's tail), stored as MJPEG at
 150 e/px with 0.6 px of camera jitter, 2 nm/px, boxes as a hand draws them. Root mean square of the
 error against the truth in pixels, over all frames in which the quantity was measured; in brackets
-the standard deviation of error / u. A row's u holds what changes from frame to frame: what all
-frames share, or all frames in contact (the base's face, the place where the faces touch, the
-initial length that a change is counted from), is in `u_common_length_px` of measurement.csv and
-`u_initial_length_nm` of summary.json. Where frames before contact and in contact lie in one movie,
-the brackets of length and its change hold that step too, so that they are above one.
+the standard deviation of error / u. A row's u holds what changes from frame to frame.
+
+Of a length it is what changes among the open frames, and among those in contact: the bracket is
+of the errors less the mean of each. What all of them share (the base's face, the place where the
+faces touch, a free end's look) is stated once, as `u_common_length_px` of measurement.csv for each
+frame and as `u_initial_length_nm` of summary.json for those before contact: behind the semicolon
+stands the mean error before contact over that. A change of length is counted from the frames before
+contact, so that its u holds the step to contact as well: its bracket is the root mean square of
+error / u in contact, mean error and all, of which a movie gives one, not a hundred.
 
 The parts have pages of their own: [tracking](accuracy_tracking.md) beside other programs and the
 Cramér-Rao bound, [outlines](accuracy_outline.md) beside other edge models, [forces, stresses and
@@ -59,6 +63,8 @@ def case(scenario: str, seed: int, frames: int, folder: Path) -> dict[str, Any]:
     scale = experiment.calibration.scale_nm_per_px
     for name in COLUMNS:
         row[name] = _compared(result.points, truth, name, scale)
+    row["length_nm"], row["shared"] = _length(result.points, truth, result.summary, scale)
+    row["deformation_nm"] = _change(result.points, truth, scale)
     row["lost"] = result.summary["n_lost"]
     row["force"] = _relative(result.summary["max_force_nN"], truth["force_nN"].max())
     for event in ("contact_frame", "fracture_frame"):
@@ -81,6 +87,35 @@ def _compared(
     return float(np.sqrt(np.mean(error[known] ** 2))) / scale, float(np.nanstd(pull[known]))
 
 
+def _length(
+    points: pd.DataFrame, truth: pd.DataFrame, summary: dict[str, Any], scale: float
+) -> tuple[tuple[float, float], float]:
+    """Return rms and scatter over u of lengths, and the error that all share over its u."""
+    if "length_nm" not in truth:
+        return (np.nan, np.nan), np.nan
+    error = (points["length_nm"] - truth["length_nm"]).to_numpy(dtype=float)
+    u, known = points["u_length_nm"].to_numpy(dtype=float), np.isfinite(error)
+    held = truth["contact"].to_numpy(dtype=bool)
+    parts = [rows for rows in (known & held, known & ~held) if rows.sum() >= 5]
+    pulls = [(error[rows] - error[rows].mean()) / u[rows] for rows in parts]
+    first = parts[-1] if parts else known
+    shared = float(error[first].mean()) / (summary["u_initial_length_nm"] or np.nan)
+    rms = float(np.sqrt(np.mean(error[known] ** 2))) / scale
+    return (rms, float(np.std(np.concatenate(pulls)))), shared
+
+
+def _change(points: pd.DataFrame, truth: pd.DataFrame, scale: float) -> tuple[float, float]:
+    """Return rms of the change of length, and the rms of its error over u in contact."""
+    if "deformation_nm" not in truth:
+        return np.nan, np.nan
+    error = (points["deformation_nm"] - truth["deformation_nm"]).to_numpy(dtype=float)
+    pull = error / points["u_deformation_nm"].to_numpy(dtype=float)
+    known, held = np.isfinite(error), truth["contact"].to_numpy(dtype=bool)
+    rows = known & held if (known & held).any() else known
+    rms = float(np.sqrt(np.mean(error[known] ** 2))) / scale
+    return rms, float(np.sqrt(np.mean(pull[rows] ** 2)))
+
+
 def _relative(found: float | None, true: float) -> float:
     return np.nan if found is None or not true > 0 else found / true - 1
 
@@ -91,6 +126,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
         cells = [f"{row['scenario']} {row['seed']}", *(_pair(row[name]) for name in COLUMNS)]
+        if np.isfinite(row["shared"]):
+            cells[2] = cells[2].replace(")", f"; {row['shared']:+.1f})")
         cells.append("–" if np.isnan(row["force"]) else f"{100 * row['force']:+.2f} %")
         cells += [_event(row["contact_frame"]), _event(row["fracture_frame"])]
         cells.append(_modulus(*row["modulus"]))
