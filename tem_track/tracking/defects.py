@@ -35,8 +35,9 @@ WINDOW_PX = 15
 ALONE = 3.0
 """How much further than all but two of its neighbours."""
 GLARING = 0.25
-"""How far it stands out, over the range of grey and by twice `SIGMAS`, where a copied frame counts
-all the same: in the dark of a bar nothing varies but the electrons, and there may be none."""
+"""How far it stands out, over the range of grey and by four times `SIGMAS`, where a copied frame
+counts all the same: in the dark of a bar nothing varies but the electrons, and there may be no
+electrons."""
 MOST_PART = 0.02
 """More of the pixels are no defects but what the movie shows."""
 _AROUND = np.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x]).T[..., None]
@@ -108,7 +109,7 @@ class Speckles:
         usual = np.asarray(1.25 * cv2.blur(size, (WINDOW_PX, WINDOW_PX)), np.float32)
         low, high = (float(v) for v in np.quantile(grey[::16, ::16], [0.01, 0.99]))
         self.low, self.high = min(self.low, low), max(self.high, high)
-        glaring = (size > GLARING * (high - low)) & (size > 2 * SIGMAS * usual)
+        glaring = (size > GLARING * (high - low)) & (size > 4 * SIGMAS * usual)
         new = self._new(grey) | _where(glaring)
         cv2.accumulate(new, self.fresh)
         cv2.accumulate(out, self.total, mask=new)
