@@ -6,18 +6,20 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from tem_track.cores import at_once, in_turn
 from tem_track.errors import TrackingError
 from tem_track.records import Frame, Image, Match, Reference, Target
 from tem_track.tracking.changed import Change
 from tem_track.tracking.coarse import Reduced
-from tem_track.tracking.crops import SLACK
+from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.defects import Speckles
 from tem_track.tracking.fit import fit_pattern
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
 from tem_track.tracking.gather import Gathering, Seen, fingerprint
 from tem_track.tracking.growing import grow
-from tem_track.tracking.illumination import Cells, Lit, cells_of
+from tem_track.tracking.illumination import Cells, Lit, Unsure, cells_of
 from tem_track.tracking.linking import link
 from tem_track.tracking.look import Look
 from tem_track.tracking.structure import require_structure, without_chance
@@ -25,6 +27,9 @@ from tem_track.tracking.template import EARLY_ROUNDS
 from tem_track.tracking.tracker import Tracker, locate_all, moved_by_light
 
 __all__ = ["begin_trackers", "build_trackers", "carry_on"]
+
+SOME_FRAMES = 24
+"""Frames that are asked what brightness that moves does to a place."""
 
 
 def build_trackers(
@@ -175,7 +180,10 @@ def _gathered(
     beam = lit.beam() if travelling else None
     if beam is not None:
         for each in travelling:
-            each.even(beam)
+            if beam.stands_still:
+                each.even(beam)
+            else:
+                each.unsure = beam.unsure()
     return gatherings
 
 
@@ -245,10 +253,12 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
         without_chance(own, look, is_bar=is_bar)
         for own, look in zip(gathering.looks, looks, strict=True)
     )
+    unsure, at_home = _unsure(gathering, looks[0])
     return Tracker(
         target.name, target.references[0].box, target.point_px, sure, grown[0][1],
         polarity=target.polarity, light=gathering.light, frame_at_peak=gathering.frame_at_peak(),
-        defects=gathering.defects, lit_px=_lit(gathering, looks[0]),
+        defects=gathering.defects, unsure=unsure,
+        lit_px=at_home if unsure is not None else _lit(gathering, looks[0]),
         change=next((change for _, _, change in grown if change is not None), None),
     )  # fmt: skip
 
@@ -256,11 +266,42 @@ def _finished(gathering: Gathering, early_rounds: int) -> Tracker:
 def _lit(gathering: Gathering, look: Look) -> tuple[float, float]:
     """Return what dividing by the beam's brightness does to the place in the reference frame."""
     crop = gathering.looks[0].reference
-    if crop.uneven is None:
-        return 0.0, 0.0
+    moved = None if crop.uneven is None else _moved_in_crop(crop, crop.uneven, look)
+    return (0.0, 0.0) if moved is None else moved[0]
+
+
+def _unsure(gathering: Gathering, look: Look) -> tuple[Unsure | None, tuple[float, float]]:
+    """Return what is doubted of brightness that does not stand still.
+
+    Second, what its mean does to the place in the reference frame.
+    """
+    unsure, own = gathering.unsure, gathering.looks[0]
+    if unsure is None:
+        return None, (0.0, 0.0)
+    some = own.crops[:: max(1, len(own.crops) // SOME_FRAMES)]
+    found = [
+        _moved_in_crop(
+            crop, unsure.light.evened_part(crop.image, crop.x - SLACK, crop.y - SLACK), look
+        )
+        for crop in (own.reference, *some)
+    ]
+    if found[0] is None:
+        return None, (0.0, 0.0)
+    (at_home, home), *others = [each for each in found if each is not None]
+    ways = np.array([np.subtract(moved, at_home) for moved, _ in others]).reshape(-1, 2)
+    spread = ways.T @ ways / max(len(ways), 1)
+    return replace(unsure, home_px=home, spread_px2=spread), at_home
+
+
+def _moved_in_crop(
+    crop: Crop, other: Image, look: Look
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """Return how much farther (x, y) a crop in another light puts the target, and its place."""
     start = (SLACK + crop.start[0], SLACK + crop.start[1])
     fit = fit_pattern(
         crop.image, look.pattern, start, turns=look.turns, pivot_px=look.pivot_px, free=look.free
     )
-    moved = None if fit is None else moved_by_light(crop.uneven, fit, look)
-    return (0.0, 0.0) if moved is None else moved
+    moved = None if fit is None else moved_by_light(other, fit, look)
+    if fit is None or moved is None:
+        return None
+    return moved, (crop.x - SLACK + fit.x_px, crop.y - SLACK + fit.y_px)

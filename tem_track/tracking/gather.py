@@ -14,7 +14,7 @@ from tem_track.tracking.crops import Crop, cut
 from tem_track.tracking.defects import Defects
 from tem_track.tracking.draft import draft_look, reference_crop
 from tem_track.tracking.fit import bright_parts
-from tem_track.tracking.illumination import Beam, Light
+from tem_track.tracking.illumination import Beam, Light, Unsure
 from tem_track.tracking.look import Look
 from tem_track.tracking.noise import single_frame_variance
 from tem_track.tracking.overlay import Still
@@ -105,6 +105,8 @@ class Gathering:
         Pixels that were mended in them.
     light : Light or None
         What the kept surroundings were divided by.
+    unsure : Unsure or None
+        Brightness that does not stand still: they were not divided by it.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class Gathering:
         self._bright: list[tuple[float, float]] = []
         self.defects: Defects | None = None
         self.light: Light | None = None
+        self.unsure: Unsure | None = None
         self._beam: Beam | None = None
         self._own: dict[int, int] = {}
         for number, ref in enumerate(target.references):

@@ -4,7 +4,8 @@ The picture is the beam times what the matter lets through. A template averaged 
 way holds a mean of the beam's brightness, and in a place where the beam slopes otherwise a soft
 flank is fitted off its place, by what the slope makes of it. The beam is seen wherever vacuum is,
 so it is learnt from the bright, even places of the sampled frames and divided out. Where it is
-even, or cannot be told, nothing is divided at all.
+even, nothing is divided at all; nor where it does not stand still, since it lies behind the matter
+and moves with the stage, or drifts: then what it would do to a place is no more than a doubt.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tem_track.tracking.splines import MARGIN, moved
 if TYPE_CHECKING:
     from tem_track.tracking.look import Look
 
-__all__ = ["Beam", "Cells", "Light", "Lit", "cells_of"]
+__all__ = ["Beam", "Cells", "Light", "Lit", "Unsure", "cells_of"]
 
 Float32 = NDArray[np.float32]
 Cells = Float32
@@ -53,6 +54,9 @@ U_CELL = 0.005
 """How well vacuum tells the brightness of a cell, and a target at best."""
 AGREE = 0.15
 """How far the halves of the movie may differ, over that standard deviation."""
+MOST_APART = math.sqrt(2)
+PATTERN_PX = 20.0
+"""How far a target goes until the brightness there has no more to do with that where it was."""
 MOST = 0.25
 """Largest departure from the mean that is divided out."""
 
@@ -81,19 +85,54 @@ class Light:
             return image
         return _evened(image, self.inverse, self.black)
 
-    def uneven(self, even: Image) -> Image:
-        """Return an evened frame as it was in the movie, float32."""
-        if even.shape != self.inverse.shape:
-            return even
+    def uneven_part(self, even: Image, x: int, y: int) -> Image:
+        """Return an evened part of a frame as it was in the movie, float32."""
         black = np.float32(self.black)
-        return np.asarray((even - black) / self.inverse + black, np.float32)
+        inverse = self._inverse_at(even.shape, x, y)
+        return np.asarray((even - black) / inverse + black, np.float32)
 
     def evened_part(self, part: Image, x: int, y: int) -> Image:
         """Return a part of a frame evened, its top-left pixel given; it may reach beyond."""
+        return _evened(part, self._inverse_at(part.shape, x, y), self.black)
+
+    def _inverse_at(self, shape: tuple[int, ...], x: int, y: int) -> Float32:
         height, width = self.inverse.shape
-        rows = np.clip(np.arange(y, y + part.shape[0]), 0, height - 1)
-        columns = np.clip(np.arange(x, x + part.shape[1]), 0, width - 1)
-        return _evened(part, self.inverse[np.ix_(rows, columns)], self.black)
+        rows = np.clip(np.arange(y, y + shape[0]), 0, height - 1)
+        columns = np.clip(np.arange(x, x + shape[1]), 0, width - 1)
+        return self.inverse[np.ix_(rows, columns)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unsure:
+    """Brightness that does not stand still, and what it may do to a target that travels.
+
+    Attributes
+    ----------
+    light : Light
+        Its mean over the movie.
+    amplitude : float
+        How much stronger it is in a frame than in that mean.
+    home_px : (float, float)
+        Place (x, y) of the box in the reference frame.
+    spread_px2 : float64 (2, 2)
+        Mean square of what the mean does to the place in the sampled frames, against the reference.
+    """
+
+    light: Light
+    amplitude: float
+    home_px: tuple[float, float] = (0.0, 0.0)
+    spread_px2: FloatArray = field(default_factory=lambda: np.zeros((2, 2)))
+
+    def doubt_px2(self, way_px: FloatArray, place_px: tuple[float, float]) -> FloatArray:
+        """Return the covariance (x, y) of a place that the mean moves by a way from the reference.
+
+        The pattern may lie otherwise in a frame than in the mean: away from where the target was
+        in the reference frame it may do elsewhere what it does somewhere.
+        """
+        away = math.dist(place_px, self.home_px)
+        else_where = 1 - math.exp(-0.5 * (away / PATTERN_PX) ** 2)
+        doubt = np.outer(way_px, way_px) + else_where * self.spread_px2
+        return np.asarray(self.amplitude**2 * doubt)
 
 
 def _evened(image: Image, inverse: Float32, black: float) -> Image:
@@ -125,7 +164,7 @@ class Lit:
             self.cells.append(cells)
 
     def beam(self) -> Beam | None:
-        """Return what vacuum says of the beam; None where it is even, or is not told."""
+        """Return what vacuum says of its brightness; None where it is even, or is not told."""
         if len(self.cells) < 2 * FEWEST_FRAMES:
             return None
         grey = np.stack(self.cells).astype(float)
@@ -143,9 +182,9 @@ class Lit:
             _vacuum(relative[part], clear[part])
             for part in (slice(None), slice(half), slice(half, None))
         )
-        if whole is None or not _is_uneven(whole, *halves):
+        if whole is None or not _size(whole) > LEAST:
             return None
-        return Beam(self.shape, self.factor, black, *whole)
+        return Beam(self.shape, self.factor, black, *whole, _apart(whole, *halves))
 
 
 def _factor(image: Image) -> int:
@@ -175,6 +214,8 @@ class Beam:
         1 where that is used, else 0.
     surface : float64 (h, w)
         The brightness of all cells, smooth, and continued where nothing is known.
+    apart : float
+        Standard deviation of the difference of the movie's halves, over that of the brightness.
     """
 
     shape: tuple[int, int]
@@ -183,6 +224,19 @@ class Beam:
     seen: FloatArray
     weight: FloatArray
     surface: FloatArray
+    apart: float = 0.0
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether both halves of the movie show it alike."""
+        return self.apart < AGREE
+
+    def unsure(self) -> Unsure:
+        """Return what it may do where it does not stand still.
+
+        Halves that have nothing in common differ by the square root of two.
+        """
+        return Unsure(self.light(), math.sqrt(1 + min(self.apart, MOST_APART) ** 2 / 2))
 
     def light(self) -> Light:
         """Return what is divided out."""
@@ -312,16 +366,20 @@ def _vacuum(relative: FloatArray, clear: NDArray[np.bool_]) -> Vacuum | None:
     return middle, weight, surface
 
 
-def _is_uneven(whole: Vacuum, one: Vacuum | None, other: Vacuum | None) -> bool:
-    """Tell whether the beam is uneven, and alike so in both halves of the movie."""
+def _size(whole: Vacuum) -> float:
+    """Return the standard deviation of the brightness about a plane."""
+    return float(_without_plane(whole[2], whole[1] > 0).std())
+
+
+def _apart(whole: Vacuum, one: Vacuum | None, other: Vacuum | None) -> float:
+    """Return how far the movie's halves differ, over the size of the brightness."""
     if one is None or other is None:
-        return False
+        return MOST_APART
     both = (one[1] > 0) & (other[1] > 0)
     if both.sum() < FEWEST_CELLS * both.size:
-        return False
+        return MOST_APART
     first, last = (each[2][both] / each[2][both].mean() for each in (one, other))
-    size = float(_without_plane(whole[2], whole[1] > 0).std())
-    return size > LEAST and float((first - last).std()) < AGREE * size
+    return float((first - last).std()) / _size(whole)
 
 
 def _without_plane(surface: FloatArray, seen: NDArray[np.bool_]) -> FloatArray:

@@ -16,7 +16,7 @@ from tem_track.tracking.covered import uncover
 from tem_track.tracking.defects import Defects
 from tem_track.tracking.fit import Fit, fit_pattern
 from tem_track.tracking.focus import Refocused
-from tem_track.tracking.illumination import Light
+from tem_track.tracking.illumination import Light, Unsure
 from tem_track.tracking.look import Look
 from tem_track.tracking.reading import doubted, match_of, of_change
 from tem_track.tracking.reasons import CHANGED, why_lost, why_unusual
@@ -36,6 +36,8 @@ APART_PX = 2.0
 DOUBT_OF_LIGHT = 0.3
 """Part that is not believed of what dividing by the beam's brightness does to a place: beneath a
 broad target it is continued from around, and of 0.5 px it left 0.17."""
+REACH_PX = 4
+"""Pixels around a target's place in which it is fitted with another brightness."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,8 +99,11 @@ class Tracker:
         it does not look as usual.
     defects : Defects or None
         Hot and dead pixels of the detector.
+    unsure : Unsure or None
+        Uneven brightness that does not stand still: frames are not divided by it, and what it may
+        do to a place is doubted.
     lit_px : (float, float)
-        What dividing by the light does to the place in the reference frame.
+        What one light or the other does to the place in the reference frame.
     change : Change or None
         Where the look changes for good though the target is followed.
     """
@@ -114,6 +119,7 @@ class Tracker:
     light: Light | None = None
     frame_at_peak: float = 1.1
     defects: Defects | None = None
+    unsure: Unsure | None = None
     lit_px: tuple[float, float] = (0.0, 0.0)
     change: Change | None = None
 
@@ -190,15 +196,28 @@ class Tracker:
                 as_usual |= look.cover is None or look.cover.is_usual(refined.fit)
         return as_usual
 
-    def _doubting_light(self, even: Image, fit: Fit, look: Look, match: Match) -> Match:
-        """Add to a match what is not believed of the way that the divided brightness moves it."""
-        if self.light is None:
+    def _doubting_light(self, image: Image, fit: Fit, look: Look, match: Match) -> Match:
+        """Add to a match what is not believed of how uneven brightness moves it.
+
+        `image` is the frame as it was fitted: where brightness was divided out, without it.
+        """
+        if self.light is None and self.unsure is None:
             return match
-        moved = moved_by_light(self.light.uneven(even), fit, look)
+        h, w = look.pattern.shape
+        x, y = (max(round(v) - REACH_PX, 0) for v in (fit.x_px, fit.y_px))
+        part = image[y : y + h + 2 * REACH_PX, x : x + w + 2 * REACH_PX]
+        if self.light is not None:
+            other = self.light.uneven_part(part, x, y)
+        elif self.unsure is not None:
+            other = self.unsure.light.evened_part(part, x, y)
+        here = replace(fit, x_px=fit.x_px - x, y_px=fit.y_px - y)
+        moved = moved_by_light(other, here, look)
         if moved is None:
             return match
-        way = [DOUBT_OF_LIGHT * (a - b) for a, b in zip(moved, self.lit_px, strict=True)]
-        return doubted(match, np.outer(way, way))
+        way = np.subtract(moved, self.lit_px)
+        if self.unsure is not None:
+            return doubted(match, self.unsure.doubt_px2(way, (fit.x_px, fit.y_px)))
+        return doubted(match, DOUBT_OF_LIGHT**2 * np.outer(way, way))
 
     def _uncovered(self, image: Image, places: list[tuple[Look, list[Place]]]) -> Match | None:
         """Return where bar or tip is by what is left of it, where another body covers a part."""
@@ -249,22 +268,22 @@ def locate_all(trackers: Mapping[str, Tracker], image: Image) -> dict[str, Match
     }
 
 
-def moved_by_light(raw: Image, fit: Fit, look: Look) -> tuple[float, float] | None:
-    """Return how much farther (x, y) a frame puts the target that is not evened; None if unknown.
+def moved_by_light(other: Image, fit: Fit, look: Look) -> tuple[float, float] | None:
+    """Return how much farther (x, y) a frame puts the target in another light; None if unknown.
 
     Parameters
     ----------
-    raw : Image
-        The frame as it is in the movie.
+    other : Image
+        The same part of a frame as it would be in another light.
     fit : Fit
-        In the evened frame.
+        In the part as it was.
     look : Look
     """
-    uneven = fit_pattern(
-        raw, look.pattern, (fit.x_px, fit.y_px),
+    again = fit_pattern(
+        other, look.pattern, (fit.x_px, fit.y_px),
         turns=look.turns, pivot_px=look.pivot_px, turn_rad=fit.turn_rad, free=look.free,
     )  # fmt: skip
-    return None if uneven is None else (uneven.x_px - fit.x_px, uneven.y_px - fit.y_px)
+    return None if again is None else (again.x_px - fit.x_px, again.y_px - fit.y_px)
 
 
 def _u_px(covariance: FloatArray, along: tuple[float, float] | None) -> float:

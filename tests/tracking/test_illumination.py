@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -110,8 +111,25 @@ def test_a_beam_that_moves_is_not_divided() -> None:
         for lit, speed in ((still, 0.0), (moving, 2.0)):
             image = picture(beam(STRENGTH, speed * k), way, k)
             lit.add(image, illumination.cells_of(Reduced(image)))
-    assert still.beam() is not None
-    assert moving.beam() is None
+    assert still.beam().stands_still
+    assert not moving.beam().stands_still
+
+
+def test_what_a_beam_that_moves_would_do_to_a_place_is_doubted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = [picture(beam(STRENGTH, 1.0 * k), way, k) for k, way in enumerate(WAY_PX)]
+    tracker, error = tracked(images)
+    assert tracker.light is None
+    assert tracker.unsure is not None
+    u = np.sqrt([tracker.locate(image).yy_px2 for image in images])
+    blind = replace(tracker, unsure=None)
+    sure = np.sqrt([blind.locate(image).yy_px2 for image in images])
+    assert (u >= sure).all()
+    assert u[0] == pytest.approx(sure[0], rel=0.02)
+    of_u, of_sure = (np.sqrt(np.mean(((error - error[0]) / each) ** 2)) for each in (u, sure))
+    assert of_u < 2
+    assert of_u < 0.8 * of_sure
 
 
 def test_what_is_over_exposed_stays_at_the_end_of_the_scale() -> None:
