@@ -64,7 +64,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels, as ImageJ and OpenCV write it."""
+    """A rectangle in pixels, as ImageJ and OpenCV write it.
+
+    Attributes
+    ----------
+    x_px, y_px : float
+        Its top left pixel.
+    width_px, height_px : float
+    """
 
     x_px: float
     y_px: float
@@ -259,7 +266,23 @@ class Outline:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """All that was seen in one frame; it depends on that frame and the experiment alone."""
+    """All that was seen in one frame; it depends on that frame and the experiment alone.
+
+    Attributes
+    ----------
+    frame : int
+        Its number in the movie, from 0.
+    time_s : float
+        Its time on the movie's clock.
+    ok : bool
+        False where it cannot be decoded; nothing is seen then.
+    digest : str
+        Fingerprint of its pixels, by which a repeated frame is told.
+    bar, tip, base : Match or None
+        None where the experiment does not name the target.
+    outline : Outline or None
+        None where there is no specimen, or none was looked for.
+    """
 
     frame: int
     time_s: float

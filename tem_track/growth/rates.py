@@ -118,6 +118,8 @@ def local_rate(
 
     Parameters
     ----------
+    time_s, value, u_value : FloatArray
+        Shape (n,).
     window : int
         Points on either side.
     """

@@ -58,7 +58,24 @@ class Events:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """Settings, measurement and curve of one movie."""
+    """Settings, measurement and curve of one movie.
+
+    Attributes
+    ----------
+    settings : Settings
+    table : Measurement
+        The pixels.
+    loading : Loading
+        Deflection, force and contact.
+    sizes : Dimensions
+        Length, diameters and what they begin with.
+    stresses : dict of Stress
+        By area model.
+    events : Events
+    flags : Flags
+    points : dict of arrays, shape (n,)
+        The columns of ``points.csv``.
+    """
 
     settings: Settings
     table: Measurement

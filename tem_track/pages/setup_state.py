@@ -7,7 +7,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,6 @@ class SetupState:
     text: str
     proposal: Proposal | None = None
     finished: Finished | None = None
-    saved: bool = field(default=False)
 
     def values(self) -> Values:
         """Return the edited keys with their values; None where one is not given."""
@@ -148,7 +147,6 @@ class SetupState:
         part = self.path.with_name(self.path.name + ".part")
         part.write_text(self.text, encoding="utf-8")
         part.replace(self.path)
-        self.saved = True
 
     def preview(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Measure about twenty frames spread over the movie.

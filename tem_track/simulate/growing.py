@@ -109,6 +109,25 @@ class Growing:
 
     Attributes
     ----------
+    sprouts : tuple of Sprout
+        The bodies.
+    steps : tuple of PotentialStep
+    tube : Tube or None
+        A nanotube behind them.
+    shell : callable
+        The layer's thickness in nm where it is so many seconds old.
+    looks : Looks
+    free_nm : float
+        The room between the electrodes.
+    times_s : array
+        Of the moments.
+    scale_nm_per_px : float
+    molar_volume_cm3 : float
+        A mole's.
+    log_offset_s : float
+        Log time + offset = movie time.
+    constants : dict
+        What is true of the whole movie.
     at : {'root', 'tip'}
         Where material is added: the pattern inside moves away from the root, or stays.
     marker : int

@@ -144,6 +144,34 @@ class SpecimenModel:
     shape, mode : str
     warnings : tuple of str
         What the user should know about this preparation.
+    invert_at : float or None
+        Grey value that bright objects are taken from, so that they are dark.
+    tip_point_px, base_point_px : (float, float)
+        The targets' points (x, y) in the reference frame; without a base None.
+    box_s_px, box_t_px : (float, float)
+        The box's limits along and across the axis, from the tip's point.
+    span_s_px : (float, float)
+        Where the base's face is looked for, likewise.
+    tip_face_px, base_face_px : float
+        The faces along the axis, from the tip's point and the base's.
+    patch : BasePatch or None
+        What finds the base's face where no base is tracked.
+    tip_front : array or None
+        The tip's darkness before its face, by the depths `FRONT_PX`.
+    table : EdgeTable
+        How the specimen's edges look, by radius.
+    neck_ratio : float
+        Smallest over largest diameter before the test: what is no neck yet.
+    end : EndLook
+        What the whole movie knows of the free end.
+    slender : bool
+        Whether it is long enough to bend.
+    vacuum : float
+        Grey value of the vacuum.
+    u_tip_face_px : float
+        How far the tip's face may lie off in all frames together.
+    fixed : bool
+        Whether there is no tip to follow: then the box stands still.
     blocks : int
         Side of the blocks of pixels that are averaged first. All that was learnt is in pixels of
         the reduced picture.
