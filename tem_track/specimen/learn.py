@@ -49,11 +49,14 @@ _SOFT_NECK = 0.1
 _CORNER_BANDS = 1  # beside a rod's steep side: a smooth curve cuts the corner between them
 _OFFSETS_PX = np.arange(-14, 65)
 """Depths at which the noise is read."""
+_U_FACET_ROUND = 0.1  # a body with a round outline has hardly a facet
+_BLUNT = 0.8  # width beside its ends, over the largest: a ball squeezed by a quarter has less
 _STEEPEST, _STEEPEST_BALL, _STEEPEST_HOLLOW = 0.35, 0.2, 0.15  # px a px: steeper, seen askew
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
+_Aligned = tuple[FloatArray, FloatArray, FloatArray]
 Kept = tuple[Crop, Match, Match | None, Match | None]
 """A piece of a frame, with tip, base and bar."""
 
@@ -102,24 +105,26 @@ def learn_profile(
         return model
     widths = np.concatenate([b.start[:, 1] - b.start[:, 0] for b in banded])
     low, high = float(np.percentile(widths, 1)) / 3, 0.75 * float(np.percentile(widths, 99))
-    profile = model.table.profile
+    profile, is_long = model.table.profile, SHAPES[model.shape].is_long
     blur = profile.blur_px if blur_px is None else blur_px
     first = replace(profile, mu_per_px=_first_mu(banded), blur_px=blur)
     profile, fits, noise = first, None, model.table.noise
     for turn in range(3):
         table = tabulate(profile, low, high, noise)
-        aligned = _collect(banded, replace(model, table=table))
-        if aligned is None:
+        collected = _collect(banded, replace(model, table=table))
+        if collected is None:
             break
+        aligned, faceted = collected
         noise = _noise(banded, aligned) if model.film is None else noise
         ensemble = gather(*aligned, _HOLLOW_CLASSES if profile.model == "hollow" else 3)
-        largest = 0.0 if SHAPES[model.shape].is_long else ensemble.largest_px
+        largest = 0.0 if is_long else ensemble.largest_px
         start = replace(first, mu_per_px=profile.mu_per_px, equator_px=largest)
         fits = fits and {k: replace(v, equator_px=largest) for k, v in fits.items()}
+        u = u_facet if is_long or faceted else min(u_facet, _U_FACET_ROUND)
         profile, fits = choose_profile(
-            ensemble, start, kinds, u_facet=u_facet, caution=caution, before=fits
+            ensemble, start, kinds, u_facet=u, caution=caution, before=fits
         )
-        if turn == 1 and not SHAPES[model.shape].is_long:  # corners mislead the first look
+        if turn == 1 and not is_long:  # corners mislead the first look
             fits = None
     table = tabulate(profile, min(low, 2.0), high, noise)
     return replace(model, table=replace(table, noise_alone=model.table.noise_alone))
@@ -278,15 +283,19 @@ def _first_mu(banded: list[_Bands]) -> float:
     return float(np.clip(np.median(values), 1e-4, 0.5)) if values else 0.01
 
 
-def _collect(
-    banded: list[_Bands], model: SpecimenModel
-) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-    """Lay all edges on one another, along their smooth sides: depths, brightness, radii."""
+def _collect(banded: list[_Bands], model: SpecimenModel) -> tuple[_Aligned, bool] | None:
+    """Lay all edges on one another, along their smooth sides: depths, brightness, radii.
+
+    And say whether the outline is a crystal's: with corners, or nearly as wide at its ends.
+    """
     from tem_track.specimen.shapes import SHAPES
 
     is_long = SHAPES[model.shape].is_long
     softest = 1e3 if is_long else _SOFT
     softest = _SOFT_NECK if model.mode == "tension" else softest
+
+    corners: list[bool] = []
+    blunt: list[float] = []
 
     def laid(item: _Bands) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
         edges = fit_edges(item.bands, item.s_px, float(item.t_px[0]), item.start, model.table)
@@ -295,9 +304,12 @@ def _collect(
             return []
         smooth = [smooth_curve(edges.t_px[:, k], good, softest) for k in (0, 1)]
         if not is_long:
-            smooth = [cornered(edges.t_px[:, k], good, smooth[k]) for k in (0, 1)]
+            plain = smooth
+            smooth = [cornered(edges.t_px[:, k], good, plain[k]) for k in (0, 1)]
+            corners.extend(curve is not other for curve, other in zip(smooth, plain, strict=True))
         sides = [curve.value for curve in smooth]
         radius = (sides[1] - sides[0]) / 2
+        blunt.append(float((radius[0] + radius[-1]) / (2.0 * radius.max())))
         steepest = _steepest(model.table.profile)
         steep = np.abs(np.gradient(radius, item.s_px)) >= steepest
         good &= ~(binary_dilation(steep, iterations=_CORNER_BANDS) if is_long else steep)
@@ -310,7 +322,8 @@ def _collect(
     if not found:
         return None
     depths, grey, radii = zip(*found, strict=True)
-    return np.concatenate(depths), np.concatenate(grey), np.concatenate(radii)
+    faceted = sum(corners) > 0.5 * len(corners) or float(np.quantile(blunt, 0.25)) > _BLUNT
+    return (np.concatenate(depths), np.concatenate(grey), np.concatenate(radii)), faceted
 
 
 def _steepest(profile: Profile) -> float:
@@ -320,7 +333,7 @@ def _steepest(profile: Profile) -> float:
     return _STEEPEST_BALL if profile.ball >= 0.5 else _STEEPEST
 
 
-def _noise(banded: list[_Bands], aligned: tuple[FloatArray, FloatArray, FloatArray]) -> Noise:
+def _noise(banded: list[_Bands], aligned: _Aligned) -> Noise:
     """Measure the scatter beside the specimen and in it."""
     outside = []
     for item in banded:
