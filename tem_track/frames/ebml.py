@@ -160,14 +160,14 @@ class _Walk:
     def _followed(self, end: int) -> bool:
         """Return whether an element can begin where another ends, or the file is cut before."""
         if end >= len(self._data):
-            return end == len(self._data) or not self._later_cluster(end)
+            return end == len(self._data) or not self._later_cluster()
         following = _vint(self._data, end, keep_marker=True)
         if following is None:
             return False
         early = self._state.cluster is None
         return following[0] in _KNOWN or (early and following[0] < 1 << 24)
 
-    def _later_cluster(self, end: int) -> bool:
+    def _later_cluster(self) -> bool:
         """Return whether an element that would reach past the end only claims to."""
         blocks = self._map.blocks
         start = blocks[-1].offset + blocks[-1].size if blocks else 0

@@ -82,8 +82,8 @@ def read_log(
         The file, a column or a unit does not exist, a cell is no number, or time runs backwards.
     """
     header, rows = _read_rows(path)
-    potential_factor = _factor(path, "potential_unit", potential_unit, POTENTIAL_UNITS)
-    current_factor = _factor(path, "current_unit", current_unit, CURRENT_UNITS)
+    potential_factor = _factor("potential_unit", potential_unit, POTENTIAL_UNITS)
+    current_factor = _factor("current_unit", current_unit, CURRENT_UNITS)
     table = _Table(path, header, rows)
     time = table.times(time_column, movie_start)
     _require_increasing(path, time)
@@ -188,7 +188,7 @@ def _read_rows(path: Path) -> tuple[list[str], list[list[str]]]:
     return rows[0], rows[1:]
 
 
-def _factor(path: Path, key: str, unit: str, units: dict[str, float]) -> float:
+def _factor(key: str, unit: str, units: dict[str, float]) -> float:
     if unit not in units:
         raise ConfigError(f"log.{key}: '{unit}' is not known; take one of {', '.join(units)}")
     return units[unit]

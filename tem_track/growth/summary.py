@@ -55,8 +55,8 @@ def summarise(
     summary |= _tube(points)
     summary["bodies"] = [_body(measurement, settings, track) for track in tracks]
     summary["merges"] = _merges(measurement, points, tracks, main)
-    summary["uncertainty_budget"] = grown.budget(summary)
-    summary["warnings"] = _warnings(points, main, tracks, settings)
+    summary["uncertainty_budget"] = grown.budget()
+    summary["warnings"] = _warnings(points, main, settings)
     return summary
 
 
@@ -193,7 +193,7 @@ class _Grown:
             "molar_volume_cm3_per_mol": volume,
         }
 
-    def budget(self, summary: dict[str, Any]) -> dict[str, float]:
+    def budget(self) -> dict[str, float]:
         """Return the relative parts of the growth rate's uncertainty."""
         rate = self.rate("length_nm")
         scale = self.settings.u_scale_nm_per_px
@@ -399,9 +399,7 @@ def _merges(
     return out
 
 
-def _warnings(
-    points: Columns, main: Track | None, tracks: list[Track], settings: Settings
-) -> list[str]:
+def _warnings(points: Columns, main: Track | None, settings: Settings) -> list[str]:
     left = sum("OUT_OF_VIEW" in str(text) for text in points["flags"])
     cut = f"the body reaches beyond the box, or the picture, in {left} frames; widen the box"
     if main is None:

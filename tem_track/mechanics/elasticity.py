@@ -188,7 +188,7 @@ def _yields(case: Case, found: Modulus) -> dict[str, Any]:
         keys[f"u_offset_yield{name}_MPa"] = number(u)
     step_px = 0.002 * case.sizes.length.value_nm / case.settings.scale_nm_per_px
     keys["offset_yield_below_resolution"] = step_px < 1
-    keys["proportional_limit_MPa"] = number(proportional_limit(strain, stress, found).stress_MPa)
+    keys["proportional_limit_MPa"] = number(proportional_limit(found).stress_MPa)
     return keys
 
 

@@ -95,7 +95,7 @@ def load(measurement: Measurement, settings: Settings, usable: BoolArray) -> Loa
         np.isfinite(gap) & usable,
         connected=settings.mode == "tension" and settings.shape is not None,
     )
-    if settings.shape is not None and _only_drifts(measurement, motion, usable, contact, gap_open):
+    if settings.shape is not None and _only_drifts(measurement, motion, usable, contact):
         contact = replace(contact, row=None, criterion="the tip drifts; the specimen is unchanged")
     rows = _zero_rows(measurement, settings, contact, usable)
     free = _free_rows(motion, rows, contact, gap_open & usable, usable)
@@ -131,7 +131,6 @@ def _only_drifts(
     motion: Motion,
     usable: BoolArray,
     contact: Contact,
-    gap_open: BoolArray,
 ) -> bool:
     """Whether what looks like load is slow motion while the specimen keeps its length.
 

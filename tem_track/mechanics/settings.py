@@ -50,7 +50,6 @@ class Settings:
     zero_frames : (int, int) or None
         First and last frame before contact; None: found from the curve.
     reference_frame : int
-    base_tracked : bool
     frame_width_px : float or None
         Extent of the frame across the axis, to notice a specimen wider than it.
     """
@@ -78,7 +77,6 @@ class Settings:
     u_axis_deg: float = 0.0
     zero_frames: tuple[int, int] | None = None
     reference_frame: int = 0
-    base_tracked: bool = False
     frame_width_px: float | None = None
 
     def checked(self) -> Settings:

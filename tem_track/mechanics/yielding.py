@@ -118,7 +118,7 @@ def smoothed(stress: FloatArray) -> FloatArray | None:
     return smooth
 
 
-def proportional_limit(strain: FloatArray, stress: FloatArray, modulus: Modulus) -> Yield:
+def proportional_limit(modulus: Modulus) -> Yield:
     """Return the end of the elastic line."""
     if not math.isfinite(modulus.value):
         return Yield()

@@ -71,7 +71,7 @@ def find_writing(glance: Glance) -> Writing:
         return Writing()
     bars = [piece for piece in pieces if _is_bar(piece, glance)]
     bar = max(bars, key=lambda piece: piece.width, default=None)
-    return Writing(tuple(boxes), None if bar is None else _measured(bar, glance, boxes))
+    return Writing(tuple(boxes), None if bar is None else _measured(bar, glance))
 
 
 def without_writing(glance: Glance, writing: Writing) -> Glance:
@@ -192,7 +192,7 @@ def _is_bar(piece: _Piece, glance: Glance) -> bool:
     return long_enough and piece.width >= SLENDER * piece.height and piece.fill > 0.8
 
 
-def _measured(piece: _Piece, glance: Glance, boxes: list[Box]) -> ScaleBar:
+def _measured(piece: _Piece, glance: Glance) -> ScaleBar:
     """Measure the bar from half level to half level, over its inner rows."""
     inner = slice(piece.y + piece.height // 4, piece.y + max(piece.height - piece.height // 4, 1))
     line = glance.mean[inner].mean(axis=0)

@@ -131,7 +131,7 @@ def experiment_text(proposal: Proposal, movie: str, given: Given) -> str:
     if proposal.polarity != "dark":
         document.add("polarity", tomlkit.item(proposal.polarity))
     _add_axis(document, proposal)
-    document.add("calibration", _calibration(proposal, given))
+    document.add("calibration", _calibration(given))
     if proposal.mode != "growth":
         document.add("cantilever", _cantilever(given))
     for name in NAMES:
@@ -174,7 +174,7 @@ def _axis_words(proposal: Proposal) -> str:
     return f"{source}, confidence {found.confidence:.2f}"
 
 
-def _calibration(proposal: Proposal, given: Given) -> Table:
+def _calibration(given: Given) -> Table:
     table = tomlkit.table()
     _put_or_ask(
         table, "scale_nm_per_px", given.scale_nm_per_px, "1.25", "needed: size of a pixel in nm"

@@ -68,7 +68,7 @@ def plan_loaded(
     )
     weak = rng.uniform(0.36, 0.64)
     programme, history = _paced(scenario, part, material, programme, weak)
-    constants = _constants(scenario, part, material, programme, history, modulus)
+    constants = _constants(part, material, programme, history, modulus)
     story = Loaded(
         part, _looks(scenario, physics, diameter), material, programme, history,
         _final_phases(phases, history, scenario), setup.scale_nm_per_px,
@@ -264,7 +264,6 @@ def _looks(scenario: Scenario, physics: Physics, diameter: float) -> Looks:
 
 
 def _constants(
-    scenario: Scenario,
     part: Part,
     material: Material,
     programme: Programme,

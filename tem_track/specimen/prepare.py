@@ -687,12 +687,12 @@ def _around_base(
 def _learn_patch(model: SpecimenModel, kept: list[Sampled], face: float) -> SpecimenModel:
     """Cut the base's look from the reference, then average it over the sample."""
     patch = _cut_patch(
-        _around_tip(model, kept[0], (face - _PATCH_PX[0], face + _PATCH_PX[1])), face, model
+        _around_tip(model, kept[0], (face - _PATCH_PX[0], face + _PATCH_PX[1])), face
     )
     return replace(model, patch=patch, base_face_px=0.0)
 
 
-def _cut_patch(strip: Strip, face: float, model: SpecimenModel) -> BasePatch:
+def _cut_patch(strip: Strip, face: float) -> BasePatch:
     import cv2
 
     grey = np.asarray(cv2.GaussianBlur(strip.grey, (0, 0), 1.0), dtype=np.float32)

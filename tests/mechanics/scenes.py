@@ -27,7 +27,6 @@ def settings_of(constants: dict[str, Any]) -> Settings:
         stiffness_N_per_m=constants["stiffness_N_per_m"],
         u_stiffness_N_per_m=0.1 * constants["stiffness_N_per_m"],
         axis_deg=constants["axis_deg"],
-        base_tracked=True,
     )
 
 

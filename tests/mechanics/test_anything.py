@@ -119,7 +119,6 @@ def settings_for(draw: DrawFn, shape: Any, mode: Any, n: int) -> Settings:
         u_axis_deg=draw(st.sampled_from([0.0, 1.0])),
         zero_frames=draw(st.sampled_from([None, (0, n // 2), (n + 5, n + 9)])),
         reference_frame=draw(st.integers(0, n)),
-        base_tracked=True,
     )
 
 

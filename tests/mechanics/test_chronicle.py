@@ -19,7 +19,6 @@ def events(mode: str = "compression", **scene: Any) -> list[dict[str, Any]]:
         shape="rod",
         scale_nm_per_px=2,
         stiffness_N_per_m=6,
-        base_tracked=True,
     )
     found: list[dict[str, Any]] = evaluate(table, settings).summary["events"]
     return found

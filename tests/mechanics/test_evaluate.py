@@ -21,7 +21,6 @@ def settings(**changes: Any) -> Settings:
         "u_scale_nm_per_px": 0.03,
         "stiffness_N_per_m": 6.0,
         "u_stiffness_N_per_m": 0.6,
-        "base_tracked": True,
     }
     return Settings(**(plain | changes))
 

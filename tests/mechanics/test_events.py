@@ -137,9 +137,7 @@ def stretches(names: np.ndarray) -> list[tuple[str, int]]:
     return [(str(names[i]), int(i)) for i in starts]
 
 
-ROD = Settings(
-    mode="compression", shape="rod", scale_nm_per_px=2, stiffness_N_per_m=6, base_tracked=True
-)
+ROD = Settings(mode="compression", shape="rod", scale_nm_per_px=2, stiffness_N_per_m=6)
 
 
 @pytest.mark.parametrize("base", [True, False])
