@@ -199,7 +199,8 @@ class Apart(Generic[Answer]):
             if process is not None and process.ask(hand):
                 waiting.append(_Task(hand, process))
             elif waiting:
-                waiting.append(_Task(hand, None, self._tried_here(hand)))
+                answers = self._tried_here(hand)
+                waiting.append(_Task(hand[len(answers) :], None, answers))
             else:
                 for frame in hand:
                     yield self._here(frame)
@@ -209,12 +210,11 @@ class Apart(Generic[Answer]):
             yield from self._answers(waiting.popleft())
 
     def _answers(self, task: _Task[Answer]) -> Iterator[Answer]:
-        answers = task.answers if task.process is None else task.process.answers()
-        for k, frame in enumerate(task.hand):
-            if k < len(answers):
-                yield answers[k]
-            else:  # the process died, or it failed at this frame
-                yield self._here(frame)
+        yield from task.answers
+        answers = task.process.answers() if task.process is not None else []
+        yield from answers
+        for frame in task.hand[len(answers) :]:  # a process died, or something failed there
+            yield self._here(frame)
 
     def _tried_here(self, hand: Sequence[Frame]) -> list[Answer]:
         """Return the answers up to the first error, which is met again when its turn comes."""
@@ -269,9 +269,12 @@ class Apart(Generic[Answer]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task(Generic[Answer]):
-    """Frames that a process was handed, or that were worked out here: then with the answers."""
+    """Answers that are known, and the frames after them, which a process was handed.
 
-    hand: list[Frame]
+    Frames that were answered here are not held: many hands may wait for a slow process.
+    """
+
+    hand: Sequence[Frame]
     process: _Process | None
     answers: Sequence[Answer] = ()
 
