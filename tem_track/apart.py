@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -93,12 +92,7 @@ class Standby:
     def __enter__(self) -> Standby:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self.take():
             process.end(at_once=True)
 
@@ -177,12 +171,7 @@ class Apart(Generic[Answer]):
     def __enter__(self) -> Apart[Answer]:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._processes:
             process.ask_to_end()
         for process in self._processes:

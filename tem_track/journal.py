@@ -18,7 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from threading import Lock
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -71,12 +70,7 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
     def blocks(self, outlines: Outlines | None = None) -> list[Block]:

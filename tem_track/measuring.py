@@ -20,7 +20,6 @@ from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from threading import Lock
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tem_track.analysis import Findings, Plan, Progress, measure, observe_again, prepare
@@ -89,12 +88,7 @@ class Measuring:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.end(at_once=True)  # it has nothing that is to be kept
 
     def findings(self) -> Findings:
