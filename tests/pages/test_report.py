@@ -207,8 +207,13 @@ def test_the_picture_has_words_and_the_marks_have_names(page: Any) -> None:
 
 
 @pytest.mark.parametrize("width", [1000, 1280, 1500, 1920])
-def test_no_number_or_unit_breaks_its_line(browser: Any, report: Path, width: int) -> None:
-    with opened(browser, report, width=width) as (page, _):
+def test_no_number_or_unit_breaks_its_line(browser: Any, tmp_path: Path, width: int) -> None:
+    result = made.result(40)
+    for name in ("length_nm", "stress_MPa", "diameter_tip_nm", "deflection_nm"):
+        result.points[name] = 1024.5686
+        result.points[f"u_{name}"] = 0.0073
+    pages.write_report(result, made.movie(40), tmp_path / "report.html")
+    with opened(browser, tmp_path / "report.html", width=width) as (page, _):
         choose(page, 30)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         clear = page.evaluate(
