@@ -32,7 +32,12 @@ NOT_STARTED = {"stage": "", "done": 0, "total": 0, "error": "", "over": False}
 MODES, POLARITIES = ("compression", "tension", "growth"), ("dark", "bright")
 PATIENCE_S = 120.0
 FAREWELL_S = 4.0
-"""The server ends this long after the last sign of life, or after the page has said good-bye."""
+"""The server ends this long after the last sign of life, or after the page has said good-bye or its
+line has been cut."""
+HELD_S = 20.0
+"""The page keeps a question open, which is answered after so long and asked again: a browser that
+is killed says no good-bye, but the line breaks at once. Clocks of hidden pages are no such sign,
+since browsers slow them down to one tick a minute."""
 
 
 Runner = Callable[[Path, Progress], Path]
@@ -91,6 +96,7 @@ class SetupServer:
         self.job = RunJob(runner)
         self.alive = time.monotonic()
         self.leave_at: float | None = None
+        self.lines = 0
 
     @property
     def cookie(self) -> str:
@@ -242,8 +248,12 @@ class _Picture(_Handler):
 
 
 class _Call(_Handler):
+    _cut: asyncio.Event | None = None
+
     async def post(self, name: str) -> None:
         answer = await getattr(self, f"_{name}")(self._values())
+        if self._cut is not None and self._cut.is_set():
+            return
         self.finish(json.dumps(answer, allow_nan=False))
 
     def _values(self) -> dict[str, Any]:
@@ -291,7 +301,22 @@ class _Call(_Handler):
         return {**job.state, "report": job.report is not None}
 
     async def _alive(self, values: dict[str, Any]) -> dict[str, Any]:
+        server, self._cut = self.server, asyncio.Event()
+        server.lines += 1
+        try:
+            await asyncio.wait_for(self._cut.wait(), HELD_S)
+        except TimeoutError:
+            server.alive = time.monotonic()
+        finally:
+            server.lines -= 1
+        if self._cut.is_set() and not server.lines:
+            server.leave_at = time.monotonic() + FAREWELL_S
         return {}
+
+    def on_connection_close(self) -> None:
+        """Note that the page is gone while it waited for an answer."""
+        if self._cut is not None:
+            self._cut.set()
 
     async def _bye(self, values: dict[str, Any]) -> dict[str, Any]:
         self.server.leave_at = time.monotonic() + FAREWELL_S

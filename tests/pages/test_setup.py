@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from tem_track.analysis import blocks, observe
 from tem_track.config import load_experiment
 from tem_track.mending import kept, only_references_differ, run_again
 from tem_track.outputs import read_results
+from tem_track.pages import setup as setup_page
 from tem_track.pages.setup import SetupServer
 from tem_track.pages.setup_state import SetupState, open_setup
 from tem_track.run import movie_of, run
@@ -108,6 +110,34 @@ def test_the_page_ends_the_server(folder: Path) -> None:
     thread.start()
     thread.join(90)
     assert not thread.is_alive()
+
+
+def test_a_browser_that_is_killed_ends_the_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup_page, "FAREWELL_S", 0.5)
+    server = SetupServer(open_setup(folder / "experiment.toml"), runner)
+    started = threading.Event()
+
+    async def serve() -> None:
+        server.start()
+        started.set()
+        await server.ended()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert started.wait(10)
+    with socket.create_connection(("127.0.0.1", server.port)) as line:
+        head = f"POST /alive HTTP/1.1\r\nHost: {server.host}\r\nOrigin: http://{server.host}\r\n"
+        head += f"Cookie: {server.cookie}={server.token}\r\nContent-Length: 2\r\n\r\n{{}}"
+        line.sendall(head.encode())
+        thread.join(2)
+        assert thread.is_alive()
+    thread.join(20)
+    ended = not thread.is_alive()
+    server.stop()
+    thread.join(20)
+    assert ended
 
 
 @pytest.fixture
