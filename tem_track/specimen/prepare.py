@@ -100,7 +100,7 @@ def prepare_specimen(
         The specimen in the reference frame, drawn by hand.
     shape : str
         A name in `SHAPES`.
-    mode : {'compression', 'tension', 'growth'}
+    mode : {'compression', 'tension'}
     axis : Axis or None
         The loading axis; found from the sample where it is not given.
     polarity : {'dark', 'bright'}
@@ -685,7 +685,7 @@ def _around_base(
 
 
 def _learn_patch(model: SpecimenModel, kept: list[Sampled], face: float) -> SpecimenModel:
-    """Cut the base's look from the reference, then average it over the sample."""
+    """Cut the base's look from the reference frame."""
     patch = _cut_patch(
         _around_tip(model, kept[0], (face - _PATCH_PX[0], face + _PATCH_PX[1])), face
     )
