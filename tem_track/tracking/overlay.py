@@ -17,6 +17,17 @@ __all__ = ["Still"]
 
 FEWEST = 5
 REACH_PX = 3
+INK = 0.15
+"""How far the ink may be from the brightest grey, over the range."""
+STROKE_PX = 5
+STEP = 0.45
+"""How much darker the ground beside a stroke is, over the range."""
+SHARP_PART = 0.8
+"""Part of a written figure's rim that is as sharp."""
+FIGURE_PX = 24
+"""Largest side of a figure that the box cuts through; what is larger may be vacuum."""
+MOST_PART = 0.06
+"""Area of one figure, over the box's, at most."""
 
 
 @dataclass(slots=True)
@@ -58,7 +69,7 @@ class Still:
         still = (spread <= 0.2 * usual) & end
         jump = cv2.dilate(grey, np.ones((3, 3))) - cv2.erode(grey, np.ones((3, 3)))
         sharp = still & (jump > 0.25 * (high - low))
-        return _parts_with(still, sharp)
+        return _parts_with(still, sharp) | _written(most, low, high)
 
 
 def _parts_with(still: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -72,6 +83,33 @@ def _parts_with(still: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> NDArray[n
     size = 2 * REACH_PX + 1
     wide = cv2.dilate(chosen[labels].astype(np.uint8), np.ones((size, size)))
     return np.asarray(wide > 0)
+
+
+def _written(most: NDArray[np.floating], low: float, high: float) -> NDArray[np.bool_]:
+    """Return bright strokes on dark ground, whether their figures change or a codec blurs them.
+
+    `most` is the largest grey that a pixel ever has: what moves is smeared in it, and a lens makes
+    no bright thing so small and so sharp. Where vacuum is as bright as the ink, what the box cuts
+    through may be vacuum, and is left alone.
+    """
+    bright = most >= high - INK * (high - low)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8))
+    ground = cv2.erode(most, np.ones((STROKE_PX, STROKE_PX)))
+    rim = bright & ~_inner(bright)
+    sharp = rim & (most - ground > STEP * (high - low))
+    size, of_rim, of_sharp = (
+        np.bincount(labels[part], minlength=count) for part in (bright, rim, sharp)
+    )
+    chosen = (of_sharp > SHARP_PART * of_rim) & (size > 3)
+    x, y, w, h, _ = stats.T
+    cut = (x == 0) | (y == 0) | (x + w == most.shape[1]) | (y + h == most.shape[0])
+    figure = np.maximum(w, h) <= FIGURE_PX
+    chosen &= (~cut & (size < MOST_PART * most.size)) | (cut & figure)
+    chosen[0] = False
+    if size[chosen].sum() < 0.5 * size[1:].sum():
+        chosen &= ~cut
+    reach = 2 * REACH_PX + 1
+    return np.asarray(cv2.dilate(chosen[labels].astype(np.uint8), np.ones((reach, reach))) > 0)
 
 
 def _inner(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
