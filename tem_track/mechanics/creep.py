@@ -78,7 +78,15 @@ def creep_rate(
     stress_MPa: FloatArray,
     hold: tuple[int, int],
 ) -> CreepRate:
-    """Return the rate during a hold: first and last row, both inclusive."""
+    """Return the rate of true strain during a hold.
+
+    Parameters
+    ----------
+    time_s, strain_true, u_strain, stress_MPa : FloatArray
+        Shape (n,).
+    hold : (int, int)
+        First and last row, both inclusive.
+    """
     rows = slice(hold[0], hold[1] + 1)
     rate, u = strain_rate(time_s[rows], strain_true[rows], u_strain[rows])
     stress = stress_MPa[rows]

@@ -55,6 +55,14 @@ def monte_carlo(
 ) -> FloatArray:
     """Draw the function's values where first order is not enough (JCGM 101), normal inputs.
 
+    Parameters
+    ----------
+    function : callable
+        Takes the inputs by name, as arrays.
+    values, u : mapping of str to float
+        The inputs and their standard uncertainties.
+    draws, seed : int
+
     Returns
     -------
     FloatArray

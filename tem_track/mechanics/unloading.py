@@ -112,7 +112,17 @@ def column_modulus_GPa(
     base_modulus_GPa: float = math.inf,
     base_poisson: float = 0.3,
 ) -> float:
-    """Return S L / A of a column, after the base's own compliance (Sneddon) was taken off."""
+    """Return S L / A of a column, after the base's own compliance (Sneddon) was taken off.
+
+    Parameters
+    ----------
+    stiffness_nN_per_nm : float
+        Slope of the unloading, S.
+    length_nm, area_nm2, diameter_nm : float
+        Of the column where the unloading begins; the diameter is that of the end that presses.
+    base_modulus_GPa, base_poisson : float
+        Of the base; an infinite modulus takes nothing off.
+    """
     compliance = 1 / stiffness_nN_per_nm
     if math.isfinite(base_modulus_GPa):
         compliance -= (1 - base_poisson**2) / (base_modulus_GPa * diameter_nm)

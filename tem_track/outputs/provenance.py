@@ -78,7 +78,17 @@ def write_provenance(
 ) -> None:
     """Write ``provenance.json``; the last file of a results folder.
 
-    `learnt` is a fingerprint of what was learnt of the specimen.
+    Parameters
+    ----------
+    result : Result
+    movie : Movie
+    path : path
+    command : str
+        How the run was asked for.
+    started, finished : datetime
+        The end is now by default.
+    learnt : str, optional
+        Fingerprint of what was learnt of the specimen.
     """
     from tem_track.frames import sha256
 
