@@ -56,6 +56,7 @@ _CLEAR_OF_FLANK_PX = 3.0
 _MOST_END_PX = 12.0
 _SURE_PX, _APART_PX = 0.15, 1.5  # a base as dark as its specimen shows no step under the foot
 _PATCH_PX = (30, 10)
+_FLAT_FOOT = 0.2  # share of facets from which on a body stands on one
 _FOOT_WIDTH = 0.35  # half the columns in which the base is sought under a foot
 _BESIDE_PX = 60.0
 _VOIDS_PX, _U_UNSEEN_PX = 0.05, 2.0
@@ -671,6 +672,21 @@ def _foot_of_ball(model: SpecimenModel, mean: Strip, middle: float, near: float)
     if clear and abs(step.s_px - near) < _FOOT_REACH_PX - 0.1:
         pole = (s > step.s_px + 2.5 * blur) & (s < step.s_px + 2.5 * blur + _FOOT_WINDOW_PX)
         return _seen(step, model.vacuum, float(np.mean(profile[pole])))
+    if model.table.profile.facet > _FLAT_FOOT:
+        return _foot_of_crystal(model, mean, middle, near)
+    return _Face(near, 0.0, beside=True)
+
+
+def _foot_of_crystal(model: SpecimenModel, mean: Strip, middle: float, near: float) -> _Face:
+    """Return where a crystal stands on the base with a facet, darker than the base or not.
+
+    Beside it a rough base may lie some pixels higher or lower.
+    """
+    profile, s = end_profile(mean, middle, model.end.half_px), mean.grid.s_px
+    step = find_step(profile, s, near, _FOOT_PX, _FOOT_BLUR_PX)
+    clear = abs(step.height) > _CLEAR_STEP * model.vacuum and step.u_px < 0.5
+    if clear and abs(step.s_px - near) < _FOOT_PX - 0.5:
+        return _seen(step, model.vacuum)
     return _Face(near, 0.0, beside=True)
 
 

@@ -25,6 +25,7 @@ from tests.specimen.scenes import (
     specimen_box,
     triple,
 )
+from tests.specimen.scenes import _grid as grid_of
 
 UP = Axis(0.0)
 
@@ -125,6 +126,43 @@ def test_a_lump_of_the_base_beside_a_ball_is_not_its_widest_place() -> None:
         outline = model.outline(frame.image, tip, base)
         assert outline.diameter_max_px == pytest.approx(100.0, abs=2.5)
         assert outline.diameter_mid_px == pytest.approx(100.0, abs=2.5)
+
+
+def _hexagonal(scene: Scene, half_px: float = 40.0) -> Scene:
+    """Return the scene with the section of a hexagon seen on a corner."""
+    across = np.abs(grid_of(scene)[1])
+    depth = np.clip(half_px - across, 0.0, half_px / 2)
+    chord = np.sqrt(np.maximum(half_px**2 - across**2, 1e-6))
+    return replace(scene, mu=0.025 * 2.0 * depth / chord)
+
+
+def _lower_beside(image: Image, scene: Scene, by_px: int) -> Image:
+    """Let the base begin lower where no crystal stands on it."""
+    x, y = at(scene, BASE_S)
+    beside = np.abs(np.arange(image.shape[1]) - x) > 40
+    out, row = image.copy(), round(y) - 8
+    out[row + by_px :, beside] = image[row:-by_px, beside]
+    return out
+
+
+def test_a_crystal_stands_where_its_own_columns_show_it() -> None:
+    """The base is brighter than the crystal, and begins 5 px lower beside it."""
+    plain = Scene(length_px=100.0, radius_px=lambda s: np.full_like(s, 40.0), gap_px=12.0)
+    scenes = [_hexagonal(scene) for scene in approach(plain, 10)]
+    sample = [
+        (replace(f, image=_lower_beside(f.image, s, 5)), t, b) for s, (f, t, b) in _seen(scenes)
+    ]
+    model = prepare_specimen(
+        sample[0],
+        iter(sample),
+        specimen_box(scenes[0]),
+        shape="particle",
+        mode="compression",
+        axis=UP,
+    )
+    for scene, (frame, tip, base) in zip(scenes, sample, strict=True):
+        outline = model.outline(frame.image, tip, base)
+        assert outline.length_px == pytest.approx(scene.length_px, abs=0.7)
 
 
 def test_a_second_fit_of_the_profile_is_held_to_the_blur_of_other_edges() -> None:
