@@ -353,7 +353,9 @@ class Body:
                 continue
             weights = weights_at(sides.s_px, face)
             value = max(value, float(weights @ d))
-            u_value = max(u_value, sides.width.u_of(weights))
+            u_own = np.broadcast_to(sides.u_own_px, d.shape)[at]
+            u_face = _root_sum(sides.width.u_of(weights), sides.u_common_px, float(u_own))
+            u_value = max(u_value, u_face)
         return {"diameter_max_px": value, "u_diameter_max_px": u_value}
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:

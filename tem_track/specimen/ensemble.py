@@ -243,12 +243,16 @@ def _u_still(fit: Any, position: int, ensemble: Ensemble) -> float:
     """Return the same of where the edge lies, for a body whose edges stay on their grain and film.
 
     The frames then share what departs from the form, and the fit follows it: its residuals tell
-    too little, and all that is within reach of each other counts as one.
+    too little, and all that is within reach of each other counts as one. Classes of radius are
+    other bands with other grain: how far they depart together is counted.
     """
     jacobian = np.asarray(fit.jac)
+    classes, bins = ensemble.value.shape
+    rest = np.asarray(fit.fun)[: classes * bins].reshape(classes, bins)
+    alike = float((rest.sum(axis=0) ** 2).sum() / max(float((rest**2).sum()), 1e-12))
     variance = 2.0 * float(fit.cost) / max(_used(ensemble) - jacobian.shape[1], 1)
     inverse = np.linalg.pinv(jacobian.T @ jacobian)
-    shared = _TOGETHER_PX / BIN_PX * len(ensemble.radius_px)
+    shared = _TOGETHER_PX / BIN_PX * max(alike, 1.0)
     return float(np.sqrt(max(shared * variance * inverse[position, position], 0.0)))
 
 
