@@ -45,6 +45,8 @@ _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
 _THIN_NECK_PX, _CUT_OFF = 48.0, 1.5  # a smooth curve shows a thin neck wider by up to this ratio
 _NECK_REACH_PX = 5.0 * BAND_PX
 """How far to both sides of the thinnest band the neck is fitted."""
+_THIN_MID, _THIN_LEAST = 0.4, 0.05
+"""Of the table's largest radius: mid and smallest widths that are not the specimen's."""
 _CLEAR_U_PX = 0.3  # of tip and base: less clear is smeared, or faint
 _U_END = 1.25  # an end's place leans on the look that was learnt, and contours move behind it
 
@@ -203,6 +205,8 @@ class Body:
         u_length = _root_sum(faces.tip.u_px, faces.base.u_px)
         grid = strip.grid
         scalars = self.scalars(sides, faces)
+        if model.mode == "compression" and _is_another(scalars, model.table):
+            return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
         scalars["u_bow_px"] = math.hypot(scalars["u_bow_px"], smeared)
         common = math.hypot(model.u_common_length_px, faces.u_touch_px)
         extra = {"u_common_length_px": common}
@@ -418,6 +422,16 @@ def _contact(model: SpecimenModel, tip: Step, place: Place) -> tuple[float, floa
     gap = place.tip_face_px - tip.s_px if math.isfinite(tip.height) else 0.0
     doubt = min(max(gap, 0.0), least) / math.sqrt(3)
     return 0.0, model.u_tip_face_px, math.hypot(model.u_facing_px, doubt), least
+
+
+def _is_another(scalars: dict[str, float], table: EdgeTable) -> bool:
+    """Return whether what was outlined is far thinner than the specimen, which load only widens.
+
+    The table goes to half as much again as the largest radius of the sample.
+    """
+    most = math.exp(float(table.log_radius[-1]))
+    thin = scalars["diameter_mid_px"] < _THIN_MID * most
+    return bool(thin or scalars["diameter_min_px"] < _THIN_LEAST * most)
 
 
 def _smeared(place: Place) -> float:

@@ -574,3 +574,15 @@ def test_a_smeared_picture_is_as_unsure_as_its_tip_and_base(
     assert outline.u_diameter_mid_px > 4 * clear.u_diameter_mid_px
     assert abs(off) < 2 * outline.u_diameter_mid_px
     assert outline.u_bow_px > 1.0 > clear.u_bow_px
+
+
+def test_a_thread_in_the_specimens_place_is_not_the_specimen(
+    rod: tuple[list[Scene], SpecimenModel],
+) -> None:
+    scenes, model = rod
+    whole = measure(model, scenes[10])
+    thread = replace(scenes[10], radius_px=lambda s: np.full_like(s, 5.0), mu=0.1)
+    assert not whole.flags
+    lost = measure(model, thread)
+    assert lost.flags == ("SPECIMEN_LOST",)
+    assert math.isnan(lost.diameter_mid_px)
