@@ -195,7 +195,8 @@ class Body:
         self, model: SpecimenModel, strip: Strip, place: Place, edges: Edges, faces: Faces
     ) -> Outline:
         """Return the outline from its edges and faces."""
-        sides = self.sides(edges, faces, self.softest(model.mode), model.form)
+        softest = self.softest(model.mode)
+        sides = self.sides(edges, faces, softest, model.form, corners=model.faceted)
         if sides is None:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
         smeared = _smeared(place)
@@ -298,7 +299,13 @@ class Body:
         return 0.1 if mode == "tension" else 1e3
 
     def sides(
-        self, edges: Edges, faces: Faces, softest: float = 1e3, form: Form | None = None
+        self,
+        edges: Edges,
+        faces: Faces,
+        softest: float = 1e3,
+        form: Form | None = None,
+        *,
+        corners: bool = False,
     ) -> Sides | None:
         """Smooth the edges between the two faces, the specimen's own form apart."""
         inside: Mask = (edges.s_px > faces.base.s_px + CLEAR_PX) & (
@@ -315,16 +322,22 @@ class Body:
         if form is not None:
             seen = Widths(s, wide, good, (faces.base.s_px, faces.tip.s_px), edges.caution)
             own, u_own = form.at(seen.share)
-        width = self.smooth_width(wide - own, good, softest, edges.caution)
+        width = self.smooth_width(wide - own, good, softest, edges.caution, corners=corners)
         width = replace(width, value=width.value + own)
         middle = smooth_curve(t.mean(axis=1), good, caution=edges.caution)
         raw = np.where(good, wide, np.nan)
         return Sides(s, width, middle, good, raw, u_own_px=u_own, caution=edges.caution)
 
     def smooth_width(
-        self, width_px: FloatArray, good: Mask, softest: float, caution: float
+        self,
+        width_px: FloatArray,
+        good: Mask,
+        softest: float,
+        caution: float,
+        *,
+        corners: bool = False,
     ) -> Curve:
-        """Smooth the width along the axis."""
+        """Smooth the width along the axis, with corners where the body may have some."""
         return smooth_curve(width_px, good, softest, caution)
 
     def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:

@@ -108,7 +108,7 @@ def learn_profile(
     profile, is_long = model.table.profile, SHAPES[model.shape].is_long
     blur = profile.blur_px if blur_px is None else blur_px
     first = replace(profile, mu_per_px=_first_mu(banded), blur_px=blur)
-    profile, fits, noise = first, None, model.table.noise
+    profile, fits, noise, faceted = first, None, model.table.noise, False
     for turn in range(3):
         table = tabulate(profile, low, high, noise)
         collected = _collect(banded, replace(model, table=table))
@@ -127,6 +127,7 @@ def learn_profile(
         if turn == 1 and not is_long:  # corners mislead the first look
             fits = None
     table = tabulate(profile, min(low, 2.0), high, noise)
+    model = replace(model, faceted=faceted)
     return replace(model, table=replace(table, noise_alone=model.table.noise_alone))
 
 

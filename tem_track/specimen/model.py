@@ -219,6 +219,7 @@ class SpecimenModel:
     u_facing_px: float = 0.0
     u_common_tip_px: float = 0.0
     layer: Rest | None = None
+    faceted: bool = False
     form: Form | None = None
 
     @property

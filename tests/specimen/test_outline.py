@@ -122,6 +122,7 @@ def test_a_lump_of_the_base_beside_a_ball_is_not_its_widest_place() -> None:
     model = prepare_specimen(
         sample[0], iter(sample), wide, shape="particle", mode="compression", axis=UP
     )
+    assert not model.faceted
     for frame, tip, base in sample:
         outline = model.outline(frame.image, tip, base)
         assert outline.diameter_max_px == pytest.approx(100.0, abs=2.5)
@@ -160,9 +161,20 @@ def test_a_crystal_stands_where_its_own_columns_show_it() -> None:
         mode="compression",
         axis=UP,
     )
+    assert model.faceted
     for scene, (frame, tip, base) in zip(scenes, sample, strict=True):
         outline = model.outline(frame.image, tip, base)
         assert outline.length_px == pytest.approx(scene.length_px, abs=0.7)
+
+
+def test_only_a_crystal_has_corners() -> None:
+    """A frame of a ball that looks by chance as if it had some was 2 px off among its like."""
+    x = np.arange(24.0)
+    width = 60.0 + np.interp(x, [0, 6, 17, 23], [0.0, 40.0, 40.0, 0.0])
+    width += np.random.default_rng(1).normal(size=24) * 0.3
+    good = np.ones(24, bool)
+    curves = [SHAPES["particle"]().smooth_width(width, good, 1e3, 1.4, corners=c) for c in (0, 1)]
+    assert [np.ndim(curve.scale) for curve in curves] == [1, 0]
 
 
 def test_a_second_fit_of_the_profile_is_held_to_the_blur_of_other_edges() -> None:

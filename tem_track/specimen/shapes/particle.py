@@ -27,13 +27,19 @@ class Particle(Body):
     is_long = False
 
     def smooth_width(
-        self, width_px: FloatArray, good: Mask, softest: float, caution: float
+        self,
+        width_px: FloatArray,
+        good: Mask,
+        softest: float,
+        caution: float,
+        *,
+        corners: bool = False,
     ) -> Curve:
         """Smooth the square of the width, a ball's parabola, or find a crystal's corners."""
         square = smooth_curve(width_px**2, good, softest, caution)
         width = np.sqrt(np.maximum(square.value, 1.0))
         smooth = replace(square, value=width, scale=0.5 / width)
-        return cornered(width_px, good, smooth, caution)
+        return cornered(width_px, good, smooth, caution) if corners else smooth
 
     def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:
         """Return the scalars; a ball's diameter is read on the bands about its equator alone.
