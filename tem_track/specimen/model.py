@@ -268,7 +268,7 @@ class SpecimenModel:
         tip_s, tip_t = _relative(self.axis, anchor, point)
         if base is not None and not base.lost and self.base_point_px is not None:
             base_s, base_t = _relative(self.axis, anchor, (base.x_px, base.y_px))
-            u_base, shift = base.u_along_px(self.axis.along), base_t - self._base_reference()[1]
+            u_base, shift = base.u_along_px(self.axis.along), base_t - self.base_reference()[1]
         elif self.patch is not None:
             found = self.patch.locate(self._strip(source, anchor, self.span_s_px, 0.0))
             if found is None:
@@ -277,7 +277,7 @@ class SpecimenModel:
         elif tip.lost and not self.fixed:
             return None
         else:
-            base_s, u_base, shift = self._base_reference()[0] + tip_s, math.nan, tip_t
+            base_s, u_base, shift = self.base_reference()[0] + tip_s, math.nan, tip_t
         tip_face = tip_s + self.tip_face_px
         still = None
         if bar is not None and not bar.lost:
@@ -304,7 +304,8 @@ class SpecimenModel:
             return (self.tip_point_px[0] + dx, self.tip_point_px[1] + dy), math.nan
         return self.tip_point_px, math.nan
 
-    def _base_reference(self) -> tuple[float, float]:
+    def base_reference(self) -> tuple[float, float]:
+        """Return the base's point from the tip's in the reference frame, along and across."""
         if self.base_point_px is None:
             return self.box_s_px[0] - self.base_face_px, 0.0
         return _relative(self.axis, self.tip_point_px, self.base_point_px)
