@@ -29,6 +29,8 @@ WORST_U_PX = 0.5
 """Uncertainty along the loading axis from which on what is left of a target does not fix it."""
 UNSURE_PX = 1.5
 """What a changed look may leave open: the fit reaches no farther, and beyond it ends anywhere."""
+SLID_PX = 8.0
+"""Way along its edge from which on a base has rather been mistaken than gone there."""
 ALIKE = 1.3
 """What another place may leave over, against the best, to be a choice of the whole sequence."""
 APART_PX = 2.0
@@ -165,6 +167,8 @@ class Tracker:
         if not found.matches and near_px is None and self.name == "bar":
             home = [Place(self.box.x_px, self.box.y_px, 0.0)]
             as_usual.append(self._try(frame, self.looks[0], home, found))
+        if not any(as_usual) and near_px is None and self.name == "base":
+            as_usual += [self._try(frame, *each, found) for each in self._slid_back(places)]
         left = None if any(as_usual) else self._uncovered(frame.image, places)
         if left is not None:
             return left
@@ -195,6 +199,21 @@ class Tracker:
                 found.matches.append((_left_over(refined.fit, look), match))
                 as_usual |= look.cover is None or look.cover.is_usual(refined.fit)
         return as_usual
+
+    def _slid_back(self, places: list[tuple[Look, list[Place]]]) -> list[tuple[Look, list[Place]]]:
+        """Return places that have slid along the target's edge, back abreast of where it was drawn.
+
+        One stretch of an edge looks much like another. A base is driven across its edge.
+        """
+        back = []
+        for look, found in places:
+            x, y = np.linalg.eigh(look.information[:2, :2])[1][:, 0]
+            slid = [(p.x_px - self.box.x_px) * x + (p.y_px - self.box.y_px) * y for p in found]
+            back.append((look, [
+                Place(p.x_px - way * x, p.y_px - way * y, p.likeness)
+                for p, way in zip(found, slid, strict=True) if abs(way) > SLID_PX
+            ]))  # fmt: skip
+        return back
 
     def _doubting_light(self, image: Image, fit: Fit, look: Look, match: Match) -> Match:
         """Add to a match what is not believed of how uneven brightness moves it.
