@@ -101,6 +101,8 @@ class Standby:
     ) -> None:
         """Begin processes, which load some modules, where they will save time.
 
+        Those that were begun before count.
+
         Parameters
         ----------
         function_s, reading_s : float
@@ -111,6 +113,7 @@ class Standby:
         """
         left = frames - self._done
         count = worth_beginning(function_s, reading_s, left, self._processes, WORTH_EARLY_S)
+        count -= len(self._waiting)
         with contextlib.suppress(OSError):
             for _ in range(count):
                 self._waiting.append(_begun(modules))
