@@ -38,12 +38,13 @@ QUANTITIES = (
 )
 U_MATCH_PX = 0.03
 BLUR_PX = 1.2
-REMARKS = """The end diameters are extrapolated from the outer tenth of the length. "err/u change"
-is the scatter of the length's error, less each movie's median, over its stated uncertainty: that
-holds what changes from frame to frame, not the place of the base's face, the same in all frames.
-"err/u length" is that of the whole error, with what all frames (or all in contact) share in u: it
-is the same in all of a movie's frames, so that three movies give three numbers, whose scatter over
-a true u lies between 0.2 and 1.9 in nineteen of twenty cases.
+REMARKS = """The end diameters are extrapolated from the outer tenth of the length. "err/u length"
+is the scatter of the length's error, less each movie's median, over `u_length`: a row's u holds
+what changes from frame to frame, and a change of length has the same. What all frames share, the
+place of the base's face, is stated once (`u_common_length_px`, `u_initial_length_nm`): "length,
+shared" is the whole error over a u that holds both. It is the same in all of a movie's frames, so
+that three movies give three numbers, whose scatter over a true u lies between 0.2 and 1.9 in
+nineteen of twenty cases.
 
 What bounds them:
 
@@ -337,7 +338,7 @@ def table(results: dict[str, list[Run]]) -> str:
     lines = [
         "| scenario | model | "
         + " | ".join(head)
-        + " | err/u change | err/u d mid | broken | ms |",
+        + " | err/u length | err/u d mid | broken | ms |",
         "|" + "---|" * (len(head) + 6),
     ]
     for name, runs in results.items():
@@ -394,7 +395,13 @@ def honesty(results: dict[str, list[Run]], few: int) -> str:
     last column shows how far the mid diameter's figure scatters by chance.
     """
     names = [q.replace("diameter_", "d ") for q in RATIOS]
-    heads = ["length, change", *names, "rms of d mid, px", f"err/u d mid, each {few} movies"]
+    heads = [
+        "length",
+        "length, shared",
+        *names[1:],
+        "rms of d mid, px",
+        f"err/u d mid, each {few} movies",
+    ]
     lines = [
         "| scenario | movies | " + " | ".join(heads) + " |",
         "|" + "---|" * (len(heads) + 2),
