@@ -44,7 +44,7 @@ import numpy as np
 import tem_track
 from benchmarks.pages import by_hand
 from benchmarks.reading import CODECS
-from tem_track.frames.kept import MOST_BYTES
+from tem_track.frames.kept import MOST_WHOLE_BYTES
 from tem_track.simulate import simulate
 
 FRAMES = {
@@ -350,7 +350,7 @@ def _read(path: Path) -> None:
 def _to_keep(codec: str, size: int, count: int) -> str:
     """Return the size of all frames in grey, and whether that is too much to be kept."""
     whole = count * size**2
-    is_too_much = whole > MOST_BYTES and codec not in ALONE
+    is_too_much = whole > MOST_WHOLE_BYTES and codec not in ALONE
     return f"{whole / 1e9:.1f}" + ", too much" * is_too_much
 
 
