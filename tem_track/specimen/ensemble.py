@@ -35,6 +35,7 @@ _U_LOG_RATIO = 0.5
 _TOGETHER_PX = 4.0
 """Depth over which errors of a mean look go together."""
 _REACH_PX, _HIDDEN = 8.0, 2.0  # a fit takes up half of what its residuals would share
+_MORE_HIDDEN = 1.4  # of a ball's layer, which lies askew but at the equator
 _SHELL_SHARE = 0.12  # a surface layer is thin against its body
 _CRYSTAL, _USUAL_BEVEL, _U_LOG_BEVEL = 0.3, 0.5, 0.7  # how a crystal lies in the beam is unknown
 _DECISIVE = 20.0  # what a layer must explain more: a section of many facets looks a little like one
@@ -197,6 +198,8 @@ def _fit(
     u = _u_shared(fit, ensemble)
     u_shell = float(u[names.index("shell_px")]) if "shell_px" in names else 0.0
     is_ball = start.equator_px > 0
+    if is_ball and start.model == "shell" and "bevel" not in names:
+        u_shell *= _MORE_HIDDEN
     u_edge = float(u[len(names)]) if is_ball else _u_still(fit, len(names), ensemble)
     filled = _filled(start, names, fit.x)
     if "bevel" in names:
