@@ -10,6 +10,7 @@ import typer
 
 from tem_track.cli.arguments import Json
 from tem_track.cli.printing import print_json, print_rows, warn
+from tem_track.cli.progress import shown_progress
 
 if TYPE_CHECKING:
     from tem_track.analysis import Progress
@@ -76,14 +77,16 @@ def init(
         stiffness_N_per_m=stiffness_n_per_m,
         frame_interval_s=frame_interval_s,
     )
-    made = init_experiment(
-        movie,
-        mode=mode.value if mode is not None else None,
-        polarity=polarity.value if polarity is not None else None,
-        given=given,
-        output=output,
-        force=force,
-    )
+    with shown_progress(as_json) as progress:
+        made = init_experiment(
+            movie,
+            mode=mode.value if mode is not None else None,
+            polarity=polarity.value if polarity is not None else None,
+            given=given,
+            output=output,
+            force=force,
+            progress=progress,
+        )
     if as_json:
         print_json(made.as_dict())
     else:

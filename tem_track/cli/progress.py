@@ -13,6 +13,7 @@ __all__ = ["STAGES", "shown_progress"]
 
 
 STAGES = {
+    "look": "looking at the movie",
     "template": "building templates",
     "measure": "measuring",
     "overlay": "drawing overlay",

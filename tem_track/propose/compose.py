@@ -26,6 +26,7 @@ from tem_track.propose.shapes import shape_of
 from tem_track.records import Box, FloatArray, Mode, Polarity
 
 if TYPE_CHECKING:
+    from tem_track.analysis import Progress
     from tem_track.frames import Movie
 
 __all__ = ["propose"]
@@ -55,7 +56,13 @@ _NO_BASE = (
 )
 
 
-def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposal:
+def propose(
+    movie: Movie,
+    *,
+    mode: Mode,
+    polarity: Polarity = "dark",
+    progress: Progress | None = None,
+) -> Proposal:
     """Find bar, tip, specimen, base, shape and axis in a movie.
 
     Parameters
@@ -64,6 +71,8 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
     mode : {'compression', 'tension', 'growth'}
     polarity : {'dark', 'bright'}
         Whether objects are darker or brighter than vacuum.
+    progress : callable, optional
+        Called as ``progress("look", done, total)``.
 
     Returns
     -------
@@ -81,7 +90,7 @@ def propose(movie: Movie, *, mode: Mode, polarity: Polarity = "dark") -> Proposa
     Assumes two thick ends that come in from opposite borders, with the specimen between them, in
     the first frame that can be read.
     """
-    seen = look(movie, polarity=polarity)
+    seen = look(movie, polarity=polarity, progress=progress)
     writing = find_writing(seen)
     bar = None if writing.scale_bar is None else read_label(writing.scale_bar, writing.boxes, seen)
     glance = without_writing(seen, writing)

@@ -13,6 +13,7 @@ from tem_track.errors import MovieError
 from tem_track.records import Box, FloatArray, Frame, Image, Polarity
 
 if TYPE_CHECKING:
+    from tem_track.analysis import Progress
     from tem_track.frames import Movie
 
 __all__ = ["Glance", "Picture", "clear_of", "look", "vacuum_share"]
@@ -94,8 +95,8 @@ def vacuum_share(clear: Picture) -> float:
     return float(amount * even)
 
 
-def look(movie: Movie, *, polarity: Polarity = "dark") -> Glance:
-    """Look at a sample of a movie.
+def look(movie: Movie, *, polarity: Polarity = "dark", progress: Progress | None = None) -> Glance:
+    """Look at a sample of a movie, telling ``progress("look", done, total)``.
 
     Raises
     ------
@@ -104,11 +105,13 @@ def look(movie: Movie, *, polarity: Polarity = "dark") -> Glance:
     """
     count = len(movie)
     spread = np.linspace(0, count - 1, min(SAMPLE_FRAMES, count))
-    frames = movie.select(sorted({round(float(i)) for i in spread}))
+    numbers = sorted({round(float(i)) for i in spread})
     gathered = _Gathered(movie.info.height_px, movie.info.width_px, polarity)
-    for frame in frames:
+    for done, frame in enumerate(movie.select(numbers), start=1):
         if frame.ok:
             gathered.add(frame)
+        if progress is not None:
+            progress("look", done, len(numbers))
     if gathered.first is None:
         raise MovieError(f"{movie.path}: none of the frames looked at can be decoded")
     return gathered.glance()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tem_track.errors import ConfigError
 from tem_track.frames import Movie, open_movie
@@ -14,6 +14,9 @@ from tem_track.propose.proposal import SURE, Part, Proposal
 from tem_track.propose.scale import with_scale
 from tem_track.propose.writing import Given, may_stay_out, unanswered, write_experiment
 from tem_track.records import Mode, Polarity
+
+if TYPE_CHECKING:
+    from tem_track.analysis import Progress
 
 __all__ = ["Started", "init_experiment"]
 
@@ -101,6 +104,7 @@ def init_experiment(
     given: Given | None = None,
     output: str | Path | None = None,
     force: bool = False,
+    progress: Progress | None = None,
 ) -> Started:
     """Propose an experiment for a movie and write its file and its preview.
 
@@ -117,6 +121,8 @@ def init_experiment(
         Default: the movie's path with the ending `.toml`.
     force : bool
         Overwrite a file that is there.
+    progress : callable, optional
+        Called as ``progress("look", done, total)`` while the movie is looked at.
 
     Raises
     ------
@@ -135,9 +141,9 @@ def init_experiment(
     given = replace(given or Given(), is_mode_known=mode is not None)
     sought: Mode = mode or "compression"
     proposal = (
-        _of_either(opened, sought)
+        _of_either(opened, sought, progress)
         if polarity is None
-        else propose(opened, mode=sought, polarity=polarity)
+        else propose(opened, mode=sought, polarity=polarity, progress=progress)
     )
     full, differing = with_scale(proposal, given)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,17 +156,17 @@ def init_experiment(
     return Started(path, picture, proposal, open_keys, warnings, not_given)
 
 
-def _of_either(movie: Movie, mode: Mode) -> Proposal:
+def _of_either(movie: Movie, mode: Mode, progress: Progress | None = None) -> Proposal:
     """Return the proposal for dark objects, or for bright ones where these have the better bar.
 
     Bright objects on dark seen as dark ones on bright may look like two ends and a body as well,
     and the other way round. The bar is what can hardly be mistaken: a sharp, still thing at the
     border. Without one in either view dark is taken, and told as unsure where both are possible.
     """
-    dark = propose(movie, mode=mode)
+    dark = propose(movie, mode=mode, progress=progress)
     if dark.part("bar").confidence >= SURE_BAR:
         return dark
-    bright = propose(movie, mode=mode, polarity="bright")
+    bright = propose(movie, mode=mode, polarity="bright", progress=progress)
     if not all(bright.part(name).found for name in ("tip", "specimen")):
         return dark
     bars = [each.part("bar").confidence for each in (dark, bright)]

@@ -59,7 +59,12 @@ def test_the_file_is_taken_as_it_is(folder: Path) -> None:
 def test_bright_objects_are_found_without_being_asked_for(tmp_path: Path) -> None:
     scene, movie = made("rod_compression", polarity="bright")
     tifffile.imwrite(tmp_path / "bright.tif", np.stack([frame.image for frame in movie]))
-    begun = init_experiment(tmp_path / "bright.tif", mode="compression")
+    news: list[tuple[str, int, int]] = []
+    begun = init_experiment(
+        tmp_path / "bright.tif", mode="compression", progress=lambda *told: news.append(told)
+    )
+    assert {stage for stage, _, _ in news} == {"look"}
+    assert news[-1][1] == news[-1][2] > 1
     assert begun.proposal.polarity == "bright"
     assert any("bright" in warning for warning in begun.warnings)
     for part in begun.proposal.parts:
@@ -71,7 +76,9 @@ def views(dark: dict[str, float], bright: dict[str, float]) -> Any:
     _, movie = made("rod_compression")
     found = propose(movie, mode="compression")
 
-    def stand_in(_movie: Any, *, mode: Mode, polarity: Polarity = "dark") -> Proposal:
+    def stand_in(
+        _movie: Any, *, mode: Mode, polarity: Polarity = "dark", progress: Any = None
+    ) -> Proposal:
         sure = {"dark": dark, "bright": bright}[polarity]
         parts = tuple(replace(part, confidence=sure[part.name]) for part in found.parts)
         return replace(found, mode=mode, polarity=polarity, parts=parts)
