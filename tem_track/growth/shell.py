@@ -20,19 +20,24 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import least_squares
 
+from tem_track.growth.contest import NAMES, Contest, Contestant, even
 from tem_track.records import FloatArray
 
 __all__ = ["LAWS", "ShellLaw", "shell_law"]
 
 LEAST_POINTS = 5
 LEAST_FACTOR = 2.0
-_LASTING = 1 / 6
+_MOST_EXCESS = 1.0
 _SPANS_OF_TAU = 1e-4, 1 / 3
 CLEAR_AICC = 4.8
 """A rival this much worse is rejected. The one with a further number pays 2.1 for it, so that its
 chi-square is worse by 2.7 at least. If it were true, that difference would be normal about -D^2
 with a standard deviation of 2 D, D being the two laws' distance in units of the noise (Cox 1962):
 the chance to exceed 2.7 is largest at D = 1.64, and is 5 % there. Of the others it asks more."""
+MOST_CHANCE = 0.025
+"""That holds where the errors are known. They are not quite, so a rival must also let the best law
+lead by as much in no more than a fortieth of the records that it draws itself, with errors that are
+fitted anew to each: with two rivals a twentieth of wrong names at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,51 +129,64 @@ def shell_law(
     -------
     ShellLaw
         'undetermined' below five points, where the thickness grows by less than a factor of two,
-        or where no law is clearly better than the others.
+        or where a rival, were it true, would often enough let the best law lead by as much.
     """
     use = np.isfinite(time_s) & np.isfinite(shell_nm) & (u_shell_nm > 0)
     t, x = time_s[use], shell_nm[use]
     if len(t) < LEAST_POINTS:
         return ShellLaw("undetermined", f"{len(t)} points with a shell; {LEAST_POINTS} are needed")
     t = t - t[0]
-    root = _root(t, u_shell_nm[use], None if u_lasting_nm is None else u_lasting_nm[use])
-    fits = {name: _fit(law, t, x, root) for name, law in LAWS.items()}
-    penalties = {name: _penalty(len(law.names), len(t)) for name, law in LAWS.items()}
-    aicc = _aicc(fits, penalties, len(t))
-    best = min(aicc, key=lambda name: aicc[name])
-    delta = {name: value - aicc[best] for name, value in aicc.items()}
-    found = _reported(LAWS[best], fits[best], delta)
-    factor = _factor(LAWS[best], fits[best], t)
+    u = even(t, u_shell_nm[use])
+    lasting = np.zeros(len(t)) if u_lasting_nm is None else even(t, u_lasting_nm[use])
+    contest = _widened(t, x, u, lasting)
+    order = sorted(range(len(NAMES)), key=lambda law: contest.fits[law].aicc)
+    best, rivals = order[0], order[1:]
+    name = NAMES[best]
+    delta = {fit.name: fit.aicc - contest.fits[best].aicc for fit in contest.fits}
+    fit = _fit(LAWS[name], t, x, contest.fits[best])
+    found = _reported(LAWS[name], fit, delta)
+    factor = _factor(LAWS[name], fit, t)
     if factor < LEAST_FACTOR:
         reason = f"the thickness grows by a factor of {factor:.2f} only; {LEAST_FACTOR:g} is needed"
         return found("undetermined", reason)
-    rivals = [name for name in fits if name != best and delta[name] < CLEAR_AICC]
-    if rivals:
-        return found("undetermined", f"{best} fits best, but {' and '.join(rivals)} nearly as well")
+    close = [NAMES[r] for r in rivals if delta[NAMES[r]] < CLEAR_AICC]
+    if close:
+        return found("undetermined", f"{name} fits best, but {' and '.join(close)} nearly as well")
+    chances = {NAMES[r]: contest.chance(best, r) for r in rivals}
+    close = [rival for rival, chance in chances.items() if chance > MOST_CHANCE]
+    if close:
+        often = max(chances.values())
+        return found(
+            "undetermined",
+            f"{name} fits best, but would do so as clearly in {100 * often:.0f} % of such records"
+            f" if {' or '.join(close)} were true",
+        )
     return found(
-        best, f"every other law is worse by {min(v for v in delta.values() if v):.0f} AICc"
+        name, f"every other law is worse by {min(delta[NAMES[r]] for r in rivals):.0f} AICc"
     )
+
+
+def _widened(t: FloatArray, x: FloatArray, u: FloatArray, lasting: FloatArray) -> Contest:
+    """Return the fits, the errors widened where even the best law scatters more than they say."""
+    contest = Contest(t, x, u, lasting)
+    best = min(contest.fits, key=lambda fit: fit.aicc)
+    seen = best.thickness if best.held is None else best.held @ best.thickness
+    rest = solve_triangular(best.root, x - seen, lower=True)
+    excess = math.sqrt(float((rest**2).sum()) / max(len(t) - 2, 1))
+    return contest if excess <= _MOST_EXCESS else Contest(t, x, excess * u, excess * lasting)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
     values: FloatArray
     u_values: FloatArray
-    chi2: float
 
 
-def _root(t: FloatArray, u: FloatArray, u_lasting: FloatArray | None) -> FloatArray:
-    """Return the lower triangle whose square is the errors' covariance."""
-    covariance = np.diag(u**2)
-    if u_lasting is not None:
-        apart = np.abs(t[:, None] - t) / (_LASTING * max(float(t[-1]), 1e-9))
-        covariance = covariance + np.outer(u_lasting, u_lasting) * np.exp(-apart)
-    return np.asarray(np.linalg.cholesky(covariance))
-
-
-def _fit(law: _Law, t: FloatArray, x: FloatArray, root: FloatArray) -> _Fit:
+def _fit(law: _Law, t: FloatArray, x: FloatArray, like: Contestant) -> _Fit:
     def rest(p: FloatArray) -> FloatArray:
-        return np.asarray(solve_triangular(root, law.thickness(p, t) - x, lower=True))
+        course = law.thickness(p, t)
+        seen = course if like.held is None else like.held @ course
+        return np.asarray(solve_triangular(like.root, seen - x, lower=True))
 
     low, high = np.full(len(law.names), -math.inf), np.full(len(law.names), math.inf)
     if "ln_tau" in law.names:
@@ -179,24 +197,9 @@ def _fit(law: _Law, t: FloatArray, x: FloatArray, root: FloatArray) -> _Fit:
     ]
     found = min(tries, key=lambda one: float(one.cost))
     n, k = len(t), len(found.x)
-    chi2 = float((found.fun**2).sum())
-    scatter = max(chi2 / max(n - k, 1), 1.0)
+    scatter = max(float((found.fun**2).sum()) / max(n - k, 1), 1.0)
     covariance = np.linalg.pinv(found.jac.T @ found.jac) * scatter
-    return _Fit(found.x, np.sqrt(np.diag(covariance)), chi2)
-
-
-def _aicc(fits: dict[str, _Fit], penalties: dict[str, float], n: int) -> dict[str, float]:
-    """Return each law's criterion: its chi square, no better than the uncertainties allow.
-
-    Where even the best law scatters more than the uncertainties say, they are widened to it.
-    """
-    scale = max(min(fit.chi2 / max(n - len(fit.values), 1) for fit in fits.values()), 1.0)
-    return {name: fit.chi2 / scale + penalties[name] for name, fit in fits.items()}
-
-
-def _penalty(parameters: int, n: int) -> float:
-    spare = n - parameters - 1
-    return 2 * parameters * n / spare if spare > 0 else math.inf
+    return _Fit(found.x, np.sqrt(np.diag(covariance)))
 
 
 def _factor(law: _Law, fit: _Fit, t: FloatArray) -> float:

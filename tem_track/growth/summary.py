@@ -17,7 +17,7 @@ from tem_track.records import FloatArray
 if TYPE_CHECKING:
     from tem_track.growth.evaluate import Settings
 
-__all__ = ["summarise"]
+__all__ = ["split_errors", "summarise"]
 
 Columns = Mapping[str, NDArray[Any]]
 Mask = NDArray[np.bool_]
@@ -219,9 +219,7 @@ def _shell(points: Columns, scale: float) -> dict[str, Any]:
     grown = np.isin(points["phase"], ("growth", "after")) & np.isfinite(points["shell_nm"])
     grown &= np.arange(len(grown)) >= _thick_from(points["shell_nm"], grown, scale)
     shell, u_shell = points["shell_nm"][grown], points["u_shell_nm"][grown]
-    single = _scattered_share(shell, u_shell)
-    lasting = math.sqrt(max(1.0 - single**2, _LEAST_LASTING**2))
-    law = shell_law(points["time_s"][grown], shell, single * u_shell, lasting * u_shell)
+    law = shell_law(points["time_s"][grown], shell, *split_errors(shell, u_shell))
     last = number(float(np.median(shell[-_LATE_ROWS:]))) if shell.size else None
     return {
         "shell_law": law.name,
@@ -231,6 +229,12 @@ def _shell(points: Columns, scale: float) -> dict[str, Any]:
         "shell_law_delta_aicc": law.delta_aicc,
         "final_shell_nm": last,
     }
+
+
+def split_errors(value: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return which part of the uncertainties changes from frame to frame, and which part lasts."""
+    single = _scattered_share(value, u)
+    return single * u, math.sqrt(max(1.0 - single**2, _LEAST_LASTING**2)) * u
 
 
 def _thick_from(shell_nm: FloatArray, known: Mask, scale: float) -> int:
