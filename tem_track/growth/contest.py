@@ -115,7 +115,10 @@ class Contest:
             for covariance, held, cost in _error_models(span, u, u_lasting)
         ]
         scores, where = self._scores(x[:, None])
-        self.fits = [self._fit(j, *where[j, 0], float(scores[j, 0])) for j in range(len(NAMES))]
+        self.fits = [
+            self._fit(j, int(where[j, 0, 0]), int(where[j, 0, 1]), float(scores[j, 0]))
+            for j in range(len(NAMES))
+        ]
 
     def chance(self, best: int, rival: int) -> float:
         """Return how often `best` leads by as much as it does where the rival is true."""
@@ -127,7 +130,7 @@ class Contest:
         return float(np.mean(scores[rival] - scores[best] >= lead))
 
     def _model(self, covariance: FloatArray, held: FloatArray | None, cost: float) -> _Errors:
-        root = np.linalg.cholesky(covariance)
+        root: FloatArray = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
         bases = []
         for design in self.designs:
             grid, n, k = design.shape
@@ -159,10 +162,9 @@ class Contest:
 
     def _fit(self, law: int, number: int, at: int, score: float) -> Contestant:
         model, design = self.models[number], self.designs[law][at]
-        white = [
-            solve_triangular(model.root, v, lower=True) for v in (_seen(model.held, design), self.x)
-        ]
-        weights = np.linalg.lstsq(*white, rcond=None)[0]
+        columns = solve_triangular(model.root, _seen(model.held, design), lower=True)
+        record = solve_triangular(model.root, self.x, lower=True)
+        weights = np.linalg.lstsq(columns, record, rcond=None)[0]
         return Contestant(NAMES[law], score, design @ weights, model.root, model.held)
 
 
