@@ -14,7 +14,6 @@ from tem_track.records import FloatArray
 __all__ = [
     "COLOURS",
     "FLAG_WORDS",
-    "MM",
     "PHASE_COLOURS",
     "PROBLEMS",
     "flag_words",
@@ -23,7 +22,6 @@ __all__ = [
     "prefixed",
 ]
 
-MM = 1 / 25.4
 """One millimetre in inches."""
 
 COLOURS = {

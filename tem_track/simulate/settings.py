@@ -6,7 +6,7 @@ import difflib
 import inspect
 import math
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from tem_track.errors import ConfigError
@@ -135,25 +135,6 @@ class Physics:
     roughness_px: float = 1.2
     bar_blur_px: float = 0.8
     tip_curvature_px: float = 0.0
-
-    @classmethod
-    def ideal(cls, **changes: Any) -> Physics:
-        """Return a camera and specimen without any of the complications, and without noise."""
-        plain = cls(
-            dose_e_per_px=float("inf"),
-            gamma=1.0,
-            fringe=0.0,
-            fringe_asymmetry=0.0,
-            psf_sigma_px=0.7,
-            tail=0.0,
-            read_noise_e=0.0,
-            specimen_texture=0.0,
-            film=0.0,
-            ellipticity=1.0,
-            facet=0.0,
-            illumination=0.0,
-        )
-        return replace(plain, **changes)
 
 
 @dataclass(frozen=True, slots=True)
