@@ -22,8 +22,6 @@ __all__ = [
     "prefixed",
 ]
 
-"""One millimetre in inches."""
-
 COLOURS = {
     "bar_box": "#F0E442",
     "bar_line": "#F0E442",
