@@ -69,9 +69,10 @@ What bounds them:
   classes of radius depart from the profile together is measured; they count as one no longer. On
   movies drawn by another program a pillar's mid diameter was off by 0.5 u, largest and smallest by
   1.0.
-- Error over u of a length, with what all frames share, is 0.4 to 0.6 of rods here: the base's face is known
-  to 0.2 to 0.3 px by what one movie shows, and drawn more plainly here than elsewhere. Movies drawn
-  by another program were off by 0.6 of that u in rms, a rod of 8 px radius on a lumpy base by 2.8.
+- Error over u of a rod's length, with what all frames share, is 0.4 to 0.6 here: the base's face is
+  known to 0.2 to 0.3 px by what one movie shows, and drawn more plainly here than elsewhere.
+  Movies drawn by another program were off by 0.6 of that u in rms, a rod of 8 px radius on a lumpy
+  base by 2.8.
   A narrow body with a rounded end is read 0.35 px short: its end is the mean over its columns.
 - The bow of a midline that is a parabola is bound to 0.19 to 0.24 px by film and shot noise (the
   edges of all bands, 0.5 px each on the midline). From frame to frame it scatters by 0.20 to 0.27;
