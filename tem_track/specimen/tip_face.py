@@ -109,13 +109,30 @@ def _across_the_gap(strips: list[Strip], middle: float, drawn: float, end: float
     steps = []
     for strip in strips:
         profile = end_profile(strip, middle, end, 3)
-        step = find_step(profile, strip.grid.s_px, drawn, DRAWN_PX, 1.2, -1)
+        step = _first_without_light(profile, strip.grid.s_px, drawn)
         if -step.height > CLEAR_STEP * float(np.nanpercentile(strip.grey, 90)):
             steps.append(step)
     if not steps:
         return None
     highest = sorted(steps, key=lambda step: step.height)[: max(1, len(steps) // 10)]
     return sorted(highest, key=lambda step: step.s_px)[len(highest) // 2]
+
+
+def _first_without_light(profile: FloatArray, s_px: FloatArray, drawn: float) -> Step:
+    """Return the fall of brightness within reach of the drawn face behind which all stays dark.
+
+    The dark cap of a hollow ball's wall falls as steeply, but the gap is lit behind it.
+    """
+    step = find_step(profile, s_px, drawn, DRAWN_PX, 1.2, -1)
+    behind = (s_px > step.s_px + 3.0) & (s_px < drawn + 2.0 * DRAWN_PX)
+    near = behind & (s_px < step.s_px + 6.0)
+    if not (step.height < 0 and near.any() and step.s_px < drawn + _FLANK_PX):
+        return step
+    half_lit = float(np.nanmin(profile[near])) - 0.5 * step.height
+    if not np.nanmax(profile[behind]) > half_lit:
+        return step
+    reach = 0.5 * (drawn + DRAWN_PX - step.s_px - 4.0)
+    return find_step(profile, s_px, drawn + DRAWN_PX - reach, reach, 1.2, -1)
 
 
 def sharpest(model: SpecimenModel, kept: list[Sampled], width: float, middle: float) -> float:

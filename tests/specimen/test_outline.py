@@ -14,6 +14,7 @@ from tem_track.specimen import SHAPES, SpecimenModel, prepare_specimen
 from tem_track.specimen.learn import learn_profile
 from tem_track.specimen.profile import tabulate
 from tem_track.specimen.strip import Crop
+from tem_track.specimen.tip_face import _first_without_light as first_without_light
 from tests.specimen.scenes import (
     BASE_S,
     CENTRE,
@@ -598,3 +599,13 @@ def test_a_thread_in_the_specimens_place_is_not_the_specimen(
     lost = measure(model, thread)
     assert lost.flags == ("SPECIMEN_LOST",)
     assert math.isnan(lost.diameter_mid_px)
+
+
+@pytest.mark.parametrize("cap", [0.1, 0.6])
+def test_a_hollow_balls_dark_cap_is_not_the_tips_face(cap: float) -> None:
+    """Behind the cap the gap is lit; behind the tip's face it stays dark."""
+    s = np.arange(-80.0, 60.0)
+    parts = [s < 0.0, s < 5.0, s < 18.0]
+    clean = np.select(parts, [0.6, cap, 1.0], 0.45)
+    profile = gaussian_filter1d(clean, 1.0) + np.random.default_rng(3).normal(size=s.size) * 0.01
+    assert first_without_light(profile, s, 14.0).s_px == pytest.approx(17.5, abs=0.4)
