@@ -34,10 +34,10 @@ CLEAR_AICC = 4.8
 chi-square is worse by 2.7 at least. If it were true, that difference would be normal about -D^2
 with a standard deviation of 2 D, D being the two laws' distance in units of the noise (Cox 1962):
 the chance to exceed 2.7 is largest at D = 1.64, and is 5 % there. Of the others it asks more."""
-MOST_CHANCE = 0.025
+MOST_CHANCE = 0.05
 """That holds where the errors are known. They are not quite, so a rival must also let the best law
-lead by as much in no more than a fortieth of the records that it draws itself, with errors that are
-fitted anew to each: with two rivals a twentieth of wrong names at most."""
+lead by as much in no more than a twentieth of the records that it draws itself, with errors that
+are fitted anew to each. Of two rivals one is far the nearer, so that both make little more."""
 
 
 @dataclass(frozen=True, slots=True)

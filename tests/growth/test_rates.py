@@ -180,7 +180,7 @@ def test_the_papers_thicknesses_are_given_no_wrong_law(u_nm: float) -> None:
         ]
         named = [law.name for law in found]
         assert set(named) <= {name, "undetermined"}
-        assert named.count(name) >= (3 if u_nm < 1 else 0)
+        assert named.count(name) >= (4 if u_nm < 1 else 0)
 
 
 PAPER_T = np.linspace(0, 665, 60)
