@@ -41,7 +41,7 @@ lint: $(VENV)/.developer
 
 check: lint test  ## Style, types and tests: what people and CI run
 
-bench: $(VENV)/.developer  ## Measure speed and memory beside bare decode and a naive script: one table, 11 minutes
+bench: $(VENV)/.developer  ## Measure speed and memory beside bare decode and a naive script: one table, 7 to 11 minutes
 	$(BIN)/python -m benchmarks.speed --page docs/performance.md
 
 bench-long: $(VENV)/.developer  ## The same for a few long movies: 15 minutes and 10 GB of disk
