@@ -48,6 +48,7 @@ _HAND_BYTES, _HAND_FRAMES = 2_000_000, 16
 _MOST_WAITING = 64
 """Hands that wait for an earlier one's answers: a process may be held up for long."""
 _PAGE = 4096
+"""Bytes by which memory that processes share is aligned: a page of common systems."""
 
 
 def worth_beginning(

@@ -35,6 +35,7 @@ PART_FRAMES = 4096
 """Movies of two parts or more are divided; a part takes a minute or so."""
 
 _NEWS_EVERY_S = 0.5
+"""Seconds between two words of a worker on how far it is, so that a scheduler isn't flooded."""
 
 
 @dataclass(frozen=True, slots=True)

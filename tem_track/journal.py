@@ -36,7 +36,9 @@ _MARK = b"BLK1"
 
 _OUTLINE = struct.Struct("<I")
 _HELD_BYTES = 8 << 20
+"""Outlines kept in memory; beyond, they lie in a file that has no name."""
 _TOGETHER = 512
+"""Blocks joined at once while they are read, so that the pieces do not add up to a second copy."""
 
 
 class Journal:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Measuring"]
 
 _NEWS_EVERY_S = 0.05
+"""Seconds between two words on how far it is: more often than the eye follows costs time."""
 
 _log = logging.getLogger("tem_track")
 

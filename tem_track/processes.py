@@ -15,6 +15,7 @@ from pathlib import Path
 __all__ = ["OwnProcess", "can_start"]
 
 _PATIENCE_S = 5.0
+"""Seconds that a process is given to end, and to say how it ended."""
 
 
 def can_start() -> bool:

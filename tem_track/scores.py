@@ -11,6 +11,8 @@ _LEAST_DROP = 0.15
 """A score that falls by less is still a good one, however quiet the others are."""
 _SPREADS = 8
 _FEWEST = 5
+"""Standard deviations below the median, and scores from which on the median absolute deviation says
+anything."""
 
 
 def unusually_low(score: NDArray[np.float64]) -> NDArray[np.bool_]:

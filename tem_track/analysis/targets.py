@@ -15,6 +15,8 @@ __all__ = ["level_of", "levelled", "locate", "stand"]
 
 
 _SLID_PX = 10.0
+"""Way along its edge, in px, from which on a base found elsewhere is asked for again where it
+usually is: a counter electrode is driven across its edge, not along it."""
 
 
 def locate(trackers: Mapping[str, tracking.Tracker], frame: Frame) -> dict[str, Match]:

@@ -59,6 +59,7 @@ def _summarise_batch(folders: list[Path], output: Path) -> None:
 
 
 _ROWS_SHOWN = 24
+"""Rows of the table of experiments on a terminal; the least finished come first."""
 
 
 @contextmanager

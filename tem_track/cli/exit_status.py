@@ -6,3 +6,4 @@ WRONG_USAGE = 2
 LOST_TOO_MANY = 6
 SOME_FAILED = 7
 INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""

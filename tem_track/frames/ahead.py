@@ -13,7 +13,10 @@ __all__ = ["ahead"]
 _CHUNK_BYTES = 600_000
 _CHUNK_FRAMES = 32
 _CHUNKS = 2
+"""Bytes or frames of a chunk, and chunks that wait: together what a core's cache holds."""
 _POLL_S = 0.1
+"""Seconds after which a full queue is looked at again, so that a thread whose frames nobody wants
+ends."""
 
 _Message = tuple[list[Frame], BaseException | None, bool]
 

@@ -18,6 +18,7 @@ from tem_track.records import FloatArray, Image
 __all__ = ["ArraySource", "as_image", "depth_of"]
 
 _EXACT_IN_FLOAT32 = 2**24
+"""Whole numbers up to here are exact in 32-bit floats, whose mantissa has 24 bits."""
 
 
 def depth_of(dtype: np.dtype[Any]) -> int:

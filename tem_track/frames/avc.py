@@ -18,7 +18,11 @@ __all__ = ["Kind", "picture_kind", "shown_out_of_turn"]
 _SLICE = re.compile(rb"\x00\x00\x01([\x01\x21\x41\x61\x05\x25\x45\x65])(..)", re.DOTALL)
 _B_TYPES = {1, 6}
 _TYPES = 10
+"""Values of `slice_type` that ITU-T H.264 (table 7-6) gives to B slices, and how many values there
+are."""
 _OWN_WAY = 0.75
+"""Part of the frames that may be out of turn. A damaged packet misplaces its neighbours; more than
+this means an encoder that orders its pictures otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ _HONEST_KEYS = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "ffv1", "vp
 """Codecs that depend on earlier frames and whose decoders say truly which frames are key."""
 
 _INTRA = 1
+"""FFmpeg's number of a picture that needs no other (AV_PICTURE_TYPE_I)."""
 _PICTURES_ASKED = 7
+"""Pictures, spread over the movie, that tell which tables its pictures bring along."""
 
 
 @dataclass(slots=True)

@@ -27,15 +27,21 @@ _STAMP, _SIMPLE, _BLOCK, _REFERENCE, _DURATION = 0xE7, 0xA3, 0xA1, 0xFB, 0x9B
 _VOID, _CRC = 0xEC, 0xBF
 _ENTERED = {_SEGMENT, _CLUSTER, _GROUP, _TRACKS, _INFO, _TRACK}
 _SMALL = {_STAMP: 8, 0xA7: 8, 0xAB: 8, _CRC: 4, _DURATION: 8, _REFERENCE: 8}
+"""Elements whose body is a number, and the bytes that it has at most."""
 _TOP = {0x1A45DFA3, 0x114D9B74, 0x1C53BB6B, 0x1254C367, 0x1941A469, 0x1043A770, _VOID}
 _IN_GROUP = {_DURATION, _REFERENCE, 0x75A1, 0x75A2, 0xFA, 0x8E, 0xA4}
 _IN_CLUSTER = {_STAMP, 0xA7, 0xAB, 0x5854, _CRC, _SIMPLE, _GROUP, _BLOCK}
 _KNOWN = _ENTERED | _TOP | _IN_GROUP | _IN_CLUSTER
 _CLUSTER_BYTES = _CLUSTER.to_bytes(4, "big")
+"""Names of elements (RFC 8794, RFC 9559) at the top level, in a block's group and in a cluster."""
 _LACED = 0x06
 _KEY = 0x80
+"""Bits of a block's flags: several frames in one block, and a frame that needs no other."""
 _BLOCK_HEAD = 4
+"""Bytes before a block's picture: track, time (two) and flags."""
 _CLUSTER_HEAD = 40
+"""Bytes before a cluster's first block in which its time is sought: name and size of the cluster,
+and the few small elements that may stand between."""
 
 
 @dataclass(frozen=True, slots=True)

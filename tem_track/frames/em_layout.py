@@ -25,11 +25,15 @@ __all__ = ["Layout", "in_one_run", "ser_layout", "tvips_layout", "tvips_parts"]
 _SER_TYPES = {1: "u1", 2: "<u2", 3: "<u4", 4: "i1", 5: "<i2", 6: "<i4", 7: "<f4", 8: "<f8"}
 _SER_IMAGES = 0x4122
 _SER_LONG_OFFSETS = 0x220
+"""SER files (TIA): the kinds of pixel, the word for images, and the version from which on offsets
+have 8 bytes."""
 _SER_HEAD = struct.Struct("<ddiddiHii")
 _TVIPS_HEAD = struct.Struct("<13I")
 _TVIPS_FRAME = struct.Struct("<4If2I")
 _DIFFRACTION = 2
+"""The mode of a TVIPS frame in which its scale is an angle's."""
 _LONGEST_PAUSE_S = 86_400.0
+"""A day: stamps further apart are of two recordings, or damaged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from tem_track.records import Image
 __all__ = ["Fetching"]
 
 _PATIENCE_S = 5.0
+"""Seconds that a thread which reads ahead is given to end."""
 
 Fetched = tuple[int, Image | None, str]
 """A frame's number, its picture, and why there is none."""

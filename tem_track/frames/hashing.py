@@ -14,6 +14,7 @@ from tem_track.frames.em import files_of
 __all__ = ["Hashing", "sha256"]
 
 _BLOCK_BYTES = 1 << 20
+"""Bytes read at once; between two blocks it is asked whether to go on."""
 
 
 class _EndedError(Exception):

@@ -18,6 +18,7 @@ Tables = Counter[tuple[int, int]]
 _QUANTISATION, _HUFFMAN, _SCAN = 0xDB, 0xC4, 0xDA
 _BEGINNING = b"\xff\xd8"
 _ALONE = {0x01, *range(0xD0, 0xD9)}
+"""Markers without a length (ITU-T T.81, table B.1): TEM, RST0 to RST7, SOI."""
 
 
 def _tables(packet: bytes) -> tuple[Tables, int]:

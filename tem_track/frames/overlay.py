@@ -21,12 +21,14 @@ __all__ = ["Extremes", "find_overlay"]
 
 _LEAST_PX = 12
 _MOST_STILL = 0.5
+"""Pixels of the smallest caption, and the largest part of the picture that may stand still."""
 _STILL = 0.25
 """Still pixels span at most this part of what the picture's pixels span in the median."""
 _CONTRAST = 0.15
 """Letters and their ground differ by at least this part of the grey values used."""
 _FULL = 0.8
 _FEWEST_LETTERS = 3
+"""What is drawn is a filled plate (part of its box that is still) or a row of letters (pieces)."""
 
 
 class Extremes:

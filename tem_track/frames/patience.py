@@ -18,6 +18,8 @@ _log = logging.getLogger("tem_track")
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
 _GIVE_UP_S = 900.0
+"""Seconds between two tries, at first and at the longest, and after which it is given up, unless
+the environment says otherwise."""
 _SETTING = "TEM_TRACK_PATIENCE_S"
 
 _NAMES = (
@@ -26,6 +28,7 @@ _NAMES = (
 )
 _AWAY = {getattr(errno, name) for name in _NAMES.split() if hasattr(errno, name)}
 _AWAY_WINDOWS = {2, 3, 21, 51, 53, 55, 59, 64, 67, 121, 1231, 1232, 1236}
+"""Errors of Windows of a drive, path or network that is not there."""
 
 
 def is_away(error: OSError) -> bool:

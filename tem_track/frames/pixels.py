@@ -20,6 +20,7 @@ __all__ = ["bit_depth", "grey_kind", "grey_of_rgb", "grey_values"]
 
 _LUMA_PREFIXES = ("yuv", "gray", "nv", "y210", "p0", "p2", "p4", "ya")
 _PACKED_YUV = {"yuyv422": 0, "yvyu422": 0, "uyvy422": 1}
+"""Packed formats, and which byte of a pair is the luma."""
 _PACKED_RGB = {
     "rgb24": (3, cv2.COLOR_RGB2GRAY),
     "bgr24": (3, cv2.COLOR_BGR2GRAY),

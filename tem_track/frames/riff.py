@@ -35,6 +35,8 @@ _KEY_FRAME = 0x10
 _HEADER_BYTES = 4096
 _NOT_KEY = 0x8000_0000
 _LARGEST_PALETTE_CHANGE = 4 + 256 * 4
+"""Flag of a key frame in `idx1`; bytes in which the headers stand; the bit of an OpenDML index by
+which a frame is no key frame; bytes of a change of all 256 colours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ _DAMAGE = (
     zlib.error,
 )
 _LARGEST_PX = 2**28
+"""Pixels of the largest image that is read: 16 384 squared, beyond every camera's; a damaged header
+may ask for any amount of memory."""
 
 
 @contextlib.contextmanager

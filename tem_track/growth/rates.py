@@ -28,6 +28,8 @@ MOLAR_VOLUME_CM3_PER_MOL = {"Li": 13.0, "Na": 23.7, "K": 45.9}
 """Li and Na as in the paper (Liu et al.); K from its density, 0.856 g/cm3."""
 
 _ENOUGH = 3
+"""Points of the shortest stretch of which a rate is told: two fix the line, the third how far it
+can be trusted."""
 _NEIGHBOURS = 7
 _OFF, _MOST_OFF = 4.0, 2
 _SHIFTED = 3**1.5 / 12

@@ -12,6 +12,7 @@ from tem_track.records import FloatArray
 __all__ = ["Work", "loop_work"]
 
 J_PER_NN_NM = 1e-18
+"""Joules in a nN nm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from tem_track.tracking.tracker import Tracker
 __all__ = ["require_axis"]
 
 WORST_U_PX = 0.5
+"""Uncertainty along the axis, in px, above which a movie is refused: most frames would say nothing
+of the force."""
 WORST_SHARE = 1 / 12
 """Least information along the axis over that along the best direction.
 

@@ -41,9 +41,11 @@ SURE = 4.0
 ASKED = 2.0
 """Deviations of the usual frames' chi2 from which on a frame's structure is looked at."""
 BLOCK_PX = 4
+"""Side of the blocks whose residuals are summed: noise averages out in them, structure does not."""
 SIDES = 4
 """Independent parts in which a change shows: as many sides as a target has."""
 REGION_PX = 16
+"""Least side of the squares that are asked whether they have moved for themselves."""
 LARGE_REGIONS = 3
 """Large squares along the shorter side of the box."""
 

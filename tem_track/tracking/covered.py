@@ -38,9 +38,11 @@ USUAL_SPREADS = 6.0
 USUAL_LEAST = 0.1
 """How far above the typical mean square a usual frame may be: in spreads, and in parts of it."""
 FEWEST_FRAMES = 5
+"""Good frames from which on it is known what is usual."""
 SLACK_PX = 3.0
 """How far from home the bar may be, beside one and a half times its way in the sample."""
 POOL_PX = 2.0
+"""Standard deviation of the window within which a pixel and its neighbours are taken together."""
 DARKER = 1.0
 """How much darker a pixel and its neighbours must be, in standard deviations of a pixel: seven of
 what their mean has from noise."""
@@ -53,24 +55,30 @@ reach beyond what is told from noise."""
 WIDER_PX = 3
 """By how much further the rim is drawn to see whether the place depends on it."""
 LEAST_SEEN = 0.6
+"""Least part of the target that is left."""
 LEAST_TOLD = 0.5
 """Least information along the loading axis, or else along the best direction, over that of the
 whole."""
 MOST_BRIGHTER = 0.01
 """Part of the box that may be brighter than the template."""
 FEWEST_COVERED = 0.005
+"""Least part of the target that is covered; with less, something else is wrong with the frame."""
 SQUARES = 4
 """Squares along the shorter side of the chess board whose halves are asked for the place."""
 OFF_PX = 1.5
+"""How far the halves begin off the place, along the direction that is told least."""
 LEAST_WANDER_PX = 1.0
+"""Least standard deviation of a place along a direction of which nothing is left."""
 AGREE_PX = 0.7
 """How far the halves may be apart along a direction that is told."""
 GRID_REACH_PX = 8
 GRID_STEP_PX = 2
+"""Reach and step of the places that are tried around a start; a fit reaches about two pixels."""
 DARK_COUNTS, BRIGHT_COUNTS = 3.0, 5.0
 """Most standard deviations that count of a pixel on the grid, of darker and of brighter ones."""
 SAME_PX = 4.0
 MOST_PLACES = 4
+"""Distance from which on two places are two, and from how many of them a fit begins."""
 ALIKE = 400.0
 """Squares by which places are hardly told apart."""
 NEARER = 3.0

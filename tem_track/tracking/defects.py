@@ -25,13 +25,16 @@ FRAMES = 8
 EVERY = 16
 """Frames that are looked at, and of the later ones each how many-th."""
 FEWEST = 5
+"""Frames from which on a pixel that stands out is told from a cosmic ray."""
 MOSTLY = 0.5
 """Part of the frames that say something new in which a pixel must stand out, by `SIGMAS`, as it
 must on average: a cosmic ray does in one."""
 SIGMAS = 2.5
+"""Standard deviations of the noise beside it."""
 LEAST_PART = 0.03
 """How far it must on average, over the range of grey."""
 WINDOW_PX = 15
+"""Side of the window in which the noise beside a pixel is read."""
 ALONE = 3.0
 """How much further than all but two of its neighbours."""
 GLARING = 0.25

@@ -28,10 +28,13 @@ N_RESULTS = 17
 """Numbers that `descend` returns."""
 
 MAX_PASSES = 15
+"""Steps of a fit: it converges in a few, and what has not by then wanders."""
 ENOUGH_PX = 2e-3
 """A step below this is the last: the next would be about its square."""
 
 FARTHEST_PX = 4.0
+"""Way from the start, in px, beyond which a descent has gone astray: the coarse search is right to
+a pixel or two, and the spline's margin ends there."""
 
 N_SUMS = 22
 """Number of weighted sums that a pass over the pixels gathers."""

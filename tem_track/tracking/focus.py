@@ -24,6 +24,9 @@ __all__ = ["Blurs", "Detail", "Refocused", "blurred", "contrast_of_detail", "det
 DETAIL_PX = 2.0
 WORST_U = 1 / 15
 LEAST_IN_VIEW = 0.5
+"""What is finer than this (standard deviation of the blur taken off, px) is detail; how well its
+contrast must be told by one frame for anything to be said; and the least part of the box's detail
+in view."""
 
 BLURS_PX = (1.0, 1.5, 2.2, 3.2, 4.5, 6.5)
 """Blurs that are tried, as standard deviations beside the template's own."""

@@ -27,10 +27,12 @@ from tem_track.tracking.tracker import Tracker
 __all__ = ["is_carried_on", "lost_stretches", "outline_at"]
 
 FEWEST_FRAMES = 5
+"""Least length of a stretch of lost frames in the sample; fewer are an accident."""
 FEWEST_PART = 0.1
 """Least part of the sampled frames that a stretch must have."""
 AS_IF_CHANGED = (NO_FIT, UNLIKE, CHANGED, "not found", "contrast is gone", "")
 BLUR_PX = 1.5
+"""Standard deviation of the blur before outlines are compared."""
 LEAST_LIKE = 0.4
 """Least correlation of the outlines in the search."""
 LEAST_SHARP = 0.5

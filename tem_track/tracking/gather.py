@@ -24,13 +24,17 @@ from tem_track.tracking.voting import Ballot, Vote, glance, make_ballot, vote, v
 __all__ = ["Gathered", "Gathering", "Seen", "fingerprint"]
 
 FEWEST_AGREED = 0.3
+"""Least part of a target's structure that agrees with its reference frame."""
 WEAK_SHARE = 1 / 12
 """Least information along a direction over that along the best for a target that is no edge."""
 SLID_PX = 20.0
+"""Way along its edge from which on a target is also asked for abreast of its reference place."""
 TRAVELS_PX = 8.0
 """Way from which on a target passes brightness that stands still."""
 NEARLY_AS_GOOD = 0.5
+"""Agreement there, over that of the place found, for it to be believed instead."""
 FEWEST_SHOWN = 5
+"""Frames that show a target from which on something is said of all of them."""
 CLIPPED = 0.5
 """Part of the bright pixels that must be at the brightest grey in an over-exposed frame."""
 SURELY = 0.7

@@ -32,6 +32,7 @@ from tem_track.tracking.template import EARLY_ROUNDS, Template
 __all__ = ["grow"]
 
 ROUNDS = 5
+"""Times that the average registers the crops; the template's own noise falls with the first two."""
 BLUR_ROUNDS = 2
 """Rounds in which blurred frames are looked for; in all where there are some."""
 LEAST_KNOWN = 0.1
@@ -41,6 +42,8 @@ ONE_EDGE = 1 / 12
 straight edge is left and it is asked what passes over the target."""
 _AS_MUCH = 0.95
 _MORE = 1.02
+"""Pixels that a turning template explains over those that a still one does: from the first on where
+its residuals are smaller too, from the second on in any case."""
 
 
 def grow(

@@ -40,12 +40,15 @@ CELLS = 64
 BRIGHT = 0.75
 """Least grey of vacuum, between the darkest cells and the brightest of a frame."""
 FEWEST_FRAMES = 5
+"""Frames that must show vacuum in a cell; half the movie's frames are told apart from twice as
+many."""
 FEWEST_CELLS = 0.1
 """Least part of the frame in which vacuum is seen."""
 STIFF, FLAT = 1.0, 0.03
 """What curvature and slope of the brightness count beside its squared difference from a cell's:
 structures of a few cells are followed, and the unseen is continued to about six cells."""
 OUTLIER = 3.0
+"""Spreads about the smooth surface beyond which a cell holds no vacuum."""
 LEAST = 0.02
 """Standard deviation of the brightness about a plane below which it is called even."""
 OPAQUE = 0.35
@@ -55,6 +58,7 @@ U_CELL = 0.005
 AGREE = 0.15
 """How far the halves of the movie may differ, over that standard deviation."""
 MOST_APART = math.sqrt(2)
+"""The same of halves that have nothing in common."""
 PATTERN_PX = 20.0
 """How far a target goes until the brightness there has no more to do with that where it was."""
 MOST = 0.25

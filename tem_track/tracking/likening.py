@@ -11,6 +11,7 @@ from tem_track.compiled import compiled, inner
 __all__ = ["liken", "liken_whole"]
 
 _NONE, _MOST = np.float32(-1.0), np.float32(2.0)
+"""What is returned where there is no contrast, and a correlation beyond which one is no number."""
 _PLAIN: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 

@@ -32,17 +32,21 @@ __all__ = ["link", "linked", "steepness"]
 DRAWN_U_PX = 0.3
 """Standard deviation of a box drawn to whole pixels, where nothing better is known."""
 LEAST_U_PX = 0.1
+"""Least standard deviation of a place told by an outline whose look has changed: its halves may
+agree better than that by chance."""
 MOST_U_PX = 1.0
 """Above this a later look is not taken for the same target's."""
 DARKEST = 0.03
 """Part of the brightest grey below which thickness is not told."""
 REACH_PX = (0.0, -3.0, 3.0)
 WIDER_PX = (0.0, -2.0, 2.0)
+"""Shifts in x and y, and moves outwards, from which a fit begins: it reaches about two pixels."""
 WIDER_U_PX = 1.5
 """Standard deviation of what is assumed of an outline's move outwards before it is measured."""
 UNEVEN = 0.2
 """How far an outline's move outwards may differ from side to side, over the move."""
 FARTHEST_PX = 6.0
+"""Shift beyond which another outline was found: a box is drawn again to some pixels."""
 LEAST_LIKE = 0.3
 """Squared correlation of the two steepnesses."""
 AGREE_PX = 0.7
@@ -50,6 +54,9 @@ SQUARES = 4
 BLOCK_PX = 16
 BLUR_PX = 1.5
 STEPS = 12
+"""How far the halves of the chess board may find the place apart (px); squares along a side of it;
+side of the blocks (px) whose residuals count as one; blur of both outlines (standard deviation,
+px); and most Gauss-Newton steps."""
 
 
 def link(first: Look, later: Look) -> Look:

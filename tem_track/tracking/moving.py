@@ -29,6 +29,7 @@ from tem_track.tracking.template import SLOPE_NOISE, Template
 __all__ = ["learn_pixels"]
 
 POOL_PX = 3.0
+"""Standard deviation of the window over which a pixel's residuals are averaged."""
 RIM_PX = 5
 """Pixels around the box that are looked at as well.
 
@@ -36,13 +37,16 @@ What moves otherwise just outside, a specimen that comes to touch a face along w
 drawn, reaches in by the width of a lens's blur.
 """
 OWN_MOTION_PX = 0.4
+"""Motion of its own, in px rms, that a pixel may have before it is left out."""
 ODD_EXCESS = 0.1
 ODD_SIGMAS = 5.0
+"""The residuals that are believed: over the noise's variance, and in standard deviations of it."""
 REGION_PX = 4.0
 """Standard deviation of the window within which pixels are taken to move alike."""
 CALM_PART = 0.5
 """Part of what is told of the position, by the calmer regions, that sets what is typical."""
 CALM_PX = 0.01
+"""Least motion of its own that is called typical."""
 TOLD_PX = 0.02
 """Motion of its own that every region is granted when that part is counted."""
 ODD_MOTION = 1.0
@@ -62,6 +66,7 @@ the contact grows slowly.
 NEAR_PART = 0.25
 """The least motion of theirs, over that of the others."""
 NEAR_SIGMAS = 3.0
+"""Standard deviations from which on such a sign counts."""
 PLAIN_PART = 0.05
 """Change of grey, over the box's range, that is something else and not a codec's ripple."""
 LEAST_LEFT = 0.2

@@ -17,6 +17,7 @@ from tem_track.records import FloatArray
 __all__ = ["noise_of_grey", "single_frame_variance", "variance"]
 
 N_CLASSES = 12
+"""Classes of grey in which the variance is read; a parabola has three unknowns."""
 
 
 def noise_of_grey(

@@ -29,6 +29,7 @@ NORMAL_BLUR_PX = 4.0
 FAINT = 0.2
 """Slope, over the steepest, that counts half as an outline."""
 FEWEST = 8
+"""Frames from which on slow and fast are told apart."""
 LEAST_PX = 0.08
 """Slow outward move from which on it is undone."""
 SURE = 4.0

@@ -16,7 +16,9 @@ from tem_track.records import Image
 __all__ = ["Still"]
 
 FEWEST = 5
+"""Frames from which on what stands still is known."""
 REACH_PX = 3
+"""Pixels around ink that are left out as well: a codec's ripple."""
 INK = 0.15
 """How far the ink may be from the brightest grey, over the range."""
 STROKE_PX = 5

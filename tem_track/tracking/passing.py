@@ -27,6 +27,7 @@ __all__ = ["hide_what_passes"]
 Covered = NDArray[np.bool_]
 
 BLOCK_PX = 6
+"""Side of the blocks in which residuals are averaged."""
 RIM_BLOCKS = 2
 """Blocks around what is covered that are hidden as well: a lens's blur, and a body's thin edge."""
 MOST_FRAMES = 1 / 3
@@ -34,6 +35,7 @@ MOST_FRAMES = 1 / 3
 PASSES = 0.6
 """Part of its stay in which a body that passes covers a place, at most."""
 FEWEST_FRAMES = 12
+"""Frames from which on passing is told from staying."""
 FEWEST_BLOCKS = 4
 """In a frame, on average: less does no harm."""
 

@@ -31,6 +31,7 @@ USUAL_PX = 0.01
 DOUBT = 0.3
 """Part of the pull that is not believed: the alias is no exact sum of curvature and its slope."""
 FEWEST_FRAMES = 12
+"""Frames from which on a pull is told from noise."""
 ORDER = 3
 """Highest power of the place that counts as smooth."""
 

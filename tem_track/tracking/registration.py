@@ -33,6 +33,7 @@ __all__ = [
 TURNS_RAD = (0.0, math.radians(2.5), math.radians(-2.5))
 """Turns from which the registration begins, where a turn is fitted."""
 TURN_MATTERS_PX = 0.1
+"""Way of the box's corners by a turn, rms over the frames, from which on a turn is fitted."""
 NEAR_START_PX = 1.0
 """How far from a crop's start a fit may begin: along an edge it would stray from round to round."""
 TURN_ASKED_PX = 48
@@ -44,9 +45,11 @@ LEAST_LESS = 0.02
 ASKED_FIRST = 12
 """Frames of little contrast that are asked first: in most movies none is blurred."""
 BLUR_SIGMAS = 5.0
+"""Standard deviations of the contrast below which a frame may be blurred."""
 TRIED_PX = 1.0
 """Blur whose cost in the fit is compared with what it costs the sharper frames."""
 HALF = 0.5
+"""Least difference of these costs, over that of a sharp frame."""
 SURE_COST = 10.0
 """Least difference of these costs, over the root of the cost: five standard deviations."""
 LEAST_LIKE = 0.3

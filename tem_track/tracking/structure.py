@@ -28,9 +28,11 @@ SQUARES = 4
 EDGE_SHARE = 1 / 12
 """Below this share of information a direction is left alone."""
 AGREE_PX = 0.7
+"""How far the halves may be apart in a frame that counts as agreeing."""
 OFF_PX = 1.5
 """How far from the presumed place the halves begin along a weak direction, on either side."""
 FEWEST_FRAMES = 5
+"""Frames from which on it is asked."""
 LEAST_AGREEING = 0.75
 """Part of the recognised frames in which both halves must agree."""
 LEAST_WANDER_PX = 1.0

@@ -26,17 +26,22 @@ from tem_track.tracking.splines import MARGIN, coefficients, moved
 __all__ = ["Ballot", "Vote", "glance", "make_ballot", "vote", "vote_from"]
 
 BLUR_PX = 1.0
+"""Standard deviation of the blur of frame and template before the vote, in reduced pixels."""
 LARGE_PX = 72
 """A box with longer sides votes on frames reduced by two, from four times that on by four."""
 BLOCK_PX = 12
 PARTS = 3
 TOLERANCE_PX = 0.4
 OUTLIER = 6.0
+"""Side of a block (px), parts along a side of the box that are fitted for themselves, motion that a
+block is allowed (px), and squares over what is allowed from which on it does not agree."""
 SURE = 0.9
 """Share of the structure that agrees at a first place, from which on no part is asked for another:
 the vote ended there in all frames that were tried."""
 REACH_PX = 10
 SAME_PX = 0.1
+"""Way in which a box may have gone from a start, in px of the frame (starts come from a search to a
+pixel or from the frame before), and from which on two places are two."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
