@@ -25,6 +25,7 @@ _PARAMETERS = (2, 2, 3)
 _STEEPNESS = np.geomspace(0.1, 1e4, 48)  # of a parabola: (x_end / x_start)^2 - 1
 _SPANS_OF_TAU = np.geomspace(1e-4, 1 / 3, 30)
 _LASTING = 1 / 6
+"""Length over which a thickness's lasting errors are alike, as a part of the record."""
 _OWN_SHARES = (0.03, 0.15, 0.35)
 """How much a frame's own fit counts beside the course's, where the frames are held by one."""
 _HELD_NOISE, _HELD_LASTING = (0.25, 0.5, 0.9, 1.5), (0.7, 0.9, 1.15)
@@ -33,7 +34,9 @@ _U_NOISE, _U_LASTING = 0.6, 0.15
 """Of the natural logarithms of noise and lasting part, in units of what the record states."""
 _REACH, _NEAREST = 0.15, 7
 _TINY = 1e-4
+"""Variance, over a thickness's own, that keeps a covariance from being singular."""
 DRAWN = 400
+"""Records that each rival draws: a chance of a twentieth is told to 1 %."""
 
 
 def even(t: FloatArray, u: FloatArray) -> FloatArray:

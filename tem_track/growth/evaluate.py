@@ -62,9 +62,11 @@ _LOADED = (
 )
 """Columns of every mode; empty here, where nothing is loaded."""
 _LEAST_WINDOW, _WINDOWS = 3, 30
-_LASTING = 3
+"""Frames on either side of a local rate, at least, and windows of that width in a record."""
 _STILL_ROWS = 3
+"""Frames in which growth has stopped, at least."""
 _STILL_SHARE = 0.2
+"""Rate of a stretch that has stopped, over the rate before, at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,15 @@ _ENOUGH = 3
 """Points of the shortest stretch of which a rate is told: two fix the line, the third how far it
 can be trusted."""
 _NEIGHBOURS = 7
+"""Frames over which the median of u is taken."""
 _OFF, _MOST_OFF = 4.0, 2
+"""Deviations from a step's line at which a frame at either end of it is left out, and at most so
+many of them."""
 _SHIFTED = 3**1.5 / 12
+"""h^3 / 12 over u^3, for a clock that is off by anything up to h = sqrt(3) u; see `_strayed`."""
 _LEAST_ALIKE, _BEND = 10, 3
+"""Points from which on it is asked how far neighbours' errors are alike, about a polynomial of this
+order: growth slows down, and a straight line's residuals would all be alike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,14 @@ _NOT_LOADED = (
     "modulus_method", "contact_frame", "fracture_frame", "bending_frame", "strain_rate_per_s",
 )  # fmt: skip
 _LATE_ROWS = 5
+"""Last frames over whose sizes the median is taken."""
 _LEAST_SHELL_PX = 2.0
+"""Layer from which on its law is asked for: thinner, blur and fringe make the most of it."""
 _LEAST_SCATTER, _LEAST_SINGLE, _LEAST_LASTING = 8, 0.2, 0.5
 _SIGNIFICANT = 3.0
+"""Rate over its u from which on a body is called growing."""
 _DIRECTIONAL = 2.0
+"""Rate of the length over that of the diameter from which on growth is called directional."""
 _WIDTHS = ("final_diameter_nm", "final_diameter_mean_nm")
 _TIP_MARK, _ROOT_MARK = 0.35, 0.65
 

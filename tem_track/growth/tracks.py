@@ -25,8 +25,12 @@ SIZES = (
 )
 _PLACES = ("root_x_px", "root_y_px", "end_x_px", "end_y_px", "place_px")
 _MOST = 4
+"""Bodies that a frame may hold."""
 _LEAST_ROWS = 3
+"""Frames in which a body has to be seen."""
 _REACH_PX = 25.0
+"""Way from a body's last place to its next, at least; larger bodies may go three tenths of their
+width."""
 _LATE, _LEAST_LINE, _STRAIGHT_PX = 25, 4, 0.7
 _LASTING, _LATE_ROWS, _NEAR_ZERO_PX = 3, 6, 4.0
 _BULGE_ROWS, _FLAT_PX = 6, 3.0

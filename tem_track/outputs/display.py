@@ -25,6 +25,8 @@ EXTREMES = (0.5, 99.5)
 
 BAD_FRAME_GREY = 96
 LITTLE = 1.5
+"""Grey of a frame that cannot be read; and reduction from which on pixels are averaged, as
+interpolation would leave some out."""
 
 MOST_PX, LEAST_PX = (960, 864), (712, 640)
 """The largest width and height at which a frame is shown, and those to which a small one is

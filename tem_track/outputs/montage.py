@@ -36,6 +36,8 @@ WIDTH_MM = 170.0
 CURVE_MM = 70.0
 COUNT = 12
 PLATE = {"boxstyle": "round,pad=0.2", "fc": "black", "ec": "none", "alpha": 0.65}
+"""Width of the figure, height of its curves, frames shown, and the ground of what is written on
+them."""
 
 
 def write_montage(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Film", "Watcher", "film_of", "frames_per_second", "write_overlay"]
 
 WIDE = 1.45
+"""Width over height of a frame from which on the panel stands below it, not beside it."""
 
 Watcher = Callable[[int, Grey], None]
 """Is shown every row's frame as the film shows it, without marks."""

@@ -34,6 +34,9 @@ POINT: Colour = rgb("#D55E00")
 PAD, LINE, SIZE, COLUMN = 22, 30, 19, 210
 HEAD, FOOT = 78, 84
 LEAST_CURVE = 260
+"""The panel beside a frame of full height, in pixels: that height, the least reduction at which
+words can be read, width, colours, margin, line, size of words, column of numbers, room above and
+below them, least height of the curve."""
 
 
 @dataclass(frozen=True, eq=False)

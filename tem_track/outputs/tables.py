@@ -40,6 +40,7 @@ TRUTH_COLUMNS = frozenset({"ok", "duplicate", "broken"})
 TEXT_COLUMNS = frozenset({"phase", "flags", "digest", "model", "outline_flags", "body"})
 
 ROWS_AT_ONCE = 1024
+"""Rows that are held as text at a time."""
 
 Outlines = Mapping[int, NDArray[np.float32]]
 

@@ -18,6 +18,7 @@ from tem_track.outputs.tables import plain
 __all__ = ["write_sheets", "write_workbook"]
 
 UNDATED = datetime(2000, 1, 1)
+"""Stands for the time of writing, so that the same table gives the same bytes."""
 
 Rows = Iterable[Iterable[Any]]
 

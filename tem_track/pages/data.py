@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["page_data"]
 
 STATIONS = 33
+"""Points that a report keeps of a side of an outline: the curves through them are smooth over
+more."""
 
 READOUT = (
     ("force_nN", "force", "nN"),

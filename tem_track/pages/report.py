@@ -52,6 +52,7 @@ MARKS = (
 )
 """What is drawn on a frame, in words."""
 BAR_LENGTH = 180
+"""Pixels of the longest bar among the area models' stresses."""
 DIMENSIONS: tuple[Literal["length"], Literal["diameter"]] = ("length", "diameter")
 
 

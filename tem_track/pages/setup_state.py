@@ -26,6 +26,7 @@ from tem_track.records import Image, Mode, Polarity
 __all__ = ["FIELDS", "SetupState", "open_setup"]
 
 PREVIEW_FRAMES = 20
+"""Frames measured for the preview: some seconds' work."""
 
 FIELDS = (
     "mode",

@@ -30,6 +30,7 @@ _UNITS_NM = {
 _LENGTH = re.compile(r"(\d+(?:[.,]\d+)?)\s*(pm|nm|um|μm|µm|mm|å)(?![a-z])", re.IGNORECASE)
 
 LEAST_SURE = 0.7
+"""Confidence that the reader of a label gives, from which on its length is proposed."""
 
 
 def length_in_nm(text: str) -> float | None:

@@ -27,6 +27,8 @@ GROWTH_SPAN_S = 665.0
 _MOVIE_S = 750.0
 _BALL_NM = 136.0
 _LOG_OFFSET_S = -30.0
+"""Seconds of growth and of the whole movie as in the paper's Fig. 1; diameter (nm) of the ball that
+it begins with; and seconds from the log's time to the movie's."""
 
 
 def growth_interval_s(frames: int) -> float:

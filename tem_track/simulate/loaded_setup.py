@@ -27,6 +27,8 @@ __all__ = ["TIP_BOX_PX", "plan_loaded"]
 TIP_BOX_PX = 130.0
 _BASE_PX = 84.0
 _SLICES = 96
+"""Depth of tip's and base's boxes, in pixels of a frame of 768 rows; and slices along a specimen of
+which the mechanics are calculated."""
 
 
 def plan_loaded(

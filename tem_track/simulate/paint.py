@@ -23,6 +23,7 @@ __all__ = ["Block", "Bodies", "View", "transmission"]
 
 _SUB = 4
 _NEAR_PX = 1.6
+"""Parts of a pixel, each way, where an edge is nearer to its middle than this, in px."""
 
 
 class Block(NamedTuple):

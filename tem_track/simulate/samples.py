@@ -27,6 +27,7 @@ _SMALL: dict[str, Any] = {
     "camera_jitter_px": 0.4,
 }
 _QUALITY = 6
+"""What keeps the bundled movies small: size, scale, dose; and MJPEG's quantiser."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 STATIONS = 401
+"""Places along a body of which its shape is kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

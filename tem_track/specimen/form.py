@@ -20,11 +20,16 @@ from tem_track.specimen.smooth import Mask, smooth_curve
 __all__ = ["Form", "Widths", "learn_form"]
 
 _LEAST_FRAMES = 8
+"""Frames from which on what they share is told from what single ones show."""
 _LEAST_SHARE = 1 / 3  # of the frames, in which a place has to be seen
 _LEAST_PLACES = 12
+"""Bands along the specimen that are seen often enough, at least."""
 _TURNS = 6
 _OUTLIER = 3.0
 _SOFTEST = 10.0
+"""Turns of a frame's curve and the mean of what it leaves over; spreads beyond which a width is
+left out; least penalty of the mean's own curve, which is as rough as the specimen's sides may
+be."""
 _CAUTION = 3.0  # grain reaches over bands, and what lies between two bands of a frame is both's
 
 

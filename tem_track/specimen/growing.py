@@ -25,14 +25,23 @@ from tem_track.specimen.strip import Crop, Grid, Strip, straighten
 __all__ = ["MOST_BODIES", "GrowthModel", "Scene"]
 
 MOST_BODIES = 4
+"""Bodies that are measured in a frame, the largest first."""
 MARGIN_PX = 30.0
+"""Pixels beside the specimen's box that are looked at: bodies lean, and the stage shakes."""
 _ABOVE_BASE_PX = 2.5
 _BELOW_TIP_PX = 3.0
+"""Pixels above the base's face and below the tip's that are left to their blur."""
 _STATIONS = 33
+"""Points of a side of an outline that is kept, over all bodies of the frame."""
 _AT_TIP_PX, _BEYOND_PX = 8.0, 14.0
+"""Distance from the tip's face within which nothing is read of a body's sides, and from the highest
+place that is seen within which its top may be out of view."""
 _NEAR_GAP_PX = 16.0  # a side's own fit looks so far beyond it
 _FACE_COLUMNS, _BESIDE_PX, _FACE_REACH_PX = 13, 10.0, 1.8
+"""Columns of which a step of the base's face is read; pixels beside a body that are left out; and
+how far the face may have moved in a frame against the base's track."""
 _LEAST_FACES, _U_FACE_PX = 4, 0.06
+"""Columns that must show it, and the uncertainty below which the move is believed."""
 _SCALARS = (
     "length_px", "diameter_max_px", "diameter_mid_px", "diameter_mean_px",
     "projected_area_px2", "volume_px3", "shell_px",

@@ -20,15 +20,26 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Grown", "measure_body"]
 
 _MARGIN_PX = 20.0
+"""Vacuum beside a body in which its background is read."""
 _SOFTEST, _SOFT, _STIFFER, _LONG = 3.0, 30.0, 1e3, 20
+"""Penalties of the curve through the widths, the softest for bodies shorter than so many bands; the
+stiffest for the largest width, which a soft one would read from noise."""
 _LEAST_BANDS = 3
+"""Bands in which both edges are seen: a parabola's width asks for three."""
 _SHAFT, _LEAST_SHAFT = 0.8, 12
+"""Cap's lengths below the end where the shaft begins, and bands that it must have."""
 _JOIN = 0.45  # share of the cap from which on its own shape is taken
 _CENTRAL = 0.4
+"""Part of the length, either way of its middle, within which the smallest width is sought."""
 _LEAST_CURVE = 6
+"""Bands from which on a curve is laid through widths."""
 _ALIKE_PX = 0.2
+"""Widths less than this below the largest are the largest's equals."""
 _END_SHARE, _FAR = 0.35, 0.75
+"""Part of the radius, either way of the midline, from which the end is read, and to which that may
+grow where a tube hides the middle."""
 _CLEAR_PX, _LEAST_CLEAR = 8.0, 4
+"""Pixels beyond what is hidden that are asked then, and columns that must be clear."""
 _TURNS = 0.9  # share of the radius
 
 

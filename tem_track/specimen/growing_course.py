@@ -9,10 +9,14 @@ from tem_track.records import FloatArray
 __all__ = ["layer_course"]
 
 _LEAST_FRAMES = 8
+"""Frames from which on there is a course."""
 _REACH = 0.15  # of the time in which it is seen
 _NEAREST = 7
+"""Frames about each that a local line has, at least."""
 _ROUNDS, _OUTLIER = 3, 3.0
 _LEAST_SCATTER_PX = 0.1
+"""Least scatter of a layer's thickness about its course: that of a frame with hardly any noise, by
+what grain makes of it."""
 
 
 def layer_course(seen: FloatArray) -> FloatArray:

@@ -20,10 +20,16 @@ from tem_track.specimen.profile import Profile
 __all__ = ["ANY_END", "Cap", "EndShape", "cap_radius", "fit_cap"]
 
 _COLUMNS = 7
+"""Columns that stand for all."""
 _FINE = 2
+"""Samples a pixel of the model along the axis."""
 _HELD = 1e-4
+"""What a facet's share is held to where it is known: bounds of a fit must leave some room."""
 _U_SIDE_PX = 1.0
+"""Standard uncertainty of the silhouette's half widths about the cap, where bands are steep."""
 _FLOOR = 0.003
+"""Least standard deviation of a darkness, as a part of the vacuum's brightness: the vacuum is not
+known better."""
 _TEXTURE = 0.06  # of the darkness: what grain and diffraction make of it
 
 

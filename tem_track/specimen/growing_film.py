@@ -25,6 +25,7 @@ _REACH = 17  # about a body, what belongs to its blur
 _DARK = 4.0
 _LEAST_DARK, _MOST_DARK = 0.04, 0.2
 _LEAST_FRAMES = 4
+"""Frames that show a place uncovered, at least."""
 
 
 def learn_film(seen: Iterable[tuple[Darkness, Mask]]) -> FloatArray | None:

@@ -18,16 +18,23 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Darkness", "Patch", "darkness_map", "find_patches"]
 
 BLOCK_PX = 8
+"""Side of the blocks of vacuum through which its brightness is laid."""
 _LEAST_DARK, _MOST_DARK = 0.05, 0.25
 _LEAST_HEIGHT_PX = 6
+"""Least height of a body: what is lower is the base's face."""
 _SWELLS = 1.4  # a tube in the course of the movie
 _LEAST_AREA_PX2 = 40
+"""Least area of what is looked at: a speck of noise is smaller."""
 _FOOT_PX = 9
+"""Height above the base's face in which a body begins, else it belongs to something else."""
 _PROMINENCE = 0.15
 _LEAST_PROMINENCE_PX = 7.0
 _LOWEST = 0.25
 _LOPSIDED = 1.1
 _LEAST_SHOULDER_PX = 8
+"""What parts tops into bodies: depth of the valley between, over the lower top and in px; height
+over the highest top's; and for a shoulder, where there are several bodies, width of the wider side
+over the narrower's, and how much wider in px."""
 
 
 @dataclass(frozen=True, slots=True)

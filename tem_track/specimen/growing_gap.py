@@ -19,10 +19,13 @@ from tem_track.specimen.strip import Strip
 __all__ = ["fit_gap"]
 
 _BAND_PX = 3
+"""Rows of a band across a gap."""
 _INSIDE_PX = 14.0
+"""Pixels of the bodies on either side of the gap that are fitted with it."""
 _LOWEST, _HIGHEST = 0.15, 0.9  # of the smaller body's height: where neighbours meet
 _ROUNDS, _STEP_PX = 12, 2.0
 _LEAST_BANDS = 5
+"""Bands that must show a gap: its narrowest place is a parabola's."""
 _NEAR_PX = 18.0  # bands about the narrowest place that its parabola is fitted to
 _BEGINS = 0.5  # share of a body's darkness at which its edge is taken to begin with
 _FAINT = 0.3  # a fitted side must have that share of the darkness that is expected of it

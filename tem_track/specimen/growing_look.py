@@ -20,14 +20,20 @@ from tem_track.specimen.smooth import Mask, smooth_curve
 __all__ = ["Grain", "Look", "learn_grain", "mean_look"]
 
 _LEAST_EDGES = 8
+"""Edges, and bins with enough pixels, that a mean look needs."""
 _STEEPEST = 0.35  # px a px: a steeper side is not seen at right angles
 _LOW_PX, _HIGH_PX, _BIN_PX = -10.0, 36.0, 0.5
 _FULL = 0.05
+"""Pixels of a bin, over those of the fullest, from which on it counts."""
 _LENGTHS_PX = (1.5, 3.0, 6.0, 12.0)
+"""Lengths over which grain may be correlated: from the blur's to a body's radius."""
 _BLOCK_PX = 30.0
+"""Length of edge that is averaged before grain is read: grain is shorter."""
 _LAGS = np.arange(1, 25)
+"""Distances in px at which residuals are compared."""
 _LEAST_BLOCKS, _DEEP_PX = 8, 6.0
 _FLOOR = 1e-3
+"""Standard deviation, over the background's brightness, that the model itself is off by."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,12 +33,20 @@ __all__ = ["prepare_growth"]
 
 Triple = tuple[Frame, Match, Match | None]
 _CHUNKS = 6
+"""Parts of the movie in each of which the base's face is sought: while bodies are small, more of it
+is bare."""
 _WINDOW_PX = 6
+"""Half the columns of which a place of the face is read."""
 _NEAR_PX = 25.0
+"""Way from the drawn box's side at which the face may lie."""
 _LEAST_STEP = 0.08
+"""Least step at a face, over the vacuum's brightness."""
 _LEAST_APART = 3
+"""Frames that show several bodies apart, so that there are several."""
 _CLEAR_PX = 40.0
+"""Vacuum beside a body, for its look to be learnt from the frame."""
 _LEARN_SHARE = 0.85
+"""Height, over the greatest, from which on a frame is learnt from: its sides are longest."""
 _ALONE_SHARE = 0.5  # of the greatest height: a shorter body has too little of a side
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25

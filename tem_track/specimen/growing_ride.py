@@ -22,14 +22,20 @@ __all__ = ["Look", "look_inside", "pattern_ride"]
 _CORE, _FOOT_PX, _CAP = 0.6, 8.0, 0.9
 _LEAST_ROWS, _LEAST_COLUMNS = 30, 15
 _HIGH_PASS_PX = 41
+"""Pixels along which a pattern is longer than its grain: what is slower is the body's shape."""
 _LEAST_GROWTH_PX, _MOST_GROWTH_PX = 20.0, 70.0
 _LEAST_PAIRS = 5
+"""Pairs of frames, by which the body has grown by a pattern's reach, that must be compared."""
 _SHARES = np.linspace(-0.3, 1.3, 81)
+"""Shares of the growth by which a pattern may have gone: 0 with the base, 1 with the end."""
 _PEAK = 0.22
+"""Distance in share from which on another peak is a rival."""
 _CLEAR, _RIVAL = 5.0, 0.6
 _U_SHARE = 0.05
+"""Standard uncertainty of the share: the peak's width over its least clearness."""
 _FILM = 0.3  # the film behind the body is another piece than that beside it
 _APART_PX = 12.0
+"""Pixels beside a body that its blur and fringe reach."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

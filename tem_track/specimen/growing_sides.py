@@ -26,17 +26,28 @@ from tem_track.specimen.strip import Strip
 __all__ = ["Sides", "SidesPrior", "ladder", "layer_gain", "measure_sides"]
 
 _STEP_PX = 1.0
+"""Step of the layers for which edges are tabulated: between two the fit is linear."""
 _SHELL_RUNGS = 5
+"""Steps to thicker layers than the learnt one; to thinner ones at least as many."""
 _FACETED = 0.06
+"""Facets' share below which a section counts as round."""
 _FACET_RUNGS = 4
+"""Shares of facets that are tabulated."""
 _LEAST_SHELL_PX = 0.9
+"""Thinnest layer that is tabulated: a thinner one only moves the edge."""
 _NEAR_SHELL_PX, _NEAR_FACET = 0.6, 0.6
 _ROUNDS = 4
+"""Times that edges and their look are fitted in turn."""
 _OUTER_PX, _INNER_PX = -18.0, 52.0
 _GRID_PX = 0.25
+"""Step of the depths at which a look is calculated."""
 _U_BACKGROUND = 0.01
+"""Standard uncertainty of the background's brightness beside a body, as a part of it."""
 _U_FACET = 0.5
+"""Standard uncertainty of the facets' share before it is fitted: anything from round to
+hexagonal."""
 _STARTS = (1.0, 0.4, 2.0)
+"""Layers from which a fit begins, over the learnt one."""
 _MOST_FRINGE, _FRINGES_PX, _FRINGE_STARTS_PX = 0.4, (1.0, 8.0), (2.0, 4.0)
 _MOST_FACET = 1.0
 _SHARE_OF_SCATTER = 0.7  # the frame's own part of the course is its own word again

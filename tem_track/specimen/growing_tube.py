@@ -18,15 +18,23 @@ from tem_track.specimen.strip import Strip
 __all__ = ["find_tube", "measure_tube", "shown_through", "without_tube"]
 
 _WIDEST = 0.2
+"""Width of a tube, over that of what is looked at, at most."""
 _ALONG = 0.9
+"""Part of its length that must show it."""
 _BAND = 6
+"""Rows of a band, since a tube is not straight."""
 _LEAST_ROWS = 30
+"""Rows between body and tip that are needed."""
 _CLEAR_PX = 8.0
+"""Pixels from base and tip that are left to their blur."""
 _LOOK_PX = 16.0
+"""Pixels beside the tube that are fitted with it."""
 _SWELLS, _AROUND_PX = 1.4, 3.0
 _BESIDE_PX, _RIM_PX, _LEAST_BESIDE = 14.0, 2.0, 3
 _ROWS_ALIKE = 9
+"""Rows over which brightness is averaged before a body is continued beneath a tube."""
 _FAINTEST = 0.02
+"""Least brightness, over the vacuum's, of which a logarithm is taken."""
 
 
 def find_tube(dark: Darkness, strip: Strip, s_low: float, s_high: float) -> tuple[float, float]:

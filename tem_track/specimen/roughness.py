@@ -28,7 +28,9 @@ _CLEAR_PX = 4.0
 _LEAST_STEP = 0.1
 """Height of a step over the vacuum's brightness."""
 _LEAST_GROUPS = 8
+"""Groups of columns from which on a face's roughness is told."""
 _MOST_LENGTH_PX = 40.0
+"""Longest distance over which departures are alike: beyond, they are the face's shape."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ _BLUR_PX, _U_LOG_BLUR = 1.0, 0.3
 """Prior of the blur."""
 _NO_WEDGE = 3.0  # by how much a fit with wedges must be better than one without
 _LEAST_BANDS = 3
+"""Bands that must show both edges, for a width with an uncertainty."""
 _NO_ROD = "no rod is seen in the box; draw it around the specimen"
 UPRIGHT = Axis(0.0)
 

@@ -34,7 +34,7 @@ ENOUGH_PX = 2e-3
 
 FARTHEST_PX = 4.0
 """Way from the start, in px, beyond which a descent has gone astray: the coarse search is right to
-a pixel or two, and the spline's margin ends there."""
+a pixel or two, and the template's margin allows five."""
 
 N_SUMS = 22
 """Number of weighted sums that a pass over the pixels gathers."""

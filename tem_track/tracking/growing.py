@@ -32,7 +32,7 @@ from tem_track.tracking.template import EARLY_ROUNDS, Template
 __all__ = ["grow"]
 
 ROUNDS = 5
-"""Times that the average registers the crops; the template's own noise falls with the first two."""
+"""Times that the average registers the crops again, and pixels are chosen again."""
 BLUR_ROUNDS = 2
 """Rounds in which blurred frames are looked for; in all where there are some."""
 LEAST_KNOWN = 0.1

@@ -40,8 +40,7 @@ CELLS = 64
 BRIGHT = 0.75
 """Least grey of vacuum, between the darkest cells and the brightest of a frame."""
 FEWEST_FRAMES = 5
-"""Frames that must show vacuum in a cell; half the movie's frames are told apart from twice as
-many."""
+"""Frames that must show vacuum in a cell; either half of the movie has as many."""
 FEWEST_CELLS = 0.1
 """Least part of the frame in which vacuum is seen."""
 STIFF, FLAT = 1.0, 0.03

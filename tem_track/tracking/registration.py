@@ -33,7 +33,7 @@ __all__ = [
 TURNS_RAD = (0.0, math.radians(2.5), math.radians(-2.5))
 """Turns from which the registration begins, where a turn is fitted."""
 TURN_MATTERS_PX = 0.1
-"""Way of the box's corners by a turn, rms over the frames, from which on a turn is fitted."""
+"""Way of the box's rim by a turn, rms over the frames, from which on a turn is fitted."""
 NEAR_START_PX = 1.0
 """How far from a crop's start a fit may begin: along an edge it would stray from round to round."""
 TURN_ASKED_PX = 48

@@ -16,6 +16,7 @@ __all__ = ["Particle"]
 
 _EQUATOR_SHARE = 0.35  # of the length, to both sides of the middle
 _LEAST_BANDS = 8
+"""Bands about the equator from which on they tell widths better than a smooth curve."""
 
 
 class Particle(Body):
