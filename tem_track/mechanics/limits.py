@@ -16,6 +16,11 @@ __all__ = ["warnings_of"]
 _FAR = 30.0
 """Times its tracked uncertainty that a free tip's path must be to be spoken of, drift taken off."""
 
+_NEAR = 4
+"""Known frames that tell how the force goes on into a gap."""
+_NOTABLE = 0.01
+"""Part of the largest force by which it must change from frame to frame to be spoken of."""
+
 
 def warnings_of(case: Case, summary: dict[str, Any]) -> list[str]:
     """Return one sentence for each thing that a careful reader should know."""
@@ -56,6 +61,7 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
             f"a drift of {loading.drift_nm_per_s:.3g} nm/s between tip and bar was taken off"
         )
     found += _no_contact(case)
+    found += _peak_unseen(case)
     slope, span = _slope_before(case)
     per = "s" if case.table.timed else "frame"
     if abs(slope * span) > 0.02 * travel > 0 and case.events.contact is not None:
@@ -95,6 +101,56 @@ def _no_contact(case: Case) -> list[str]:
         f"no contact is found, yet the tip moves against the bar by {path:.3g} nm: look whether"
         " [tip] and [bar] are each drawn on its own target, and whether the lever drifts"
     ]
+
+
+def _peak_unseen(case: Case) -> list[str]:
+    """Say it where the force was still rising towards frames in which it is not known."""
+    top, force = case.events.top, case.loading.force_nN
+    if top is None:
+        return []
+    known = np.flatnonzero(_known(force))
+    for gap, before, after in _gaps_beside(known, top, len(force)):
+        rise, fall = _course(force, before), _course(force, after[::-1])
+        least = max(2 * float(case.loading.u_force_nN[top]), _NOTABLE * float(force[top]))
+        if max(rise, fall) < least:
+            continue
+        frames = case.table.frame[gap]
+        said = (
+            f"the force is not known in frames {int(frames[0])} to {int(frames[-1])}, beside its"
+            " largest, and was changing fast: it may have been larger there"
+        )
+        meet = _meeting(force, before, after, rise, fall)
+        return [said + (f", some {meet:.3g} nN" if meet > float(force[top]) + least else "")]
+    return []
+
+
+def _gaps_beside(known: Any, top: int, n_rows: int) -> Any:
+    """Yield the rows of the gaps beside a row, with the known rows before and after them."""
+    at = int(np.searchsorted(known, top))
+    for before, after in ((known[:at], known[at:]), (known[: at + 1], known[at + 1 :])):
+        first = int(before[-1]) + 1 if before.size else 0
+        last = int(after[0]) if after.size else n_rows
+        if last > first and before.size:
+            yield np.arange(first, last), before, after
+
+
+def _course(force: Any, rows: Any) -> float:
+    """Return by how much the force rises from row to row towards the end of some rows."""
+    near = rows[-_NEAR:]
+    if near.size < _NEAR or abs(int(near[-1]) - int(near[0])) > 2 * _NEAR:
+        return 0.0
+    steps = np.abs(near - near[-1]).astype(float)
+    return float(-np.polyfit(steps, force[near], 1)[0])
+
+
+def _meeting(force: Any, before: Any, after: Any, rise: float, fall: float) -> float:
+    """Return the force at which the courses from both sides of a gap meet in it; else 0."""
+    if not after.size or rise <= 0 or fall <= 0:
+        return 0.0
+    start, end = float(force[before[-1]]), float(force[after[0]])
+    width = float(after[0] - before[-1])
+    along = (end - start + fall * width) / (rise + fall)
+    return start + rise * along if 0 < along < width else 0.0
 
 
 def _slope_before(case: Case) -> tuple[float, float]:

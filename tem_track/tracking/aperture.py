@@ -31,6 +31,8 @@ WORST_EDGES = 1 / 16
 It counts what is drawn, not how quiet the pixels are: the end of a dark band or the rim of a
 registered frame is small beside a long edge, however little noise it has.
 """
+CLEAR_EDGES = 1 / 8
+"""The same, from which on an edge is there: where it tells nothing all the same, it is bent."""
 
 
 def require_axis(tracker: Tracker, axis: Axis, name: str) -> None:
@@ -56,8 +58,14 @@ def require_axis(tracker: Tracker, axis: Axis, name: str) -> None:
     share = float(direction @ matrix @ direction) / best if best > 0 else 0.0
     edges = _edge_share(look.pattern, direction)
     u_px = _u_px(tracker, axis.along)
-    why = ""
-    if share < WORST_SHARE or edges < WORST_EDGES:
+    why, serves = "", "draw a box that holds an edge across the axis, or a corner"
+    if share < WORST_SHARE and edges >= CLEAR_EDGES:
+        why = (
+            "its edge across the axis is bent otherwise in every frame, as where the lines of a "
+            "scan are shifted against each other"
+        )
+        serves = "put the lines right first, or draw a box over an edge that keeps its shape"
+    elif share < WORST_SHARE or edges < WORST_EDGES:
         why = "its edges run along the axis"
     elif u_px > WORST_U_PX:
         why = f"what most frames show of its edges tells the place along it to {u_px:.1f} px only"
@@ -65,7 +73,7 @@ def require_axis(tracker: Tracker, axis: Axis, name: str) -> None:
         box = [round(v) for v in tracker.box.as_tuple()]
         raise TrackingError(
             f"the {name}'s box {box} does not fix the loading axis at {axis.angle_deg:.0f} deg: "
-            f"{why}; draw a box that holds an edge across the axis, or a corner"
+            f"{why}; {serves}"
         )
 
 

@@ -135,6 +135,25 @@ def test_what_is_unusual_is_said(
     assert any(words in warning for warning in warnings), warnings
 
 
+def test_a_peak_that_may_lie_in_a_gap_is_said() -> None:
+    gap = tuple(range(87, 94))  # the force is largest in frame 90, and falls from there on
+    scene = {"course": ((0, -150), (14, 0), (90, 760), (119, 200))}
+    seen, truth = make(**scene)
+    assert not any("may have been larger" in w for w in evaluate(seen, settings()).warnings)
+    table, _ = make(**scene, lost=gap)
+    (said,) = [w for w in evaluate(table, settings()).warnings if "may have been larger" in w]
+    assert "frames 87 to 93" in said
+    assert float(said.split("some ")[1].split(" nN")[0]) == pytest.approx(
+        truth.force_nN[90], rel=0.01
+    )
+
+
+def test_a_gap_beside_a_force_that_rests_is_not() -> None:
+    scene = {"hold": 20, "n": 140}
+    table, _ = make(**scene, lost=tuple(range(99, 104)))
+    assert not any("may have been larger" in w for w in evaluate(table, settings()).warnings)
+
+
 def test_large_strain_and_changing_volume() -> None:
     table, _ = make()
     table["length_px"] = np.where(np.arange(120) > 60, 150.0, table["length_px"])

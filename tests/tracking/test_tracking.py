@@ -142,6 +142,21 @@ def test_a_place_along_a_straight_edge_that_chance_chose_is_not_believed():
     assert np.std(error[:, 1]) < 0.05
 
 
+def test_an_edge_that_every_frame_bends_otherwise_is_called_that():
+    rows = np.arange(scenes.HEIGHT)
+    still = [scenes.Motion()] * 24
+    bent = []
+    for k, image in enumerate(scenes.render(scenes.Scene(), still)):
+        shifts = 1.2 * np.sin(rows / 25 + 1.9 * k)
+        columns = np.arange(scenes.WIDTH)
+        lines = [np.interp(columns - d, columns, row) for d, row in zip(shifts, image, strict=True)]
+        bent.append(np.rint(lines).astype(np.uint8))
+    tracker = build_trackers({0: bent[0]}, scenes.sample(bent), scenes.targets()[:1])["bar"]
+    require_axis(tracker, Axis(0.0), "bar")
+    with pytest.raises(TrackingError, match="lines of a scan"):
+        require_axis(tracker, Axis(90.0), "bar")
+
+
 @pytest.mark.parametrize(("edges", "axis", "serves"), [("bottom", 0, True), ("bottom", 90, False)])
 def test_one_straight_edge_serves_across_it_only(edges, axis, serves):
     path = scenes.motions(25)
