@@ -41,6 +41,99 @@ N_SUMS = 22
 
 
 @njit(inline="always")
+def _interpolate_down(
+    coef: Any, r: int, ix: int, weights: Any, slopes: Any, value: Any, slope: Any
+) -> None:
+    """Interpolate a row of coefficients down the columns: the template there, and its slope."""
+    wy0, wy1, wy2, wy3 = weights
+    dy0, dy1, dy2, dy3 = slopes
+    for j in range(len(value)):
+        c = j + ix - 1
+        c0 = coef[r - 1, c]
+        c1 = coef[r, c]
+        c2 = coef[r + 1, c]
+        c3 = coef[r + 2, c]
+        value[j] = wy0 * c0 + wy1 * c1 + wy2 * c2 + wy3 * c3
+        slope[j] = dy0 * c0 + dy1 * c1 + dy2 * c2 + dy3 * c3
+
+
+@njit(inline="always")
+def _sum_values(
+    patch: Any, share: Any, noise: Any, weights: Any, value: Any, grey: Any, use: Any, sums: Any
+) -> None:
+    """Add a row's products of 1, T, I; `grey` and `use` become its template and its weights."""
+    wx0, wx1, wx2, wx3 = weights
+    n0, n1, n2, least = noise[0], noise[1], noise[2], noise[3]
+    s0 = s1 = s2 = s3 = s4 = s5 = count = np.float32(0.0)
+    for j in range(len(patch)):
+        g = patch[j]
+        v = wx0 * value[j] + wx1 * value[j + 1] + wx2 * value[j + 2] + wx3 * value[j + 3]
+        m = share[j] / max(least, n0 + v * (n1 + v * n2))
+        grey[j] = v
+        use[j] = m
+        count += share[j]
+        mv = m * v
+        mg = m * g
+        s0 += m
+        s1 += mv
+        s2 += mv * v
+        s3 += mg
+        s4 += mg * v
+        s5 += mg * g
+    sums[0] += s0
+    sums[1] += s1
+    sums[2] += s2
+    sums[3] += s3
+    sums[4] += s4
+    sums[5] += s5
+    sums[21] += count
+
+
+@njit(inline="always")
+def _sum_slopes(
+    patch: Any,
+    slope_share: Any,
+    weights: Any,
+    slopes: Any,
+    value: Any,
+    slope: Any,
+    grey: Any,
+    use: Any,
+    sums: Any,
+) -> None:
+    """Add a row's products of the slopes with 1, T, I and with each other."""
+    wx0, wx1, wx2, wx3 = weights
+    dx0, dx1, dx2, dx3 = slopes
+    x0 = x1 = x2 = y0 = y1 = y2 = xx = xy = yy = np.float32(0.0)
+    for j in range(len(patch)):
+        g = patch[j]
+        q = slope_share[j] * use[j]
+        v = grey[j]
+        gx = dx0 * value[j] + dx1 * value[j + 1] + dx2 * value[j + 2] + dx3 * value[j + 3]
+        gy = wx0 * slope[j] + wx1 * slope[j + 1] + wx2 * slope[j + 2] + wx3 * slope[j + 3]
+        qx = q * gx
+        qy = q * gy
+        x0 += qx
+        x1 += qx * v
+        x2 += qx * g
+        y0 += qy
+        y1 += qy * v
+        y2 += qy * g
+        xx += qx * gx
+        xy += qx * gy
+        yy += qy * gy
+    sums[6] += x0
+    sums[7] += x1
+    sums[8] += x2
+    sums[9] += y0
+    sums[10] += y1
+    sums[11] += y2
+    sums[12] += xx
+    sums[13] += xy
+    sums[14] += yy
+
+
+@njit(inline="always")
 def _accumulate_shift(
     coef: Any,
     patch: Any,
@@ -75,77 +168,64 @@ def _accumulate_shift(
     ix = int(np.floor(MARGIN - fx))
     t = np.float32(MARGIN - fy - iy)
     s = np.float32(MARGIN - fx - ix)
-    wy0, wy1, wy2, wy3 = taps(t)
-    dy0, dy1, dy2, dy3 = slope_taps(t)
-    wx0, wx1, wx2, wx3 = taps(s)
-    dx0, dx1, dx2, dx3 = slope_taps(s)
+    down, down_slope = taps(t), slope_taps(t)
+    across, across_slope = taps(s), slope_taps(s)
     value = np.empty(w + 3, np.float32)
     slope = np.empty(w + 3, np.float32)
-    sums[:] = 0.0
-    zero = np.float32(0.0)
-    n0, n1, n2, least = noise[0], noise[1], noise[2], noise[3]
     grey = np.empty(w, np.float32)
     use = np.empty(w, np.float32)
+    sums[:] = 0.0
     for i in range(h):
-        r = i + iy
-        for j in range(w + 3):
-            c = j + ix - 1
-            c0 = coef[r - 1, c]
-            c1 = coef[r, c]
-            c2 = coef[r + 1, c]
-            c3 = coef[r + 2, c]
-            value[j] = wy0 * c0 + wy1 * c1 + wy2 * c2 + wy3 * c3
-            slope[j] = dy0 * c0 + dy1 * c1 + dy2 * c2 + dy3 * c3
-        s0 = s1 = s2 = s3 = s4 = s5 = count = zero
-        for j in range(w):
-            g = patch[i, j]
-            v = wx0 * value[j] + wx1 * value[j + 1] + wx2 * value[j + 2] + wx3 * value[j + 3]
-            m = share[i, j] / max(least, n0 + v * (n1 + v * n2))
-            grey[j] = v
-            use[j] = m
-            count += share[i, j]
-            mv = m * v
-            mg = m * g
-            s0 += m
-            s1 += mv
-            s2 += mv * v
-            s3 += mg
-            s4 += mg * v
-            s5 += mg * g
-        x0 = x1 = x2 = y0 = y1 = y2 = xx = xy = yy = zero
-        for j in range(w):
-            g = patch[i, j]
-            q = slope_share[i, j] * use[j]
-            v = grey[j]
-            gx = dx0 * value[j] + dx1 * value[j + 1] + dx2 * value[j + 2] + dx3 * value[j + 3]
-            gy = wx0 * slope[j] + wx1 * slope[j + 1] + wx2 * slope[j + 2] + wx3 * slope[j + 3]
-            qx = q * gx
-            qy = q * gy
-            x0 += qx
-            x1 += qx * v
-            x2 += qx * g
-            y0 += qy
-            y1 += qy * v
-            y2 += qy * g
-            xx += qx * gx
-            xy += qx * gy
-            yy += qy * gy
-        sums[0] += s0
-        sums[1] += s1
-        sums[2] += s2
-        sums[3] += s3
-        sums[4] += s4
-        sums[5] += s5
-        sums[6] += x0
-        sums[7] += x1
-        sums[8] += x2
-        sums[9] += y0
-        sums[10] += y1
-        sums[11] += y2
-        sums[12] += xx
-        sums[13] += xy
-        sums[14] += yy
-        sums[21] += count
+        _interpolate_down(coef, i + iy, ix, down, down_slope, value, slope)
+        _sum_values(patch[i], share[i], noise, across, value, grey, use, sums)
+        _sum_slopes(patch[i], slope_share[i], across, across_slope, value, slope, grey, use, sums)
+
+
+@njit(inline="always")
+def _template_at(coef: Any, iy: int, ix: int, y: Any, x: Any) -> tuple[Any, Any, Any]:
+    """Return a template at (y, x), which begins at pixel (iy, ix), and its slopes along x and y."""
+    v = ty = tx = np.float32(0.0)
+    wx0, wx1, wx2, wx3 = taps(np.float32(x - np.float32(ix)))
+    dx0, dx1, dx2, dx3 = slope_taps(np.float32(x - np.float32(ix)))
+    wys = taps(np.float32(y - np.float32(iy)))
+    dys = slope_taps(np.float32(y - np.float32(iy)))
+    for k in range(4):
+        c0 = coef[iy - 1 + k, ix - 1]
+        c1 = coef[iy - 1 + k, ix]
+        c2 = coef[iy - 1 + k, ix + 1]
+        c3 = coef[iy - 1 + k, ix + 2]
+        along = wx0 * c0 + wx1 * c1 + wx2 * c2 + wx3 * c3
+        v += wys[k] * along
+        ty += dys[k] * along
+        tx += wys[k] * (dx0 * c0 + dx1 * c1 + dx2 * c2 + dx3 * c3)
+    return v, tx, ty
+
+
+@njit(inline="always")
+def _add_products(g: Any, v: Any, m: Any, q: Any, slopes: Any, row: Any) -> None:
+    """Add a pixel's products: `m` weighs its grey, `q` the slopes against x, y and turn."""
+    gx, gy, gt = slopes
+    row[0] += m
+    row[1] += m * v
+    row[2] += m * v * v
+    row[3] += m * g
+    row[4] += m * g * v
+    row[5] += m * g * g
+    row[6] += q * gx
+    row[7] += q * gx * v
+    row[8] += q * gx * g
+    row[9] += q * gy
+    row[10] += q * gy * v
+    row[11] += q * gy * g
+    row[12] += q * gx * gx
+    row[13] += q * gx * gy
+    row[14] += q * gy * gy
+    row[15] += q * gt
+    row[16] += q * gt * v
+    row[17] += q * gt * g
+    row[18] += q * gt * gx
+    row[19] += q * gt * gy
+    row[20] += q * gt * gt
 
 
 @njit(inline="always")
@@ -187,47 +267,13 @@ def _accumulate_turn(
             ix = int(np.floor(x))
             if iy < 1 or ix < 1 or iy > lowest or ix > rightmost:
                 continue
-            v = ty = tx = np.float32(0.0)
-            wx0, wx1, wx2, wx3 = taps(np.float32(x - np.float32(ix)))
-            dx0, dx1, dx2, dx3 = slope_taps(np.float32(x - np.float32(ix)))
-            wys = taps(np.float32(y - np.float32(iy)))
-            dys = slope_taps(np.float32(y - np.float32(iy)))
-            for k in range(4):
-                c0 = coef[iy - 1 + k, ix - 1]
-                c1 = coef[iy - 1 + k, ix]
-                c2 = coef[iy - 1 + k, ix + 1]
-                c3 = coef[iy - 1 + k, ix + 2]
-                along = wx0 * c0 + wx1 * c1 + wx2 * c2 + wx3 * c3
-                v += wys[k] * along
-                ty += dys[k] * along
-                tx += wys[k] * (dx0 * c0 + dx1 * c1 + dx2 * c2 + dx3 * c3)
+            v, tx, ty = _template_at(coef, iy, ix, y, x)
             gx = cos * tx - sin * ty
             gy = sin * tx + cos * ty
             gt = gy * dx - gx * dy
             g = patch[i, j]
             m = share[i, j] / max(least, n0 + v * (n1 + v * n2))
-            q = slope_share[i, j] * m
-            row[0] += m
-            row[1] += m * v
-            row[2] += m * v * v
-            row[3] += m * g
-            row[4] += m * g * v
-            row[5] += m * g * g
-            row[6] += q * gx
-            row[7] += q * gx * v
-            row[8] += q * gx * g
-            row[9] += q * gy
-            row[10] += q * gy * v
-            row[11] += q * gy * g
-            row[12] += q * gx * gx
-            row[13] += q * gx * gy
-            row[14] += q * gy * gy
-            row[15] += q * gt
-            row[16] += q * gt * v
-            row[17] += q * gt * g
-            row[18] += q * gt * gx
-            row[19] += q * gt * gy
-            row[20] += q * gt * gt
+            _add_products(g, v, m, slope_share[i, j] * m, (gx, gy, gt), row)
             row[21] += share[i, j]
         for k in range(N_SUMS):
             sums[k] += row[k]
@@ -261,6 +307,25 @@ def _solve_slopes(normal: Any, rhs: Any, n: int, free_x: float, free_y: float, o
             rest -= a[k, j] * out[j]
         out[k] = rest / a[k, k]
     return True
+
+
+@njit(inline="always")
+def _set_up(
+    sums: Any, n: int, det: float, offset: float, gain: float, normal: Any, rhs: Any
+) -> None:
+    """Write the normal equations of `n` slopes, with offset and gain eliminated."""
+    s1, st, stt = sums[0], sums[1], sums[2]
+    normal[0, 0], normal[0, 1], normal[1, 1] = sums[12], sums[13], sums[14]
+    normal[0, 2], normal[1, 2], normal[2, 2] = sums[18], sums[19], sums[20]
+    for i in range(n):
+        k = 6 + 3 * i + 3 * (i // 2)
+        rhs[i] = sums[k + 2] - offset * sums[k] - gain * sums[k + 1]
+        for j in range(i, n):
+            m = 6 + 3 * j + 3 * (j // 2)
+            c1 = (stt * sums[m] - st * sums[m + 1]) / det
+            ct = (s1 * sums[m + 1] - st * sums[m]) / det
+            normal[i, j] -= sums[k] * c1 + sums[k + 1] * ct
+            normal[j, i] = normal[i, j]
 
 
 @compiled(**FAST)
@@ -314,19 +379,9 @@ def descend(
         det = s1 * stt - st * st
         if not det > 1e-9 * s1 * stt:
             return False
-        normal[0, 0], normal[0, 1], normal[1, 1] = sums[12], sums[13], sums[14]
-        normal[0, 2], normal[1, 2], normal[2, 2] = sums[18], sums[19], sums[20]
         offset = (stt * si - st * sit) / det
         gain = (s1 * sit - st * si) / det
-        for i in range(n):
-            k = 6 + 3 * i + 3 * (i // 2)
-            rhs[i] = sums[k + 2] - offset * sums[k] - gain * sums[k + 1]
-            for j in range(i, n):
-                m = 6 + 3 * j + 3 * (j // 2)
-                c1 = (stt * sums[m] - st * sums[m + 1]) / det
-                ct = (s1 * sums[m + 1] - st * sums[m]) / det
-                normal[i, j] -= sums[k] * c1 + sums[k + 1] * ct
-                normal[j, i] = normal[i, j]
+        _set_up(sums, n, det, offset, gain, normal, rhs)
         if not gain > 1e-3 or not _solve_slopes(normal, rhs, n, free[0], free[1], bend):
             return False
         rest = sums[5] - offset * si - gain * sit
