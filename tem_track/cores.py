@@ -9,7 +9,7 @@ import ctypes
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar, cast
@@ -47,17 +47,33 @@ def at_once(function: Callable[[Item], Answer], items: Iterable[Item]) -> list[A
         return list(pool.map(function, items))
 
 
-def in_turn(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+def in_turn(
+    function: Callable[[Item], Answer],
+    items: Iterable[Item],
+    *,
+    threads: int | None = None,
+    ahead: int | None = None,
+) -> Generator[Answer]:
     """Yield what `at_once` returns; items are taken a few ahead, so that large ones do not pile up.
 
     The same is asked of the function.
+
+    Parameters
+    ----------
+    function : callable
+    items : iterable
+    threads : int, optional
+        By default one a core.
+    ahead : int, optional
+        Items that are worked on or wait to be fetched; by default two a thread.
     """
-    threads = cores()
+    threads = threads or cores()
+    ahead = ahead or 2 * threads
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Answer]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > 2 * threads:
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -14,12 +14,19 @@ from typing import Any
 
 import av
 
-__all__ = ["complaints", "complaints_in_background", "count_silently"]
+__all__ = ["QUIBBLING", "complaints", "complaints_in_background", "count_silently"]
+
+QUIBBLING = {"mjpeg"}
+"""Decoders that complain about harmless oddities of cameras; what is wrong they refuse.
+
+Nobody listens to them, and several may work at a time.
+"""
 
 _lock = threading.Lock()
 _NAMES = {"h264": {"h264", "H264 Decoder"}}
 """Codecs that may be decoded in the background, and the names that their lines bear."""
 _OF_BACKGROUND = frozenset[str]().union(*_NAMES.values())
+_OF_OTHERS = _OF_BACKGROUND | QUIBBLING
 
 
 def count_silently() -> None:
@@ -55,9 +62,7 @@ def complaints(codec: str) -> Iterator[Callable[[], bool]]:
         try:
             with log.Capture(local=own_thread) as lines:
                 yield lambda: any(
-                    _is_complaint(line)
-                    for line in lines
-                    if own_thread or line[1] not in _OF_BACKGROUND
+                    _is_complaint(line) for line in lines if own_thread or line[1] not in _OF_OTHERS
                 )
         finally:
             log.set_level(level)

@@ -13,7 +13,7 @@ from av.packet import PacketSideData
 
 from tem_track.cores import cores
 from tem_track.errors import MovieError
-from tem_track.frames.complaints import complaints, count_silently
+from tem_track.frames.complaints import QUIBBLING, complaints, count_silently
 from tem_track.frames.patience import PatientFile, wait_until_there
 
 __all__ = ["IN_FRAME_THREADS", "READ_ERRORS", "Video"]
@@ -39,9 +39,6 @@ _PADDING = bytes(64)
 
 _INTRA_ONLY, _REORDERS = 1, 8
 
-
-_QUIBBLING = {"mjpeg"}
-"""Decoders that complain about harmless oddities of cameras; what is wrong they refuse."""
 
 _CHOOSY = {"tiff"}
 """Decoders that, set to refuse what is damaged, also refuse every tag that they do not use."""
@@ -168,9 +165,13 @@ class Video:
         packet.is_keyframe = self.codec in _PICTURES_ALONE
         if self._palette is not None:
             self._palette.to_packet(packet, move=False)
+        frames: list[Any]
+        if self.codec in QUIBBLING:
+            frames = self._context.decode(packet)
+            return frames, True
         with complaints(self.codec) as heard:
-            frames: list[Any] = self._context.decode(packet)
-        return frames, self.codec in _QUIBBLING or not heard()
+            frames = self._context.decode(packet)
+        return frames, not heard()
 
     def decode_in_background(self, data: bytes, ordinal: int) -> list[Any]:
         """Decode one packet in frame threads; the pictures released have its number as `pts`.
@@ -203,6 +204,15 @@ class Video:
         """Return the number of the packet that a picture came from; -1 where it has none."""
         tag = frame.opaque
         return -1 if tag is None else int(tag[0])
+
+    def shows(self, frame: Any, ordinal: int) -> bool:
+        """Return whether a picture is a packet's own, sound, and of the size that the file says."""
+        return (
+            self.ordinal(frame) == ordinal
+            and not frame.is_corrupt
+            and (frame.width, frame.height) == (self.width_px, self.height_px)
+            and frame.format.name == self.pixel_format
+        )
 
     def drain(self) -> list[Any]:
         """Return the pictures that the decoder still holds."""

@@ -6,14 +6,13 @@ import bisect
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tem_track.frames.avc import Kind, picture_kind, shown_out_of_turn
 from tem_track.frames.container import READ_ERRORS, Video
-from tem_track.frames.jpeg import TableCheck
+from tem_track.frames.intact import IntactPackets
 from tem_track.frames.movie import Picture
 from tem_track.frames.packets import DEEPEST_REORDERING, PacketTable, ranks, trusted_keys
 from tem_track.frames.pixels import grey_values
@@ -25,8 +24,6 @@ _HONEST_KEYS = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "ffv1", "vp
 
 _INTRA = 1
 """FFmpeg's number of a picture that needs no other (AV_PICTURE_TYPE_I)."""
-_PICTURES_ASKED = 7
-"""Pictures, spread over the movie, that tell which tables its pictures bring along."""
 
 
 @dataclass(slots=True)
@@ -45,6 +42,7 @@ class Decoder:
 
     def __init__(self, video: Video, table: PacketTable) -> None:
         self._video, self._table = video, table
+        self._packets = IntactPackets(video, table)
         self._by_keys = video.intra_only or video.codec in _HONEST_KEYS
         self._keys = trusted_keys(table)
         self._key_set = frozenset(self._keys.tolist())
@@ -81,7 +79,7 @@ class Decoder:
         kinds: list[Kind | None] = [None] * len(self._table.rank)
         for ordinal in range(len(kinds)):
             with contextlib.suppress(*READ_ERRORS):
-                kinds[ordinal] = picture_kind(self._packet(ordinal))
+                kinds[ordinal] = picture_kind(self._packets.read(ordinal))
         return shown_out_of_turn(kinds, order)
 
     def close(self) -> None:
@@ -174,6 +172,8 @@ class Decoder:
 
     def _mark_vanished_keys(self, rank: int, last: int) -> None:
         """Count key frames as bad that the decoder has taken in and passed over in silence."""
+        if self._video.intra_only:
+            return  # what lies between was not asked for, and nothing rests on it
         for between in range(last + 1, rank):
             ordinal = int(self._table.order[between])
             if ordinal in self._key_set and ordinal < self._fed and ordinal not in self._lost:
@@ -203,7 +203,7 @@ class Decoder:
             ordinal = self._fed
             self._fed += 1
             try:
-                frames, clean = self._video.decode(self._packet(ordinal), ordinal)
+                frames, clean = self._video.decode(self._packets.read(ordinal), ordinal)
             except READ_ERRORS:
                 frames, clean = [], False
             if not clean:
@@ -232,25 +232,6 @@ class Decoder:
         """Return the first key packet behind one; the number of packets where there is none."""
         place = int(np.searchsorted(self._keys, ordinal, side="right"))
         return int(self._keys[place]) if place < len(self._keys) else len(self._table.rank)
-
-    def _packet(self, ordinal: int) -> bytes:
-        offset, size = int(self._table.offset[ordinal]), int(self._table.size[ordinal])
-        if offset < 0:
-            raise ValueError("lost")
-        data = self._table.prefix + self._video.read(offset, size)
-        if len(data) < size:
-            raise ValueError("cut")
-        if self._video.codec == "mjpeg" and self._jpeg_check.lacks_one(data):
-            raise ValueError("lacks a table")
-        return data
-
-    @cached_property
-    def _jpeg_check(self) -> TableCheck:
-        """What the movie's JPEG pictures bring along, by the word of a few."""
-        whole = np.flatnonzero(self._table.offset >= 0)
-        few = whole[:: max(len(whole) // _PICTURES_ASKED, 1)]
-        places = zip(self._table.offset[few].tolist(), self._table.size[few].tolist(), strict=True)
-        return TableCheck(self._table.prefix + self._video.read(at, size) for at, size in places)
 
     def _mark_bad(self, ordinal: int) -> None:
         self._lost.add(ordinal)

@@ -182,15 +182,18 @@ class KeptSource:
             return
         self._room = _room(_place())
         self._onwards = zip(rest, self._source.read(rest), strict=True)
-        begun_s = thread_time()
+        begun_s = self._processor_s()
         for number, (image, note) in self._onwards:
             self._decoded += 1
-            self._decoding_s += thread_time() - begun_s
+            self._decoding_s += self._processor_s() - begun_s
             if image is not None and not self._put_once(number, image):
                 self._pending = number, (image, note)
                 return
             yield number, image, note
-            begun_s = thread_time()
+            begun_s = self._processor_s()
+
+    def _processor_s(self) -> float:
+        return thread_time() + float(getattr(self._source, "elsewhere_s", 0.0))
 
     @property
     def decoding_s(self) -> float | None:

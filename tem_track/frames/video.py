@@ -10,6 +10,7 @@ from typing import Any
 from av import VideoFormat
 
 from tem_track.errors import MovieError
+from tem_track.frames.abreast import decoders_for, pictures_abreast
 from tem_track.frames.background import is_worth_it, sound_pictures
 from tem_track.frames.container import IN_FRAME_THREADS, Video
 from tem_track.frames.decoding import Decoder, in_order_of_output
@@ -43,6 +44,7 @@ class VideoSource:
         self._table: PacketTable | None = None
         self._idle: Decoder | RawFrames | None = None
         self._is_plain = self._is_intra_only = False
+        self._elsewhere_s = 0.0
         self._open: Video | None = Video(path)
         try:
             self.info = _info(self._open)
@@ -103,6 +105,11 @@ class VideoSource:
         return self.info.codec in IN_FRAME_THREADS
 
     @property
+    def elsewhere_s(self) -> float:
+        """Processor time spent on decoding by other threads than those that read."""
+        return self._elsewhere_s
+
+    @property
     def is_slow(self) -> bool:
         """Whether to decode a frame takes many times as long as to write it down."""
         return self.is_threaded or self.info.codec in _SLOW
@@ -118,8 +125,13 @@ class VideoSource:
 
     def read(self, indices: Sequence[int]) -> Iterator[Picture]:
         """Yield the pictures of rising frame numbers."""
-        given = 0
-        for image in self._read_in_background(indices):
+        decoders, given = decoders_for(self.info), 0
+        quickly = (
+            self._read_abreast(indices, decoders)
+            if decoders > 1
+            else self._read_in_background(indices)
+        )
+        for image in quickly:
             yield image, ""
             given += 1
         if given < len(indices):
@@ -130,6 +142,13 @@ class VideoSource:
         if is_worth_it(self.info.codec, self.table, indices):
             with self._video() as video:
                 yield from sound_pictures(video, self.table, indices)
+
+    def _read_abreast(self, indices: Sequence[int], decoders: int) -> Iterator[Image]:
+        """Yield the pictures up to the first that is not sound, where there are enough."""
+        with self._video() as video:
+            for image, spent_s in pictures_abreast(video, self.table, indices, decoders):
+                self._elsewhere_s += spent_s
+                yield image
 
     def _read_strictly(self, indices: Sequence[int]) -> Iterator[Picture]:
         decoder, self._idle = self._idle, None

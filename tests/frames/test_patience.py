@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tem_track.errors import MovieError, ResultsError
-from tem_track.frames import open_movie, patience
+from tem_track.frames import abreast, open_movie, patience
 from tem_track.frames.patience import Patience, PatientFile, wait_until_there
 from tests.frames.movies import N, encode, number
 
@@ -191,10 +191,15 @@ def test_patience_is_for_seconds_in_a_row(share: Share) -> None:
         patient.wait(share.folder)
 
 
-@pytest.mark.parametrize("codec", [("mjpeg", "yuvj420p"), ("rawvideo", "gray")])
+@pytest.mark.parametrize(
+    ("codec", "decoders"),
+    [(("mjpeg", "yuvj420p"), 1), (("mjpeg", "yuvj420p"), 3), (("rawvideo", "gray"), 1)],
+)
 def test_a_movie_on_a_share_that_vanishes_is_read_to_its_end(
-    share: Share, codec: tuple[str, str]
+    share: Share, codec: tuple[str, str], decoders: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(abreast, "_LEAST_PX", 1)
+    monkeypatch.setattr(abreast, "cores", lambda: decoders)
     path = share.folder / "movie.avi"
     encode(path, *codec)
     movie = open_movie(path)
