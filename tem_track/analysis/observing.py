@@ -51,5 +51,5 @@ def _outline(frame: Frame, plan: Plan, matches: Mapping[str, Match]) -> Outline 
 
 
 def _digest(frame: Frame) -> str:
-    """Return a fingerprint: noise makes every eighth row enough to tell two frames apart."""
+    """Return a digest: noise makes every eighth row enough to tell two frames apart."""
     return hashlib.blake2b(frame.image[::8].tobytes(), digest_size=8).hexdigest()

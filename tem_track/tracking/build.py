@@ -17,7 +17,7 @@ from tem_track.tracking.crops import SLACK, Crop
 from tem_track.tracking.defects import Speckles
 from tem_track.tracking.fit import fit_pattern
 from tem_track.tracking.further import is_carried_on, lost_stretches, outline_at
-from tem_track.tracking.gather import Gathering, Seen, fingerprint
+from tem_track.tracking.gather import Gathering, Seen, frame_checksum
 from tem_track.tracking.growing import grow
 from tem_track.tracking.illumination import Cells, Lit, Unsure, cells_of
 from tem_track.tracking.linking import link
@@ -162,9 +162,9 @@ def _gathered(
     lit, speckles = Lit(), Speckles()
 
     def seen(shown: tuple[Frame, int]) -> tuple[Frame, Cells, list[Seen]]:
-        frame, own_print = shown
+        frame, checksum = shown
         reduced = Reduced(frame.image)
-        found = [each.look_at(reduced, own_print) for each in gatherings]
+        found = [each.look_at(reduced, checksum) for each in gatherings]
         return frame, cells_of(reduced), found
 
     for frame, cells, found in in_turn(seen, _different(sample)):
@@ -188,16 +188,16 @@ def _gathered(
 
 
 def _different(sample: Iterable[Frame]) -> Iterator[tuple[Frame, int]]:
-    """Yield the good frames, each with its fingerprint and once.
+    """Yield the good frames, each with its checksum and once.
 
     A frame that was seen already, since a recorder has written it twice, says nothing new: its
     noise would be taken for what does not vary.
     """
     known: set[int] = set()
     for frame in sample:
-        if frame.ok and (own_print := fingerprint(frame.image)) not in known:
-            known.add(own_print)
-            yield frame, own_print
+        if frame.ok and (checksum := frame_checksum(frame.image)) not in known:
+            known.add(checksum)
+            yield frame, checksum
 
 
 def _carried_on(

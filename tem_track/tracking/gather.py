@@ -21,7 +21,7 @@ from tem_track.tracking.overlay import Still
 from tem_track.tracking.refine import rough_place
 from tem_track.tracking.voting import Ballot, Vote, glance, make_ballot, vote, vote_from
 
-__all__ = ["Gathered", "Gathering", "Seen", "fingerprint"]
+__all__ = ["Gathered", "Gathering", "Seen", "frame_checksum"]
 
 FEWEST_AGREED = 0.3
 """Least part of a target's structure that agrees with its reference frame."""
@@ -138,7 +138,7 @@ class Gathering:
         self._beam: Beam | None = None
         self._own: dict[int, int] = {}
         for number, ref in enumerate(target.references):
-            self._own.setdefault(fingerprint(images[ref.frame]), number)
+            self._own.setdefault(frame_checksum(images[ref.frame]), number)
 
     def look_at(self, frame: Reduced, own_print: int) -> Seen:
         """Return where every look finds the target in a sampled frame; nothing is kept yet.
@@ -150,7 +150,7 @@ class Gathering:
         ----------
         frame : Reduced
         own_print : int
-            The frame's `fingerprint`.
+            The frame's `frame_checksum`.
         """
         looks = self.looks[: self._own.get(own_print, len(self.looks))]
         return Seen(looks, [found for own in looks if (found := _found(frame, own)) is not None])
@@ -239,7 +239,7 @@ def _found(frame: Reduced, own: Gathered) -> Found | None:
     return Found(place.agreed, own, crop)
 
 
-def fingerprint(image: Image) -> int:
+def frame_checksum(image: Image) -> int:
     """Return a number by which copies of a frame are told; noise makes every eighth row enough."""
     return zlib.crc32(np.ascontiguousarray(image[::8]).tobytes())
 
