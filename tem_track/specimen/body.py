@@ -481,7 +481,9 @@ def _neck_bottom(
     if hidden or min(least, np.nanmin(seen, initial=math.inf)) < _THIN_NECK_PX:
         found = np.where(np.isfinite(sides.raw_px), sides.raw_px, sides.width.value)
         start = sides.s_px, found, sides.middle.value
-        neck = fit_neck(strip, table, start, at, _NECK_REACH_PX, BAND_PX)
+        low, high = sides.s_px[0] + _NECK_REACH_PX, sides.s_px[-1] - _NECK_REACH_PX
+        about = min(max(at, low), high) if low < high else at  # what is at the faces is no neck
+        neck = fit_neck(strip, table, start, about, _NECK_REACH_PX, BAND_PX)
         if neck is not None and neck.width_px < _THIN_NECK_PX:
             u = math.hypot(neck.u_width_px, sides.u_common_px)
             bottom = {"diameter_min_px": neck.width_px, "u_diameter_min_px": u}

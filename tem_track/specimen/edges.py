@@ -191,11 +191,7 @@ def _by_absorption(
     Where a neck is hardly wider than the blur and fainter than the noise, its two edges are not to
     be told apart, but the light that is missing across it still tells its width.
     """
-    radius = np.exp(table.log_radius)
-    depth = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
-    absorbed = -np.log(np.clip(1.0 - table.value, 0.02, None))
-    half = np.array([row[depth < r].sum() for r, row in zip(radius, absorbed, strict=True)])
-    total = 2.0 * U_STEP_PX * half
+    radius, total = np.exp(table.log_radius), table.absorbed
     t = t_first + np.arange(bands.shape[1])
     middle = near.mean(axis=1)[:, None]
     reach = (near[:, 1] - near[:, 0])[:, None] / 2 + _AROUND_PX

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tem_track.compiled import compiled
 from tem_track.records import FloatArray
 from tem_track.specimen.filters import SLOPE_PX
-from tem_track.specimen.noise import Noise
+from tem_track.specimen.neck_sums import summed
 from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
 
 __all__ = ["Neck", "fit_neck"]
@@ -31,8 +32,8 @@ _BESIDE_PX = 10.0
 _KNOT_PX = 4.0
 """Between the spline's knots."""
 _TOGETHER = 2  # rows that are averaged
-_MIDLINE, _LIGHT, _DARK = 2, 2, 6
-"""Parameters of the midline, of the light and of the darkness along the axis."""
+_DARK = 6
+"""Parameters of the darkness along the axis."""
 _U_DARKNESS = (0.2, 0.3, 0.3, 0.3, 0.3, 0.3)  # as loosely as contours make it vary
 _U_LEVEL_PX = 25.0
 """Prior of the width."""
@@ -40,7 +41,7 @@ _BENDS_PX = (0.5, 1.5, 4.0, 12.0)  # usual second difference of the spline, over
 _FIRST_BEND = 2
 """Of `_BENDS_PX`, with which the fit begins."""
 _ALIKE = 2.0  # neighbouring pixels share texture: they say less than they seem to
-_STEPS, _CALM, _ENOUGH_PX, _STEP_LIMIT_PX = 14, 6, 0.03, 4.0
+_STEPS, _CALM, _ENOUGH_PX, _STEP_LIMIT_PX = 14, 6, 0.03, 8.0
 """Steps of the fit, those before it is damped, the step that ends it and the longest."""
 _OUTLIER = 4.0
 """Standard deviations at which a pixel's residual is held."""
@@ -50,6 +51,7 @@ _WORST_REST, _LEAST_RISE_PX = 2.5, 2.0
 """Usual residual up to which the fit is believed, and the least rise to both sides."""
 _SUNK, _SUNK_PX = 0.6, 12.0
 """Depth and width of the hollow that is tried beside the smooth curve."""
+_NOTHING = 1e-5  # of the blur
 _WITHIN = 0.85  # of the window, where the fit is believed
 
 
@@ -78,7 +80,7 @@ class Neck:
         """Return width and u at some places, and how far the fit counts there, from 0 to 1."""
         x = np.asarray(s_px - self.at_px)
         basis = _splines(x, self.reach_px)
-        u = np.sqrt(np.einsum("ij,jk,ik->i", basis, self.covariance, basis))
+        u = np.sqrt(((basis @ self.covariance) * basis).sum(axis=1))
         inner, outer = 0.5 * self.reach_px, _WITHIN * self.reach_px
         share = np.clip((outer - np.abs(x)) / (outer - inner), 0.0, 1.0)
         return basis @ self.spline, u, share * share * (3.0 - 2.0 * share)
@@ -124,8 +126,11 @@ def fit_neck(
     grey = np.asarray(strip.grey[rows, columns], dtype=np.float64)
     if grey.shape[0] < 2 * reach_px - 2 or not np.isfinite(grey).all():
         return None
-    window = _Window.about(strip.grid.s_px[rows], strip.grid.t_px[columns], at_px, reach_px, table)
+    away = float(strip.grid.s_px[rows.start]) - at_px
+    drawn = _rows(away, len(grey), reach_px, table.profile.blur_px)
     grey = grey.reshape(count, _TOGETHER, -1).mean(axis=1)
+    t_px = np.asarray(strip.grid.t_px[columns], dtype=np.float64)
+    window = _Window(drawn, t_px, grey, at_px, reach_px, table)
     line = _line((s_known[near] - at_px) / reach_px, middle[near])
     rest = [*line, float(np.percentile(grey, 85)), 0.0, 1.0, *[0.0] * (_DARK - 1)]
     knots = _knots(reach_px)
@@ -135,7 +140,7 @@ def fit_neck(
     for depth in (0.0, _SUNK):  # a smooth curve may be far too wide at the bottom
         hollow = depth * deepest * np.clip(1.0 - (knots / _SUNK_PX) ** 2, 0.0, 1.0)
         first = np.concatenate([known - hollow, rest])
-        neck = _read(window, *_solve(window, grey, first, noise_rows))
+        neck = _read(window, *_solve(window, first, noise_rows))
         if neck is not None:
             return neck
     return None
@@ -163,136 +168,110 @@ def _splines(x: FloatArray, reach_px: float) -> FloatArray:
 
 
 @lru_cache(maxsize=4)
+def _finely(reach_px: float) -> tuple[FloatArray, FloatArray]:
+    """Return close places in the part of a window where the fit is believed, and the splines."""
+    x = np.linspace(-_WITHIN * reach_px, _WITHIN * reach_px, 171)
+    return x, _splines(x, reach_px)
+
+
+@lru_cache(maxsize=4)
 def _stiffness(n: int) -> FloatArray:
     difference = np.diff(np.eye(n), 2, axis=0)
     return np.asarray(difference.T @ difference)
 
 
 @dataclass(frozen=True, eq=False)
-class _Window:
-    """What the neck's rows and columns are in the fit's own units."""
+class _Rows:
+    """What the rows of a neck's window are in the fit's own units; as `summed` takes them.
 
-    x: FloatArray
-    splines: FloatArray
-    powers: FloatArray
-    t_px: FloatArray
+    `blur` makes the rows that are averaged of the single ones, and `spans` tells which of those,
+    and which splines, count in each.
+    """
+
     blur: FloatArray
-    by_width: FloatArray
-    by_middle: FloatArray
+    splines: FloatArray
+    x: FloatArray
+    powers: FloatArray
+    spans: NDArray[np.int64]
+
+
+@lru_cache(maxsize=32)
+def _rows(first_px: float, count: int, reach_px: float, sigma: float) -> _Rows:
+    """Return what a window's rows are, which begin at some distance from its middle."""
+    s_px = first_px + np.arange(count, dtype=np.float64)
+    more = math.ceil(3 * sigma)
+    longer = np.arange(s_px[0] - more, s_px[-1] + more + 0.5)
+    kernel = np.exp(-0.5 * ((s_px[:, None] - longer) / max(sigma, 1e-3)) ** 2)
+    blur = kernel / kernel.sum(axis=1, keepdims=True)
+    blur = np.ascontiguousarray(blur.reshape(-1, _TOGETHER, len(longer)).mean(axis=1))
+    splines = _splines(longer, reach_px)
+    powers = np.vander(s_px.reshape(-1, _TOGETHER).mean(axis=1) / reach_px, _DARK, increasing=True)
+    near = blur > _NOTHING
+    counts = near @ (splines > 0)
+    spans = np.array([(*_span(a), *_span(b)) for a, b in zip(near, counts, strict=True)])
+    return _Rows(blur, splines, longer / reach_px, np.ascontiguousarray(powers), spans)
+
+
+def _span(flags: Mask) -> tuple[int, int]:
+    """Return the first that is set, and the one after the last."""
+    at = np.flatnonzero(flags)
+    return int(at[0]), int(at[-1]) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """The part of the picture about a neck's narrowest place."""
+
+    rows: _Rows
+    t_px: FloatArray
+    grey: FloatArray
     at_px: float
     reach_px: float
     table: EdgeTable
 
-    @classmethod
-    def about(
-        cls, s_px: FloatArray, t_px: FloatArray, at_px: float, reach_px: float, table: EdgeTable
-    ) -> _Window:
-        sigma = table.profile.blur_px
-        more = math.ceil(3 * sigma)
-        longer = np.arange(s_px[0] - more, s_px[-1] + more + 0.5)
-        kernel = np.exp(-0.5 * ((s_px[:, None] - longer) / max(sigma, 1e-3)) ** 2)
-        blur = kernel / kernel.sum(axis=1, keepdims=True)
-        blur = blur.reshape(-1, _TOGETHER, len(longer)).mean(axis=1)
-        rows = s_px.reshape(-1, _TOGETHER).mean(axis=1)
-        powers = np.vander((rows - at_px) / reach_px, _DARK, increasing=True)
-        splines = _splines(longer - at_px, reach_px)
-        x = (longer - at_px) / reach_px
-        by_width = splines.T[:, None, :] * blur
-        by_middle = np.stack([blur, blur * x])
-        return cls(x, splines, powers, t_px, blur, by_width, by_middle, at_px, reach_px, table)
-
     @property
     def n_width(self) -> int:
         """Number of the width's unknowns."""
-        return int(self.splines.shape[1])
+        return int(self.rows.splines.shape[1])
 
-    def darkness(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the darkness over the model's, and its change by width and midline."""
-        k = self.n_width
-        radius = np.maximum(self.splines @ p[:k] / 2, _LEAST_RADIUS_PX)
-        middle = p[k] + p[k + 1] * self.x
-        ladder = self.table.log_radius
+    def compared(
+        self, p: FloatArray, rows_per_band: float, cut: float
+    ) -> tuple[FloatArray, FloatArray, float]:
+        """Return what the picture knows of the unknowns, where it pulls them, and the rest.
+
+        Pixels are held at `cut` of their standard deviations.
+        """
+        ladder, noise, rows = self.table.log_radius, self.table.noise, self.rows
         steps = float(ladder[0]), float(ladder[1] - ladder[0]), len(ladder)
-        plain, wider, aside = _looked_up(
-            radius, middle, self.t_px, steps, (U_LOW_PX, U_STEP_PX), self.table.value
+        found: tuple[FloatArray, FloatArray, float] = summed(
+            p,
+            self.t_px,
+            (steps, (U_LOW_PX, U_STEP_PX), self.table.value),
+            (rows.blur, rows.splines, rows.x, rows.powers),
+            rows.spans,
+            self.grey,
+            (self.t_px - self.t_px.mean()) / SLOPE_PX,
+            (rows_per_band * noise.shot, noise.film, noise.texture),
+            (_LEAST_RADIUS_PX, cut),
         )
-        changes = np.concatenate([self.by_width @ wider, self.by_middle @ aside])
-        return self.blur @ plain, changes
-
-
-@compiled(nogil=True, error_model="numpy")
-def _looked_up(
-    radius: FloatArray,
-    middle: FloatArray,
-    t_px: FloatArray,
-    ladder: tuple[float, float, int],
-    grid: tuple[float, float],
-    value: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the darkness of every row, not yet blurred along the axis, and its changes.
-
-    Below the least radius tabulated it falls as the section's area does.
-
-    Parameters
-    ----------
-    radius, middle : array, shape (n,)
-    t_px : array, shape (m,)
-    ladder : (float, float, int)
-        Logarithm of the first radius tabulated, its step, and how many there are.
-    grid : (float, float)
-        First depth tabulated, and its step.
-    value : array, shape (k, p)
-
-    Returns
-    -------
-    plain, wider, aside : array, shape (n, m)
-        Darkness, and its change with the width and with the midline.
-    """
-    n, m = len(radius), len(t_px)
-    plain, wider, aside = np.empty((n, m)), np.empty((n, m)), np.empty((n, m))
-    least, last = math.exp(ladder[0]), value.shape[1] - 1.001
-    for i in range(n):
-        held = max(radius[i], least)
-        place = min(max((math.log(held) - ladder[0]) / ladder[1], 0.0), ladder[2] - 1.001)
-        row = int(place)
-        blend, ratio = place - row, radius[i] / held
-        shrunk = ratio * ratio
-        for j in range(m):
-            across = t_px[j] - middle[i]
-            cell = min(max((held - abs(across) - grid[0]) / grid[1], 0.0), last)
-            left = int(cell)
-            part = cell - left
-            a, b = value[row, left], value[row, left + 1]
-            c, d = value[row + 1, left], value[row + 1, left + 1]
-            lower, upper = a + part * (b - a), c + part * (d - c)
-            inwards = ((1 - blend) * (b - a) + blend * (d - c)) / grid[1]
-            dark = lower + blend * (upper - lower)
-            plain[i, j] = dark * shrunk
-            if radius[i] < least:
-                wider[i, j] = ratio / least * dark
-            else:
-                wider[i, j] = (inwards + (upper - lower) / (ladder[1] * held)) / 2
-            aside[i, j] = (inwards if across >= 0 else -inwards) * shrunk
-    return plain, wider, aside
+        return found
 
 
 def _solve(
-    window: _Window, grey: FloatArray, first: FloatArray, rows_per_band: float
+    window: _Window, first: FloatArray, rows_per_band: float
 ) -> tuple[FloatArray, FloatArray, float]:
     """Return the parameters, their covariance and the rest over what noise alone would leave."""
     k = window.n_width
-    held = np.array([*[_U_LEVEL_PX] * k, 8.0, 8.0, math.inf, math.inf, *_U_DARKNESS])
-    prior, bend = np.diag(held**-2.0), _BENDS_PX[_FIRST_BEND]
+    prior, bend = _prior(k), _BENDS_PX[_FIRST_BEND]
     stiff = np.zeros_like(prior)
-    t = (window.t_px - window.t_px.mean()) / SLOPE_PX
     p, chosen = first.copy(), False
     usual, largest = math.inf, math.inf
     inverse: FloatArray = np.zeros_like(prior)
     for turn in range(_STEPS):
         stiff[:k, :k] = _stiffness(k) / bend**2
-        rest, weighted, usual = _compared(window, grey, p, t, rows_per_band, turn > 2)
-        data = weighted @ weighted.T
-        pull = weighted @ rest + prior @ (first - p)
+        cut = _OUTLIER if turn > 2 else math.inf
+        data, pull, usual = window.compared(p, rows_per_band, cut)
+        pull = pull + prior @ (first - p)
         inverse = np.asarray(np.linalg.inv(data + prior + stiff))
         step = inverse @ (pull - stiff @ p)
         largest = float(np.abs(step[:k]).max())
@@ -306,26 +285,11 @@ def _solve(
     return p, inverse, usual if largest < 0.3 else math.inf
 
 
-def _compared(
-    window: _Window, grey: FloatArray, p: FloatArray, t: FloatArray, rows: float, cut: bool
-) -> tuple[FloatArray, FloatArray, float]:
-    """Return what the model leaves over and its changes, both over the noise, and the rest."""
-    k = window.n_width
-    dark, changes = window.darkness(p)
-    level, tilt = p[k + _MIDLINE : k + _MIDLINE + _LIGHT]
-    share = np.clip(window.powers @ p[-_DARK:], 0.1, 4.0)[:, None]
-    light, lit = level * (1.0 + tilt * t), 1.0 - share * dark
-    sigma = np.abs(light) * _scatter(window.table.noise, lit, rows)
-    scaled, shaded = light / sigma, dark * light / sigma
-    weighted = np.empty((len(p), *grey.shape))
-    np.multiply(changes, -scaled * share, out=weighted[: len(changes)])
-    weighted[k + _MIDLINE] = lit * (1.0 + tilt * t) / sigma
-    weighted[k + _MIDLINE + 1] = lit * level * t / sigma
-    np.multiply(window.powers.T[:, :, None], -shaded, out=weighted[-_DARK:])
-    rest = (grey - light * lit) / sigma
-    if cut:
-        rest = np.clip(rest, -_OUTLIER, _OUTLIER)
-    return rest.ravel(), weighted.reshape(len(p), -1), float(np.mean(rest**2))
+@lru_cache(maxsize=4)
+def _prior(k: int) -> FloatArray:
+    """Return what is held of the unknowns beforehand, the spline's k first."""
+    held = np.array([*[_U_LEVEL_PX] * k, 8.0, 8.0, math.inf, math.inf, *_U_DARKNESS])
+    return np.asarray(np.diag(held**-2.0))
 
 
 def _likeliest(
@@ -349,21 +313,11 @@ def _likeliest(
     weight = max(usual, 1.0) * _ALIKE
     known = (whole[:k, :k] - whole[:k, k:] @ aside[:, :k]) / weight
     pulled = (right[:k] - whole[:k, k:] @ aside[:, k]) / weight
-    scores = []
-    for bend in _BENDS_PX:
-        total = known + _stiffness(k) / bend**2
-        held = prior[:k, :k] + _stiffness(k) / bend**2
-        size = np.linalg.slogdet(held)[1] - np.linalg.slogdet(total)[1]
-        scores.append(0.5 * (float(pulled @ np.linalg.solve(total, pulled)) + float(size)))
-    return _BENDS_PX[int(np.argmax(scores))]
-
-
-def _scatter(noise: Noise, lit: FloatArray, rows_per_band: float) -> FloatArray:
-    """Return the standard deviation of single pixels over the background's brightness."""
-    depth = -np.log(np.clip(lit, 0.02, 1.0)) * lit
-    variance = rows_per_band * noise.shot * np.clip(lit, 0.05, None)
-    variance += (noise.film * lit) ** 2 + (noise.texture * depth) ** 2
-    return np.sqrt(variance)
+    stiff = _stiffness(k) / np.array(_BENDS_PX)[:, None, None] ** 2
+    totals, held = known + stiff, prior[:k, :k] + stiff
+    size = np.linalg.slogdet(held)[1] - np.linalg.slogdet(totals)[1]
+    drawn = np.linalg.solve(totals, np.broadcast_to(pulled[:, None], (len(stiff), k, 1)))[..., 0]
+    return _BENDS_PX[int(np.argmax(0.5 * (drawn @ pulled + size)))]
 
 
 def _read(window: _Window, p: FloatArray, covariance: FloatArray, usual: float) -> Neck | None:
@@ -372,8 +326,7 @@ def _read(window: _Window, p: FloatArray, covariance: FloatArray, usual: float) 
         return None
     k, reach = window.n_width, window.reach_px
     covariance = covariance[:k, :k] * max(usual, 1.0)
-    x = np.linspace(-_WITHIN * reach, _WITHIN * reach, 171)
-    splines = _splines(x, reach)
+    x, splines = _finely(reach)
     width = splines @ p[:k]
     least = int(np.argmin(width))
     if least in (0, len(x) - 1) or width[least] <= 2 * _LEAST_RADIUS_PX:

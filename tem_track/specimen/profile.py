@@ -198,6 +198,14 @@ class EdgeTable:
         most = self.value.max(axis=1)[:, None]
         return np.asarray(np.argmax(self.value > LEVEL * most, axis=1), dtype=np.float64)
 
+    @cached_property
+    def absorbed(self) -> FloatArray:
+        """For every radius the optical depth summed across the whole body, in pixels."""
+        depth = U_LOW_PX + U_STEP_PX * np.arange(self.value.shape[1])
+        each = -np.log(np.clip(1.0 - self.value, 0.02, None))
+        before_middle = depth < np.exp(self.log_radius)[:, None]
+        return np.asarray(2.0 * U_STEP_PX * np.where(before_middle, each, 0.0).sum(axis=1))
+
     def rung(self, radius_px: FloatArray) -> FloatArray:
         """Return the index of the nearest tabulated radius."""
         step = self.log_radius[1] - self.log_radius[0]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
 from tem_track.specimen.corner_fit import likely_lines, validated
-from tem_track.specimen.smoothing import CAUTION, correlation, smoothed
+from tem_track.specimen.smoothing import CAUTION, correlation, over_holes, smoothed
 
 __all__ = ["Curve", "Mask", "cornered", "smooth_curve"]
 
@@ -131,7 +131,7 @@ def smooth_curve(
     most = 2.5 * scatter
     near = curve + np.clip(np.where(good, values - curve, 0.0), -most, most)
     penalty = float(softest) * _STEP**rung
-    curve, root, used = _over_holes(near, good, penalty)
+    curve, root, used = over_holes(near, good, penalty)
     return Curve(curve, root, np.ones(n), scatter, wider, used=used)
 
 
@@ -139,20 +139,6 @@ def _longest(missing: Mask) -> int:
     """Return the length of the longest run."""
     edge = np.flatnonzero(np.diff(np.concatenate([[0], missing.astype(int), [0]])))
     return int((edge[1::2] - edge[::2]).max(initial=0))
-
-
-def _over_holes(
-    data: FloatArray, good: Mask, penalty: float
-) -> tuple[FloatArray, FloatArray, float]:
-    """Return the curve over bands that were not seen, its covariance's root, and its freedom.
-
-    Away from what was seen only the smoothness tells it, which the covariance holds: that of the
-    curve given the data, where the curve itself is as smooth as it was found.
-    """
-    inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * _unevenness(len(data)))
-    root = np.linalg.cholesky((inverse + inverse.T) / 2)
-    curve = np.asarray(inverse @ np.where(good, data, 0.0), dtype=np.float64)
-    return curve, np.asarray(root), float(np.diag(inverse)[good].sum())
 
 
 @lru_cache(maxsize=128)

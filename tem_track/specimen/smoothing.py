@@ -11,7 +11,7 @@ from tem_track.compiled import compiled, inner
 from tem_track.records import FloatArray
 from tem_track.specimen.few import median, on_lines
 
-__all__ = ["CAUTION", "correlation", "smoothed"]
+__all__ = ["CAUTION", "correlation", "over_holes", "smoothed"]
 
 CAUTION = 2.0
 """Bands are not independent: texture reaches over two or three of them."""
@@ -19,6 +19,7 @@ _PASSES = 3
 """Rounds of reweighting."""
 _OUTLIER = 2.5
 """Scatters from which on a value counts less."""
+_THIRD, _NEAR = (-1.0, 3.0, -3.0, 1.0), 3  # a third difference, and how far it reaches
 
 
 @compiled(nogil=True)
@@ -78,6 +79,72 @@ def smoothed(
         used += ladder[rung, k]
     freedom = max(1.0 - used / n, 0.2)
     return curve, rung, scatter / math.sqrt(freedom), correlation(data - curve, caution)
+
+
+@compiled(nogil=True)
+def over_holes(
+    data: FloatArray, good: NDArray[np.bool_], penalty: float
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return the curve over bands that were not seen, its covariance's root, and its freedom.
+
+    Away from what was seen only the smoothness tells it, which the covariance holds: that of the
+    curve given the data, where the curve itself is as smooth as it was found.
+
+    Parameters
+    ----------
+    data : array, shape (n,)
+    good : array of bool, shape (n,)
+    penalty : float
+        Of squared third differences.
+
+    Returns
+    -------
+    curve : array, shape (n,)
+    root : array, shape (n, n)
+        The covariance is ``root @ root.T``.
+    used : float
+    """
+    n = len(data)
+    factor = _factor(good, penalty)
+    curve, root = np.where(good, data, 0.0), np.zeros((n, n))
+    for i in range(n):
+        for k in range(max(i - _NEAR, 0), i):
+            curve[i] -= factor[i, i - k] * curve[k]
+        curve[i] /= factor[i, 0]
+    used = 0.0
+    for i in range(n - 1, -1, -1):
+        root[i, i] = 1.0
+        for k in range(i + 1, min(i + _NEAR + 1, n)):
+            curve[i] -= factor[k, k - i] * curve[k]
+            for j in range(k, n):
+                root[i, j] -= factor[k, k - i] * root[k, j]
+        curve[i] /= factor[i, 0]
+        for j in range(i, n):
+            root[i, j] /= factor[i, 0]
+            used += root[i, j] ** 2 if good[i] else 0.0
+    return curve, root, used
+
+
+@inner
+def _factor(good: NDArray[np.bool_], penalty: float) -> FloatArray:
+    """Return the Cholesky factor of data and smoothness together; the diagonals are its columns."""
+    n = len(good)
+    out = np.zeros((n, _NEAR + 1))
+    for i in range(n):
+        out[i, 0] = 1.0 if good[i] else 0.0
+    for i in range(n - _NEAR):
+        for a in range(_NEAR + 1):
+            for b in range(a + 1):
+                out[i + a, a - b] += penalty * _THIRD[a] * _THIRD[b]
+    for i in range(n):
+        for k in range(max(i - _NEAR, 0), i + 1):
+            for j in range(max(i - _NEAR, 0), k):
+                out[i, i - k] -= out[i, i - j] * out[k, k - j]
+            if k < i:
+                out[i, i - k] /= out[k, 0]
+            else:
+                out[i, 0] = math.sqrt(out[i, 0])
+    return out
 
 
 @inner

@@ -13,8 +13,12 @@ from tem_track.specimen import few
 from tem_track.specimen.finding import crossings, darkness_begins, median_beside, steadied
 from tem_track.specimen.half_way import end_lines, half_way
 from tem_track.specimen.judging import believed, believed_at_first, carried_on, level_sides
+from tem_track.specimen.neck_fit import _rows as neck_rows
+from tem_track.specimen.neck_sums import summed
 from tem_track.specimen.parting import parted
+from tem_track.specimen.profile import U_LOW_PX, U_STEP_PX, EdgeTable, Profile, tabulate
 from tem_track.specimen.smooth import smooth_curve
+from tem_track.specimen.smoothing import over_holes
 from tem_track.specimen.widths import central, outer_line, upper_part, volume, weights_at
 
 
@@ -185,3 +189,57 @@ def test_end_lines_are_those_of_the_averaged_columns() -> None:
         assert wanted is not None
         np.testing.assert_allclose(found[way, 0], wanted, rtol=1e-6)
     assert np.isnan(end_lines(grey, (-40, -25), ends + 500.0, ways, 1.2)).all()
+
+
+@pytest.mark.parametrize("penalty", [0.1, 1e3, 1e6])
+def test_a_curve_over_holes_is_the_dense_systems(penalty: float) -> None:
+    n, rng = 40, np.random.default_rng(3)
+    good = np.ones(n, dtype=bool)
+    good[[0, 1, 2, 17, 18, 19, 20, 39]] = False
+    data = 50.0 + rng.normal(size=n)
+    third = np.diff(np.eye(n), 3, axis=0)
+    inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * third.T @ third)
+    curve, root, used = over_holes(data, good, penalty)
+    np.testing.assert_allclose(curve, inverse @ np.where(good, data, 0.0), rtol=1e-6)
+    np.testing.assert_allclose(root @ root.T, inverse, rtol=1e-5, atol=1e-6 * inverse.max())
+    assert used == pytest.approx(np.diag(inverse)[good].sum(), rel=1e-6)
+
+
+def _neck_drawn(p: np.ndarray, t: np.ndarray, table: EdgeTable, rows: tuple) -> np.ndarray:
+    """Draw the light behind a neck with NumPy: the picture that `summed` compares with."""
+    blur, splines, x, powers = rows
+    wide = splines.shape[1]
+    depth = U_LOW_PX + U_STEP_PX * np.arange(table.value.shape[1])
+    radius, middle = splines @ p[:wide] / 2, p[wide] + p[wide + 1] * x
+    fine = np.empty((len(x), len(t)))
+    for k in range(len(x)):
+        looks = [np.interp(radius[k] - np.abs(t - middle[k]), depth, row) for row in table.value]
+        at = np.interp(np.log(radius[k]), table.log_radius, np.arange(len(looks)))
+        low = min(int(at), len(looks) - 2)
+        fine[k] = (1 - (at - low)) * looks[low] + (at - low) * looks[low + 1]
+    dark = (powers @ p[wide + 4 :])[:, None] * (blur @ fine)
+    return p[wide + 2] * (1 + p[wide + 3] * t / 10.0) * (1 - dark)
+
+
+def test_a_necks_sums_lead_to_the_picture_they_were_drawn_from() -> None:
+    table = tabulate(Profile("round", 0.02, 1.2), 4.0, 40.0)
+    drawn = neck_rows(-19.5, 40, 20.0, 1.2)
+    rows = drawn.blur, drawn.splines, drawn.x, drawn.powers
+    wide, t = drawn.splines.shape[1], np.arange(-40.0, 41.0)
+    hollow = np.exp(-((4.0 * np.arange(wide) - 24.0) ** 2) / 200.0)
+    truth = np.concatenate([50.0 - 25.0 * hollow, [1.0, 0.5, 150.0, 0.01, 1.0, 0.1, 0, 0, 0, 0]])
+    near = truth.copy()
+    near[:wide] += 0.1 * np.cos(np.arange(wide))
+    near[wide:] += [0.05, -0.05, 1.0, 0.002, 0.02, 0.01, -0.01, 0.0, 0.01, 0.0]
+    ladder = table.log_radius
+    steps = float(ladder[0]), float(ladder[1] - ladder[0]), len(ladder)
+    looked = steps, (U_LOW_PX, U_STEP_PX), table.value
+    grey = _neck_drawn(truth, t, table, rows)
+    rest = looked, rows, drawn.spans, grey, t / 10.0, (2e-3, 0.01, 0.05), (0.3, math.inf)
+    assert summed(truth, t, *rest)[2] < 1e-6
+    information, pull, usual = summed(near, t, *rest)
+    assert usual > 1e-2
+    np.testing.assert_allclose(information, information.T)
+    step = np.linalg.solve(information + 1e-6 * np.eye(len(pull)), pull)
+    assert np.abs(near + step - truth)[1 : wide - 1].max() < 0.01  # the outermost hardly count
+    assert summed(near + step, t, *rest)[2] < 1e-3 * usual
