@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from tem_track.outputs.display import Corner
+from tem_track.outputs.display import Corner, Grey
 from tem_track.outputs.marks import Mark
 from tem_track.outputs.planes import SHIFT, Colour, Planes, rgb
 from tem_track.outputs.style import COLOURS, font_file
@@ -32,11 +32,13 @@ SEAM = 0.35
 STRAIGHT = 0.25
 """Pixels by which a line may pass a point: a stroke of a thousand pieces takes long."""
 WHITE: Colour = (255, 255, 255)
+PLATE = 68
+"""Brightness of what words on a frame stand on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stroke:
-    """Lines in 16ths of a pixel, and those that lie below as a seam, darker by a share."""
+    """Lines in 16ths of a pixel, and those that lie below: colour, and a seam darker by a share."""
 
     lines: Lines
     ground: Lines
@@ -51,7 +53,6 @@ class Canvas:
     Parameters
     ----------
     picture : Planes
-        It shows the frame already.
     scale : float
         Pixels of the picture for one pixel of the frame.
     """
@@ -63,8 +64,9 @@ class Canvas:
         self.line = max(1.4, self._short / 450)
         self._shade = np.empty_like(picture.luma)
 
-    def begin(self) -> None:
-        """Begin with a new frame."""
+    def begin(self, grey: Grey) -> None:
+        """Show a new frame, of the picture's size."""
+        self.picture.fill(grey)
         self._named.clear()
 
     def draw(self, marks: Iterable[Mark]) -> None:
@@ -77,9 +79,11 @@ class Canvas:
             cv2.polylines(self._shade, stroke.ground, False, seam, wide, cv2.LINE_AA, SHIFT)
         luma = self.picture.luma
         cv2.multiply(luma, self._shade, dst=luma, scale=1 / 255)
-        for (colour, thickness), alike in groupby(strokes, key=lambda s: (s.colour, s.thickness)):
+        for (colour, thickness), group in groupby(strokes, key=lambda s: (s.colour, s.thickness)):
+            alike = list(group)
             lines = [line for stroke in alike for line in stroke.lines]
-            self.picture.lines(lines, colour, thickness)
+            tinted = [line for stroke in alike for line in stroke.ground]
+            self.picture.lines(lines, colour, thickness, tinted)
 
     def at(self, points_px: FloatArray) -> FloatArray:
         """Return points of the frame as points of the canvas; both count from pixel centres."""
@@ -116,20 +120,13 @@ class Canvas:
         """Draw a scale bar with its length in a corner."""
         height, width = self.picture.luma.shape
         length_nm = nice_length_nm(0.25 * width / self.scale * scale_nm_per_px)
-        length = length_nm / scale_nm_per_px * self.scale
+        length = round(length_nm / scale_nm_per_px * self.scale)
         size = max(13, round(min(width, height) / 32))
-        pad, thick = 0.5 * size, max(3, size // 4)
-        plate_width, plate_height = max(length, 4 * size) + 2 * pad, 2.4 * size
-        left = width - plate_width - pad if corner[0] else pad
-        top = height - plate_height - pad if corner[1] else pad
-        self.picture.darken(left, top, left + plate_width, top + plate_height, 0.55)
-        middle = left + plate_width / 2
-        x0, y0 = round(middle - length / 2), round(top + 1.8 * size)
-        x1 = round(middle + length / 2)
-        bar = np.full((thick, x1 - x0 + 1), 255, dtype=np.uint8)
-        self.picture.cover(x0, y0, bar, WHITE)
-        place = (middle, top + 0.95 * size)
-        write_words(self.picture, place, length_words(length_nm), size, WHITE, centred=True)
+        plate, pad = _bar_plate(length_words(length_nm), length, size), size // 2
+        high, wide = plate.luma.shape
+        left = width - wide - pad if corner[0] else pad
+        top = height - high - pad if corner[1] else pad
+        self.picture.paste(left, top, plate)
 
     def name(self, text: str, points_px: FloatArray, colour: str) -> None:
         """Write a line's name just above its left end; beside its upper end where it is steep."""
@@ -142,10 +139,30 @@ class Canvas:
         while any((np.abs(place - other) < (6 * size, 1.3 * size)).all() for other in self._named):
             place[1] += 1.4 * size
         self._named.append(place)
-        left, top = place - (0.4 * size, 0.7 * size)
-        right = left + words_width(text, size) + 0.8 * size
-        self.picture.darken(left, top, right, top + 1.4 * size, 0.6)
-        write_words(self.picture, (place[0], place[1]), text, size, rgb(colour))
+        plate = _name_plate(text, size, rgb(colour))
+        left, top = place - (0.4 * size, plate.luma.shape[0] / 2)
+        self.picture.paste(round(left), round(top), plate)
+
+
+@lru_cache(maxsize=32)
+def _name_plate(text: str, size: int, colour: Colour) -> Planes:
+    plate = Planes.blank(_even(words_width(text, size) + 0.8 * size), _even(1.4 * size), PLATE)
+    write_words(plate, (0.4 * size, plate.luma.shape[0] / 2), text, size, colour)
+    return plate
+
+
+@lru_cache(maxsize=32)
+def _bar_plate(text: str, length: int, size: int) -> Planes:
+    plate = Planes.blank(_even(max(length, 4 * size) + size), _even(2.4 * size), PLATE)
+    middle, thick = plate.luma.shape[1] // 2, max(3, size // 4)
+    bar = np.full((thick, length), 255, dtype=np.uint8)
+    plate.cover(middle - length // 2, round(1.8 * size), bar, WHITE)
+    write_words(plate, (middle, 0.95 * size), text, size, WHITE, centred=True)
+    return plate
+
+
+def _even(length: float) -> int:
+    return round(length / 2) * 2
 
 
 def write_words(
@@ -157,11 +174,13 @@ def write_words(
     *,
     bold: bool = False,
     centred: bool = False,
+    on_white: bool = False,
 ) -> float:
     """Write one line, its middle at the place's height, and return its width in pixels."""
     mask, width = _words(text, size, bold)
     left = round(place[0] - (width / 2 if centred else 0.0)) - MARGIN
-    picture.cover(left, round(place[1]) - mask.shape[0] // 2, mask, colour)
+    write = picture.ink if on_white else picture.cover
+    write(left, round(place[1]) - mask.shape[0] // 2, mask, colour)
     return width
 
 
@@ -178,19 +197,35 @@ MARGIN = 2
 def _words(text: str, size: int, bold: bool) -> tuple[NDArray[np.uint8], float]:
     """Return a line as a mask, put together from its letters, and its width."""
     letters = [_letter(letter, size, bold) for letter in text]
-    ends = np.cumsum([advance for _, advance in letters])
-    width = float(ends[-1]) if len(letters) else 0.0
-    mask = np.zeros((2 * size, math.ceil(width) + 2 * MARGIN + size), dtype=np.uint8)
-    for (drawn, advance), end in zip(letters, ends, strict=True):
-        x = round(end - advance)
-        view = mask[:, x : x + drawn.shape[1]]
-        np.maximum(view, drawn, out=view)
-    mask.setflags(write=False)
-    return mask, width
+    if all(letter.fits for letter in letters):
+        mask = np.concatenate([_room(size), *(letter.cell for letter in letters), _room(size)], 1)
+        return mask, float(mask.shape[1] - 2 * MARGIN)
+    ends = np.cumsum([letter.advance for letter in letters])
+    mask = np.zeros((2 * size, math.ceil(ends[-1]) + 2 * MARGIN + size), dtype=np.uint8)
+    for letter, end in zip(letters, ends, strict=True):
+        x = round(end - letter.advance)
+        view = mask[:, x : x + letter.drawn.shape[1]]
+        np.maximum(view, letter.drawn, out=view)
+    return mask, float(ends[-1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Letter:
+    """A letter's mask with margins, its advance, and its cell, where all of it `fits` into that."""
+
+    drawn: NDArray[np.uint8]
+    advance: float
+    cell: NDArray[np.uint8]
+    fits: bool
+
+
+@lru_cache(maxsize=32)
+def _room(size: int) -> NDArray[np.uint8]:
+    return np.zeros((2 * size, MARGIN), dtype=np.uint8)
 
 
 @lru_cache(maxsize=2048)
-def _letter(letter: str, size: int, bold: bool) -> tuple[NDArray[np.uint8], float]:
+def _letter(letter: str, size: int, bold: bool) -> _Letter:
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
@@ -198,7 +233,10 @@ def _letter(letter: str, size: int, bold: bool) -> tuple[NDArray[np.uint8], floa
     advance = float(font.getlength(letter))
     sheet = Pictures.new("L", (math.ceil(advance) + 2 * MARGIN, 2 * size))
     ImageDraw.Draw(sheet).text((MARGIN, size), letter, 255, font, anchor="lm")
-    return np.asarray(sheet), advance
+    drawn = np.asarray(sheet)
+    cell = drawn[:, MARGIN : MARGIN + round(advance)]
+    fits = advance.is_integer() and int(drawn.sum()) == int(cell.sum())
+    return _Letter(drawn, advance, cell, fits)
 
 
 @lru_cache(maxsize=32)
@@ -218,17 +256,11 @@ def length_words(length_nm: float) -> str:
 
 
 def _dashes(corners: FloatArray, period: float) -> FloatArray:
-    """Return dashes of half the period along every side, shape (n, 2, 2)."""
-    sides = [_side(a, b, period) for a, b in pairwise(corners)]
-    dashes: FloatArray = np.concatenate(sides)
+    """Return dashes of half the period along every side, one at either end; shape (n, 2, 2)."""
+    ways = np.diff(corners, axis=0)
+    counts = np.clip(np.ceil(np.hypot(*ways.T) / period - 0.5), 1, 400).astype(int)
+    side = np.repeat(np.arange(len(counts)), counts)
+    number = np.arange(len(side)) - (np.cumsum(counts) - counts)[side]
+    shares = (number[:, None] + (0.0, 0.5)) / (counts[side, None] - 0.5)
+    dashes: FloatArray = corners[side, None] + shares[..., None] * ways[side, None]
     return dashes
-
-
-def _side(start: FloatArray, end: FloatArray, period: float) -> FloatArray:
-    length = float(np.hypot(*(end - start)))
-    count = min(400, max(1, math.ceil(length / period - 0.5)))
-    step = length / (count - 0.5)  # a dash at either end
-    begins = np.arange(count) * step
-    along = np.column_stack([begins, begins + step / 2])
-    placed: FloatArray = start + along[..., None] * (end - start) / max(length, 1e-9)
-    return placed

@@ -27,9 +27,9 @@ guessed from the height by players that are not told."""
 
 
 def frame_of(picture: Planes) -> av.VideoFrame:
-    """Return a copy of a whole picture for the encoder."""
+    """Return a whole picture as the encoder takes it: the same memory, not a copy."""
     assert picture.whole is not None
-    return av.VideoFrame.from_ndarray(picture.whole, format="yuv420p")
+    return av.VideoFrame.from_numpy_buffer(picture.whole, format="yuv420p")
 
 
 def ahead(pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -41,13 +41,19 @@ def ahead(pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
             yield picture
 
 
-def encode(pictures: Iterator[av.VideoFrame], path: Path, fps: int) -> Iterator[int]:
-    """Encode pictures and yield how many are done; one thread, so that the bytes stay the same."""
+def encode(
+    pictures: Iterator[av.VideoFrame], path: Path, fps: int, *, alone: bool = False
+) -> Iterator[int]:
+    """Encode pictures and yield how many are done; one thread, so that the bytes stay the same.
+
+    Each `alone` takes two thirds of the time and, where there is little noise, three times the
+    bytes.
+    """
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = None
         for done, picture in enumerate(pictures, start=1):
             if stream is None:
-                stream = _stream(container, picture, fps)
+                stream = _stream(container, picture, fps, alone=alone)
             container.mux(stream.encode(picture))
             yield done
         if stream is not None:
@@ -55,13 +61,13 @@ def encode(pictures: Iterator[av.VideoFrame], path: Path, fps: int) -> Iterator[
 
 
 def _stream(
-    container: av.container.OutputContainer, picture: av.VideoFrame, fps: int
+    container: av.container.OutputContainer, picture: av.VideoFrame, fps: int, *, alone: bool
 ) -> av.VideoStream:
     stream = container.add_stream("libx264", rate=Fraction(fps))
     stream.height, stream.width = picture.height, picture.width
     stream.pix_fmt = "yuv420p"
     stream.codec_context.thread_count = 1
-    stream.codec_context.gop_size = fps
+    stream.codec_context.gop_size = 1 if alone else fps
     stream.options = {
         "crf": CRF,
         "preset": PRESET,

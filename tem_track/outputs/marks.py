@@ -19,7 +19,7 @@ from tem_track.records import Box, FloatArray, Image, Target
 if TYPE_CHECKING:
     from tem_track.frames import Movie
 
-__all__ = ["Mark", "Marks", "bar_edge_px", "boxes_of", "marks_of"]
+__all__ = ["Mark", "Marks", "Role", "bar_edge_px", "boxes_of", "marks_of"]
 
 Role = Literal[
     "bar_box",
@@ -178,11 +178,14 @@ class Marks:
         face = np.array([self._value(f"{name}_face_{c}_px", row) for c in "xy"])
         along = np.array(self.result.axis.along) * (1.0 if name == "tip" else -1.0)
         reach = float((face - last[:2]) @ along)
+        if not reach > 0.2:
+            return np.empty((0, 6))
         heights = stations[:, :2] @ along
-        span = float(np.nanmax(heights) - np.nanmin(heights)) if np.isfinite(heights).any() else 0.0
+        heights = heights[np.isfinite(heights)]
+        span = float(heights.max() - heights.min()) if len(heights) else 0.0
         side = last[4:6] - last[2:4]
-        width = float(np.hypot(*side))
-        if not (0.2 < reach < END_SHARE * span and width > 0):
+        width = math.hypot(*side.tolist())
+        if not (reach < END_SHARE * span and width > 0):
             return np.empty((0, 6))
         seen = self._value(f"diameter_{name}_nm", row)
         scale = self.result.experiment.calibration.scale_nm_per_px
@@ -262,13 +265,14 @@ def _steepest(distance: FloatArray, grey: FloatArray, least: float) -> float | N
 
 def _box_corners(target: Target, found: FloatArray, rotation_deg: float) -> FloatArray:
     """Return the box's corners (outer edges), moved and turned with the target."""
-    box = target.references[0].box
-    left, top = box.x_px - 0.5, box.y_px - 0.5
+    box, (x, y) = target.references[0].box, target.point_px
+    left, top = box.x_px - 0.5 - x, box.y_px - 0.5 - y
     right, bottom = left + box.width_px, top + box.height_px
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    angle = math.radians(rotation_deg) if math.isfinite(rotation_deg) else 0.0
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    placed: FloatArray = (corners - np.array(target.point_px)) @ turn.T + found
+    if math.isfinite(rotation_deg):
+        cos, sin = math.cos(math.radians(rotation_deg)), math.sin(math.radians(rotation_deg))
+        corners = corners @ np.array([[cos, sin], [-sin, cos]])
+    placed: FloatArray = corners + found
     return placed
 
 
@@ -277,13 +281,16 @@ def _pieces(stations: FloatArray) -> list[NDArray[np.int_]]:
     seen = np.flatnonzero(np.isfinite(stations).all(axis=1))
     if len(seen) == 0:
         return []
+    if seen[-1] - seen[0] == len(seen) - 1:
+        return [seen] if len(seen) > 1 else []
     runs = np.split(seen, np.flatnonzero(np.diff(seen) > 1) + 1)
     return [run for run in runs if len(run) > 1]
 
 
 def _station_at_half(middle: FloatArray, along: FloatArray) -> int:
-    height = middle @ along
-    return int(np.nanargmin(np.abs(height - (np.nanmin(height) + np.nanmax(height)) / 2)))
+    seen = np.flatnonzero(np.isfinite(height := middle @ along))
+    heights = height[seen]
+    return int(seen[np.argmin(np.abs(heights - (heights.min() + heights.max()) / 2))])
 
 
 def _finite(points: FloatArray) -> FloatArray:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,21 @@ import av
 
 from tem_track.analysis import Progress, Result
 from tem_track.outputs.canvas import Canvas
-from tem_track.outputs.display import Corner, Grey, Levels, shown, shown_size, survey
+from tem_track.outputs.display import (
+    SMOOTHED_PX,
+    Corner,
+    Grey,
+    Levels,
+    shown,
+    shown_size,
+    smoothed,
+    survey,
+)
 from tem_track.outputs.encode import ahead, encode, frame_of
 from tem_track.outputs.files import replacing
-from tem_track.outputs.marks import Marks, boxes_of, marks_of
+from tem_track.outputs.marks import Marks, Role, boxes_of, marks_of
 from tem_track.outputs.panels import first_rows
-from tem_track.outputs.planes import Picture, Planes, luma_of
+from tem_track.outputs.planes import Picture, Planes
 from tem_track.outputs.readout import Readout, readout_of
 from tem_track.outputs.style import COLOURS
 from tem_track.records import Frame
@@ -29,9 +40,21 @@ __all__ = ["Film", "Watcher", "film_of", "frames_per_second", "write_overlay"]
 
 WIDE = 1.45
 """Width over height of a frame from which on the panel stands below it, not beside it."""
+NAMES: dict[Role, str] = {"bar_line": "bar", "zero_line": "tip without load"}
+SHEETS = 4
+"""Pictures at a time: one that is encoded, one that waits, one that is painted, one to spare."""
 
 Watcher = Callable[[int, Grey], None]
 """Is shown every row's frame as the film shows it, without marks."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sheet:
+    """A picture, its parts with the frame and with the readout, and a canvas on the frame's."""
+
+    whole: Planes
+    panel: Planes
+    canvas: Canvas
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +70,11 @@ class Film:
         Where the scale bar stands.
     readout : Readout
         Numbers and curve.
-    whole, left, panel : Planes
-        The picture, and its parts with the frame and with the readout.
-    canvas : Canvas
-        On the frame's part.
+    noisy : bool
+        Frames are smoothed a little and encoded each for itself: noise is what an encoder's time
+        and a film's bytes are spent on, and what it has in common with the last is nothing.
+    sheets : iterator
+        Pictures to paint, used in turn.
     """
 
     result: Result
@@ -58,17 +82,15 @@ class Film:
     levels: Levels
     corner: Corner
     readout: Readout
-    whole: Planes
-    left: Planes
-    panel: Planes
-    canvas: Canvas
+    noisy: bool
+    sheets: Iterator[_Sheet]
 
     def paint(self, row: int, frame: Frame) -> Picture:
         """Return the picture of a row, shape (height, width, 3), RGB, even sizes."""
         return self.draw(row, shown(frame, self.levels)).rgb()
 
     def draw(self, row: int, grey: Grey) -> Planes:
-        """Return the same as the encoder takes it, valid until the next is drawn.
+        """Return the same as the encoder takes it, valid while the next `SHEETS` - 1 are drawn.
 
         Parameters
         ----------
@@ -76,32 +98,44 @@ class Film:
         grey : array
             Its frame, as `shown` returns it.
         """
-        self.left.luma[:] = luma_of(grey)
-        self.left.uncolour()
-        self.canvas.begin()
-        self.canvas.draw(self.marks.at(row))
-        self._name_lines(row)
-        self.canvas.scale_bar(self.result.experiment.calibration.scale_nm_per_px, self.corner)
-        self.readout.draw(self.panel, row)
-        return self.whole
-
-    def _name_lines(self, row: int) -> None:
-        for text, point in (
-            ("bar", self.marks.bar_line_at(row)),
-            ("tip without load", self.marks.zero_at(row)),
-        ):
-            line = None if point is None else self.marks.across_frame(point)
-            if line is not None:
-                self.canvas.name(text, line, COLOURS["bar_line"])
+        sheet = next(self.sheets)
+        canvas = sheet.canvas
+        canvas.begin(smoothed(grey) if self.noisy else grey)
+        marks = self.marks.at(row)
+        canvas.draw(marks)
+        lines = {mark.role: mark.points_px for mark in marks if mark.role in NAMES}
+        for role, name in NAMES.items():
+            if role in lines:
+                canvas.name(name, lines[role], COLOURS[role])
+        canvas.scale_bar(self.result.experiment.calibration.scale_nm_per_px, self.corner)
+        self.readout.draw(sheet.panel, row)
+        return sheet.whole
 
 
 def film_of(result: Result, movie: Movie) -> Film:
     """Prepare the film of a result: sizes, grey levels, and the curve's axes."""
     wide, high = shown_size(movie.info.width_px, movie.info.height_px)
     beside = wide / high < WIDE
-    readout = readout_of(result, wide, high, beside=beside)
-    width, height = readout.size
     seen = survey(movie, result.points["frame"].tolist())
+    noisy = seen.noisy
+    note = f"frames smoothed by {SMOOTHED_PX} px against noise" if noisy else ""
+    readout = readout_of(result, wide, high, note, beside=beside)
+    scale = wide / movie.info.width_px
+    sheets = [_sheet(wide, high, readout.size, scale, beside=beside) for _ in range(SHEETS)]
+    return Film(
+        result,
+        marks_of(result, movie),
+        seen.levels,
+        seen.corner(boxes_of(result)),
+        readout,
+        noisy,
+        cycle(sheets),
+    )
+
+
+def _sheet(wide: int, high: int, size: tuple[int, int], scale: float, *, beside: bool) -> _Sheet:
+    """Lay out a frame of a width and height, and a readout of a size beside or below it."""
+    width, height = size
     if beside:
         whole = Planes.blank(wide + width, height)
         left = whole.part(0, (height - high) // 4 * 2, wide, high)
@@ -110,17 +144,7 @@ def film_of(result: Result, movie: Movie) -> Film:
         whole = Planes.blank(width, high + height)
         left = whole.part(0, 0, wide, high)
         panel = whole.part(0, high, width, height)
-    return Film(
-        result,
-        marks_of(result, movie),
-        seen.levels,
-        seen.corner(boxes_of(result)),
-        readout,
-        whole,
-        left,
-        panel,
-        Canvas(left, wide / movie.info.width_px),
-    )
+    return _Sheet(whole, panel, Canvas(left, scale))
 
 
 def frames_per_second(count: int) -> int:
@@ -149,19 +173,26 @@ def write_overlay(
     """
     film = film_of(result, movie)
     total = len(first_rows(result.points["frame"].tolist()))
-    with replacing(Path(path)) as part:
-        pictures = ahead(_pictures(film, movie, watcher))
-        for done in encode(pictures, part, frames_per_second(total)):
+    with replacing(Path(path)) as part, ThreadPoolExecutor(1) as beside:
+        pictures = ahead(_pictures(film, movie, watcher, beside))
+        for done in encode(pictures, part, frames_per_second(total), alone=film.noisy):
             if progress is not None:
                 progress("overlay", done, total)
 
 
-def _pictures(film: Film, movie: Movie, watcher: Watcher | None) -> Iterator[av.VideoFrame]:
+def _pictures(
+    film: Film, movie: Movie, watcher: Watcher | None, beside: Executor
+) -> Iterator[av.VideoFrame]:
+    """Yield pictures; each frame is watched in a thread of its own while it is painted."""
     frames = film.result.points["frame"].tolist()
     rows = first_rows(frames)
     chosen = movie.select(frames[row] for row in rows)
+    watching: Future[None] | None = None
     for row, frame in zip(rows, chosen, strict=True):
         grey = shown(frame, film.levels)
-        if watcher is not None:
-            watcher(row, grey)
+        if watching is not None:
+            watching.result()
+        watching = beside.submit(watcher, row, grey) if watcher is not None else None
         yield frame_of(film.draw(row, grey))
+    if watching is not None:
+        watching.result()

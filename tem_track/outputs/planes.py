@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLACK", "SHIFT", "WHITE", "Colour", "Picture", "Planes", "luma_of", "rgb"]
+__all__ = ["BLACK", "SHIFT", "WHITE", "Colour", "Picture", "Planes", "rgb"]
 
 Colour = tuple[int, int, int]
 Picture = NDArray[np.uint8]
@@ -25,8 +25,6 @@ SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws at."""
 HALF_PX = 8
 """A pixel's colour is shared with those to its right and below."""
-
-_LIMITED = np.rint(BLACK + np.arange(256) * (WHITE - BLACK) / 255).astype(np.uint8)
 
 
 def rgb(colour: str) -> Colour:
@@ -47,9 +45,12 @@ def _parts(colour: Colour) -> tuple[int, int, int]:
     )
 
 
-def luma_of(grey: Plane) -> Plane:
-    """Return grey values (0 to 255) as brightness."""
-    return np.asarray(cv2.LUT(grey, _LIMITED), dtype=np.uint8)
+@lru_cache(maxsize=64)
+def _inks(light: int) -> Plane:
+    """Return the brightness of ink on white for every value of a mask."""
+    inks = np.rint(WHITE + np.arange(256) * (light - WHITE) / 255).astype(np.uint8)
+    inks.setflags(write=False)
+    return inks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,16 +116,26 @@ class Planes:
         """Copy another picture of the same size."""
         self.luma[:], self.blue[:], self.red[:] = other.luma, other.blue, other.red
 
-    def uncolour(self) -> None:
-        """Take all colour away."""
-        self.blue[:] = NEUTRAL
-        self.red[:] = NEUTRAL
+    def fill(self, grey: Plane) -> None:
+        """Show grey values (0 to 255), without any colour."""
+        cv2.convertScaleAbs(grey, dst=self.luma, alpha=(WHITE - BLACK) / 255, beta=BLACK)
+        self.blue.fill(NEUTRAL)
+        self.red.fill(NEUTRAL)
 
-    def lines(self, lines: Sequence[NDArray[np.int32]], colour: Colour, thickness: int) -> None:
-        """Draw lines through points (x, y) in 16ths of a pixel."""
+    def lines(
+        self,
+        lines: Sequence[NDArray[np.int32]],
+        colour: Colour,
+        thickness: int,
+        tinted: Sequence[NDArray[np.int32]] | None = None,
+    ) -> None:
+        """Draw lines through points (x, y) in 16ths of a pixel; colour along others, where given.
+
+        Dashes in brightness on an undivided line in colour look alike and take a third of the time.
+        """
         light, blue, red = _parts(colour)
         cv2.polylines(self.luma, lines, False, light, thickness, cv2.LINE_AA, SHIFT)
-        halves = [(line - HALF_PX) // 2 for line in lines]
+        halves = [(line - HALF_PX) // 2 for line in (lines if tinted is None else tinted)]
         thin = max(1, round(thickness / 2))
         cv2.polylines(self.blue, halves, False, blue, thin, cv2.LINE_AA, SHIFT)
         cv2.polylines(self.red, halves, False, red, thin, cv2.LINE_AA, SHIFT)
@@ -140,17 +151,27 @@ class Planes:
             place, size_16 = (round(16 * u), round(16 * v)), round(16 * size)
             cv2.circle(plane, place, size_16, value, -1, cv2.LINE_AA, SHIFT)
 
-    def darken(self, left: float, top: float, right: float, bottom: float, share: float) -> None:
-        """Darken a box by a share; its colour fades alike."""
-        x0, y0, x1, y1 = (round(max(0.0, value)) for value in (left, top, right, bottom))
-        half = np.s_[y0 // 2 : (y1 + 1) // 2, x0 // 2 : (x1 + 1) // 2]
-        for view, end in (
-            (self.luma[y0:y1, x0:x1], BLACK),
-            (self.blue[half], NEUTRAL),
-            (self.red[half], NEUTRAL),
-        ):
-            if view.size:
-                view[:] = cv2.convertScaleAbs(view, alpha=1 - share, beta=share * end)
+    def paste(self, left: int, top: int, other: Planes) -> None:
+        """Show another picture at a place, as much of it as there is room for."""
+        height, width = self.luma.shape
+        x0, y0 = max(left, 0), max(top, 0)
+        x1, y1 = min(left + other.luma.shape[1], width), min(top + other.luma.shape[0], height)
+        if x1 <= x0 or y1 <= y0:
+            return
+        self.luma[y0:y1, x0:x1] = other.luma[y0 - top : y1 - top, x0 - left : x1 - left]
+        x0, y0 = x0 // 2, y0 // 2
+        x1, y1 = min(x1 // 2, width // 2), min(y1 // 2, height // 2)
+        u, v = x0 - left // 2, y0 - top // 2
+        part = np.s_[v : v + y1 - y0, u : u + x1 - x0]
+        self.blue[y0:y1, x0:x1], self.red[y0:y1, x0:x1] = other.blue[part], other.red[part]
+
+    def ink(self, left: int, top: int, mask: Plane, colour: Colour) -> None:
+        """Do as `cover` for a grey colour on white ground, in a quarter of the time."""
+        height, width = mask.shape
+        view = self.luma[max(top, 0) : top + height, max(left, 0) : left + width]
+        inked = cv2.LUT(mask, _inks(_parts(colour)[0]))
+        inked = inked[max(-top, 0) :, max(-left, 0) :][: view.shape[0], : view.shape[1]]
+        np.minimum(view, inked, out=view)
 
     def cover(self, left: int, top: int, mask: Plane, colour: Colour) -> None:
         """Paint a colour through a mask (0 to 255) whose upper left corner stands at a place."""
@@ -163,7 +184,7 @@ class Planes:
         light, blue, red = _parts(colour)
         _blend(self.luma[y0:y1, x0:x1], mask, light)
         if (blue, red) == (NEUTRAL, NEUTRAL):
-            return  # colour that lies below is faint: words stand on a darkened box, or on white
+            return  # colour that lies below is faint: words stand on a dark plate, or on white
         halved = _halved(mask, x0 % 2, y0 % 2)
         half = np.s_[y0 // 2 : y0 // 2 + halved.shape[0], x0 // 2 : x0 // 2 + halved.shape[1]]
         for plane, value in ((self.blue, blue), (self.red, red)):

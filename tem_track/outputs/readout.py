@@ -161,7 +161,7 @@ class Readout:
     ) -> float:
         """Write at a place in the usual size's pixels, and return the width in these."""
         place, high = (x * self._scale, y * self._scale), max(11, self._px(size))
-        write_words(text, place, words, high, colour, bold=bold)
+        write_words(text, place, words, high, colour, bold=bold, on_white=colour != WARN)
         return words_width(words, high, bold=bold) / self._scale
 
     # ------------------------------------------------------------------ curve
@@ -195,8 +195,11 @@ class Readout:
                 self._so_far.disc(x, y, 1.5, colour)
 
 
-def readout_of(result: Result, wide: int, high: int, *, beside: bool) -> Readout:
-    """Prepare the panel beside, or below, a frame of the size at which it is shown."""
+def readout_of(result: Result, wide: int, high: int, note: str = "", *, beside: bool) -> Readout:
+    """Prepare the panel beside, or below, a frame of the size at which it is shown.
+
+    A note is added to that on uncertainties.
+    """
     points = result.points
     rows = _Rows(
         points["frame"].tolist(),
@@ -219,7 +222,8 @@ def readout_of(result: Result, wide: int, high: int, *, beside: bool) -> Readout
         text_size = (_even(480 * scale), size[1])
         curve_size = (wide - text_size[0], size[1])
     curve, places = _curve(result, *curve_size)
-    return Readout(rows, size, text_size, scale, _uncertainty_note(result), curve, places)
+    note = "; ".join(filter(None, (_uncertainty_note(result), note)))
+    return Readout(rows, size, text_size, scale, note, curve, places)
 
 
 def _even(length: float) -> int:

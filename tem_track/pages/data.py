@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -168,9 +169,16 @@ def _mark(mark: Mark) -> list[Any]:
         points = points[_spread(len(points), STATIONS // 2)]
     elif mark.role == "outline" and len(points) > 2 * STATIONS:
         points = points[_spread(len(points), 2 * STATIONS)]
-    return [mark.role, int(mark.closed), " ".join(f"{x:.4g},{y:.4g}" for x, y in points)]
+    return [mark.role, int(mark.closed), _pairs(len(points)) % tuple(points.ravel().tolist())]
 
 
+@lru_cache(maxsize=256)
+def _pairs(count: int) -> str:
+    """Return what so many points (x, y) are written with; all at a time takes a third."""
+    return " ".join(["%.4g,%.4g"] * count)
+
+
+@lru_cache(maxsize=256)
 def _spread(count: int, most: int) -> list[int]:
     """Return numbers spread over both halves of a list alike, the ends and corners included."""
     half = count // 2

@@ -42,7 +42,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
     return decoded(path)
 
 
-TIMES = 640 / made.SIZE[1]
+TIMES = 512 / made.SIZE[1]
 """How much larger the film shows the movie."""
 FRAME_WIDTH = round(TIMES * made.SIZE[0])
 
@@ -179,9 +179,10 @@ def test_numbers_and_curve_have_each_their_own_room() -> None:
 def test_a_frame_is_shown_no_larger_than_is_of_use() -> None:
     assert shown_size(2048, 2048) == (864, 864)
     assert shown_size(768, 768) == (768, 768)
-    assert shown_size(512, 512) == (640, 640)
+    assert shown_size(512, 512) == (512, 512)
     assert shown_size(1500, 300) == (960, 192)
-    assert shown_size(160, 192) == (532, 640)
+    assert shown_size(160, 192) == (426, 512)
+    assert shown_size(160, 120) == (640, 480)
 
 
 def test_any_row_is_painted_as_in_turn() -> None:
@@ -213,6 +214,51 @@ def test_every_frame_is_seen_once_and_words_are_drawn_in_their_colour(tmp_path: 
     write_words(picture, (11, 31), "lost", 40, (190, 30, 20), bold=True)
     darkest = picture.rgb()[picture.luma < picture.luma.min() + 12].astype(int)
     assert np.abs(np.median(darkest, axis=0) - [190, 30, 20]).max() < 12
+
+
+def test_ink_on_white_is_what_covers_it() -> None:
+    rng = np.random.default_rng(1)
+    mask = rng.integers(0, 256, (9, 14), dtype=np.uint8)
+    for left, top in ((4, 3), (-5, -2), (33, 18)):
+        inked, covered = Planes.blank(40, 20), Planes.blank(40, 20)
+        inked.ink(left, top, mask, (90, 90, 90))
+        covered.cover(left, top, mask, (90, 90, 90))
+        assert np.abs(inked.luma.astype(int) - covered.luma).max() <= 1
+        assert (covered.luma < 235).any()
+
+
+def test_a_picture_is_pasted_as_far_as_there_is_room() -> None:
+    stamp = Planes.of(np.full((6, 8, 3), (190, 30, 20), dtype=np.uint8))
+    for left, top, seen in ((4, 2, (6, 8)), (-4, 2, (6, 4)), (16, 8, (2, 4)), (20, 10, (0, 0))):
+        picture = Planes.blank(20, 10)
+        picture.paste(left, top, stamp)
+        assert int((picture.luma != 235).sum()) == seen[0] * seen[1]
+        assert int((picture.red != 128).sum()) == seen[0] * seen[1] // 4
+
+
+def test_a_noisy_film_says_that_it_is_smoothed_and_each_picture_stands_for_itself(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(1)
+    calm = np.stack([frame.image for frame in made.movie(9)])
+    noise = rng.normal(0, 25, (9, 512, 426))
+    large = np.stack([cv2.resize(frame, (426, 512)) for frame in calm])
+    noisy = np.clip(large + noise, 0, 255).astype(np.uint8)
+    keys, films = [], []
+    for name, stack in (("calm", large), ("noisy", noisy)):
+        movie = open_movie(stack, frame_interval_s=0.1)
+        assert survey(movie).noisy == (name == "noisy")
+        outputs.write_overlay(made.result(9), movie, tmp_path / f"{name}.mp4")
+        with av.open(str(tmp_path / f"{name}.mp4")) as container:
+            keys.append(sum(packet.is_keyframe for packet in container.demux() if packet.size))
+        films.append(film_of(made.result(9), movie).paint(3, movie[3]))
+    assert keys == [5, 9]
+    grain = [
+        float(np.abs(np.diff(film[200:260, 20:140, 1].astype(float))).mean()) for film in films
+    ]
+    assert grain[1] < 0.6 * np.abs(np.diff(noisy[3, 200:260, 20:140].astype(float))).mean()
+    below = np.s_[:, 426:]
+    assert (films[0][below] != films[1][below]).any()  # the words that say so
 
 
 def test_frames_picked_by_hand_must_have_been_measured(tmp_path: Path) -> None:
