@@ -35,7 +35,7 @@ EXTREMES = (0.5, 99.5)
 
 BAD_FRAME_GREY = 96
 NOISY = 5.0
-SMOOTHED_PX = 0.8
+SMOOTHED_PX = 0.6
 LITTLE = 1.5
 """Grey of a frame that cannot be read; and reduction from which on pixels are averaged, as
 interpolation would leave some out."""

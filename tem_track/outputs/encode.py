@@ -16,7 +16,7 @@ __all__ = ["ahead", "encode", "frame_of"]
 CRF = "28"
 PRESET = "ultrafast"
 PARAMETERS = (
-    "cpu-independent=1:deblock=1,0,0:aq-mode=0:chroma-qp-offset=-8:rc-lookahead=0:mbtree=0:scenecut=0"
+    "cpu-independent=1:deblock=1,0,0:aq-mode=0:chroma-qp-offset=-12:rc-lookahead=0:mbtree=0:scenecut=0"
     ":colorprim=bt709:transfer=bt709:colormatrix=bt709:fullrange=off"
 )
 """The first keeps the bytes the same from run to run; the second smooths the edges of blocks, which
