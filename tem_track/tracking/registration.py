@@ -83,7 +83,7 @@ def fit_crop(
     fits = [
         fit_pattern(
             part, pattern, (SLACK - left + start[0], SLACK - top + start[1]),
-            turns=state.turns, pivot_px=state.pivot_px, turn_rad=turn, free=state.free,
+            turns=state.turns, pivot_px=state.pivot_px, turn_rad=turn,
         )
         for turn in (turns if state.turns else (0.0,))
     ]  # fmt: skip

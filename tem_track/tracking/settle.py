@@ -97,7 +97,7 @@ def _phase(
     state: Template, stack: list[Crop], fits: list[Fit | None], good: list[int], pattern: Pattern
 ) -> Phase | None:
     """Return the pull towards whole pixels that the frames in nearly full view show."""
-    reader = None if state.turns or state.free is not None else PhaseReader.of(pattern)
+    reader = None if state.turns else PhaseReader.of(pattern)
     if reader is None:
         return None
     known = [(k, fit) for k in good if (fit := fits[k]) is not None and fit.seen > NEARLY_WHOLE]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -22,6 +22,8 @@ __all__ = ["EARLY_ROUNDS", "SLOPE_NOISE", "Template"]
 
 EARLY_ROUNDS = 2
 """Rounds in which most regions decide, whatever is known of their own motion."""
+U_FREE_PX = 1.0
+"""What is assumed of a place along a direction that the target does not tell, until it is known."""
 SLOPE_NOISE = 1.4
 """Mean square of the slope, at its knots, of a cubic spline through white noise of variance 1: 6
 sqrt(3) - 9 = 1.39."""
@@ -29,48 +31,73 @@ sqrt(3) - 9 = 1.39."""
 
 @dataclass(slots=True)
 class Template:
-    """The template as it grows."""
+    """The template as it grows: what averaging, fits and choice of pixels write by turns.
+
+    Attributes
+    ----------
+    point_px : (float, float)
+        The point (x, y) that is read, counted from the box's top-left pixel.
+    shape : (int, int)
+        Height and width of the box.
+    turn_rad : float
+        Turn against the reference frame.
+    template : float64 (h + 2 SLACK, w + 2 SLACK)
+        Grey values.
+    noise : float64 (4,)
+        Variance of a single frame's pixel; see `noise_of_grey`.
+    mask, usable : bool (h, w)
+        The pixels that move with the target, and those that are asked.
+    trust : float64 (h, w) or float
+        How far each pixel's slope counts.
+    base : float
+        Grey value that noise and pattern count from.
+    support : float64 (h, w)
+        Frames that show each pixel.
+    n_frames : float
+        Frames that the template is the mean of.
+    early : bool
+        Whether what a first vote has agreed on still decides which pixels are fitted.
+    rounds, early_rounds : int
+        Averages made, and those in which most regions decide.
+    turns : bool
+        Whether a turn is fitted.
+    meat : float64 (n, n) or None
+        Covariance of the fit's scores as the frames show it; the information where none is known.
+    """
 
     point_px: tuple[float, float]
     shape: tuple[int, int]
     turn_rad: float = 0.0
-    template: FloatArray = None  # type: ignore[assignment]
-    noise: FloatArray = None  # type: ignore[assignment]
-    mask: NDArray[np.bool_] = None  # type: ignore[assignment]
+    template: FloatArray = field(init=False)
+    noise: FloatArray = field(init=False)
+    mask: NDArray[np.bool_] = field(init=False)
+    usable: NDArray[np.bool_] = field(init=False)
     trust: FloatArray | float = 1.0
     base: float = 0.0
-    usable: NDArray[np.bool_] = None  # type: ignore[assignment]
-    support: FloatArray = None  # type: ignore[assignment]
+    support: FloatArray = field(init=False)
     n_frames: float = 1
-    free: FloatArray | None = None
     early: bool = True
     rounds: int = 0
     early_rounds: int = EARLY_ROUNDS
     turns: bool = False
     meat: FloatArray | None = None
-    wander_px: float = 1.0
 
     def pattern(self) -> Pattern:
         """Return the pattern of the present template."""
         trim = SLACK - MARGIN
-        level = self.level()
-        coef = coefficients(self.template - level, 3)
+        coef = coefficients(self.template - self.base, 3)
         return Pattern(
             np.ascontiguousarray(coef[trim:-trim, trim:-trim]),
             np.asarray(self.mask, np.float32),
             np.asarray(self.mask * self.trust * self._sure_slopes(coef), np.float32),
             np.asarray(self.noise, np.float32),
-            level,
+            self.base,
         )
 
     @property
     def pivot_px(self) -> tuple[float, float]:
         """The middle of the box, about which the template turns."""
         return ((self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2)
-
-    def level(self) -> float:
-        """Return the grey value that the noise and the pattern count from."""
-        return self.base
 
     def variance(self) -> FloatArray:
         """Return the variance of the box's pixels."""
@@ -103,7 +130,7 @@ class Template:
         detail = detail_of(pattern)
         return Look(
             pattern, detail, rough, coarse, self.point_px, self.pivot_px, self.turn_rad,
-            self.turns, information, covariance, free, self.wander_px, limits,
+            self.turns, information, covariance, free, U_FREE_PX, limits,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from tem_track.tracking import build_trackers, require_axis
 from tem_track.tracking.coarse import Reduced
 from tem_track.tracking.defects import Defects, Speckles
 from tem_track.tracking.fit import Fit
-from tem_track.tracking.gather import Gathering, fingerprint
+from tem_track.tracking.gather import Gathering, frame_checksum
 from tem_track.tracking.growing import _Grown, _turns_better
 from tem_track.tracking.reasons import COMBED, OVER_EXPOSED
 from tem_track.tracking.structure import without_chance
@@ -75,7 +75,7 @@ def test_a_bar_that_seems_to_wander_along_its_edge_is_held_in_its_place():
     (target,) = scenes.targets()[:1]
     shown = Gathering(target, {0: images[0]})
     for image in images[1:]:
-        shown.add(image, shown.look_at(Reduced(image), fingerprint(image)))
+        shown.add(image, shown.look_at(Reduced(image), frame_checksum(image)))
     (own,), rng = shown.looks, np.random.default_rng(2)
     for crop in own.crops:
         crop.start = (crop.start[0] + 9 * rng.standard_normal(), crop.start[1])
