@@ -179,14 +179,17 @@ def test_a_well_made_test_is_not_warned_about() -> None:
 
 
 def test_too_few_elastic_points_is_no_modulus_and_a_reason() -> None:
-    table, _ = make(n=14, approach=4, load=9, yield_MPa=3.0)
-    summary = evaluate(table, settings()).summary
-    if summary["youngs_modulus_GPa"] is None:
-        assert summary["modulus_reason"]
     table, _ = make(n=12, approach=6, load=4)
     summary = evaluate(table, settings()).summary
     assert summary["youngs_modulus_GPa"] is None
     assert "four" in summary["modulus_reason"]
+
+
+def test_a_line_behind_the_yield_is_warned_about() -> None:
+    table, _ = make(n=14, approach=4, load=9, yield_MPa=3.0)  # it yields before the second point
+    result = evaluate(table, settings())
+    assert result.summary["youngs_modulus_GPa"] == pytest.approx(0.2, rel=0.02)  # the plastic one
+    assert any("exceeds a tenth of Young's modulus" in each for each in result.warnings)
 
 
 def test_a_tension_of_three_times_the_length_is_warned_about_and_evaluated() -> None:
