@@ -104,6 +104,10 @@ def run_batch(
         A movie of at least twice as many frames is measured in parts of this size. The results
         do not depend on it.
 
+    Returns
+    -------
+    list of Job
+
     Raises
     ------
     ConfigError
@@ -363,6 +367,12 @@ def _one_core() -> None:
 
 def is_finished(experiment_path: Path, folder: Path) -> bool:
     """Return whether a folder holds a finished run of this movie, experiment and version.
+
+    Parameters
+    ----------
+    experiment_path : Path
+    folder : Path
+        A results folder, which need not exist.
 
     Raises
     ------

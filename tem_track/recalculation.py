@@ -27,6 +27,10 @@ def recalculate(folder: Path, config: Path | None = None, *, command: str = "") 
     command : str
         How it was asked for, kept in the provenance.
 
+    Returns
+    -------
+    Result
+
     Raises
     ------
     ResultsError, ConfigError, ResultsBusyError

@@ -94,7 +94,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The loading axis: its angle from straight up, positive clockwise, and what is known of it."""
+    """The loading axis: its angle from straight up, positive clockwise, and what is known of it.
+
+    Attributes
+    ----------
+    angle_deg, u_angle_deg : float
+    """
 
     angle_deg: float
     u_angle_deg: float = 0.0
@@ -114,7 +119,14 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A frame in which a target's box is known."""
+    """A frame in which a target's box is known.
+
+    Attributes
+    ----------
+    frame : int
+        Its index in the movie.
+    box : Box
+    """
 
     frame: int
     box: Box

@@ -97,6 +97,10 @@ def run(
     keep : callable, optional
         Called as ``keep(movie, plan)`` before anything is measured; what it returns is not.
 
+    Returns
+    -------
+    Outcome
+
     Raises
     ------
     ConfigError, MovieError, TrackingError
@@ -238,7 +242,16 @@ def default_folder(experiment_path: Path) -> Path:
 
 
 def movie_of(experiment: Experiment) -> Movie:
-    """Open an experiment's movie, with the experiment's own clock where it has one."""
+    """Open an experiment's movie, with the experiment's own clock where it has one.
+
+    Parameters
+    ----------
+    experiment : Experiment
+
+    Returns
+    -------
+    Movie
+    """
     from tem_track.frames import open_movie
 
     return open_movie(

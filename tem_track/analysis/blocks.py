@@ -45,6 +45,11 @@ def measure(
         Processes that measure; by default one a core. Their number changes no result.
     standby : Standby, optional
         Processes that `prepare` has begun.
+
+    Yields
+    ------
+    Block
+        The next frames' rows, in order.
     """
     finished, total = set(done), len(plan.frame_range)
     count = len(finished)
@@ -65,7 +70,17 @@ def measure(
 
 
 def observe_again(movie: Movie, plan: Plan, frame: int, settled: Mapping[str, Match]) -> Block:
-    """Return the block of one frame in which some targets' places are known."""
+    """Return the block of one frame in which some targets' places are known.
+
+    Parameters
+    ----------
+    movie : Movie
+    plan : Plan
+    frame : int
+        Its index in the movie.
+    settled : mapping of str to Match
+        The places, by target.
+    """
     return _block([observe(movie[frame], plan, settled)], plan)
 
 

@@ -38,6 +38,13 @@ def calculate(
     axis : Axis
     warnings : sequence of str
         What the measuring itself warned of; kept apart in the summary, so that it survives.
+
+    Returns
+    -------
+    points : DataFrame
+        One row a frame; the columns of ``points.csv``.
+    summary : dict
+        What ``summary.json`` holds.
     """
     import pandas as pd
 
@@ -64,7 +71,19 @@ def _grown(
 
 
 def evaluate(measurement: Measurement, experiment: Experiment, axis: Axis) -> mechanics.Evaluation:
-    """Calculate the mechanics from a table of pixels, without the movie."""
+    """Calculate the mechanics from a table of pixels, without the movie.
+
+    Parameters
+    ----------
+    measurement : mapping of arrays
+        Columns of pixels, shape (n_frames,) each.
+    experiment : Experiment
+    axis : Axis
+
+    Returns
+    -------
+    mechanics.Evaluation
+    """
     return mechanics.evaluate(measurement, settings_of(experiment, axis))
 
 

@@ -58,6 +58,18 @@ def assemble(movie: Movie, plan: Plan, blocks: Sequence[Block]) -> Result:
     """Join the blocks, settle what needs the whole sequence, and calculate.
 
     The blocks are empty afterwards.
+
+    Parameters
+    ----------
+    movie : Movie
+        Read again only where a target's place is settled otherwise than its frame alone said.
+    plan : Plan
+    blocks : sequence of Block
+        All frames, in order.
+
+    Returns
+    -------
+    Result
     """
     block = join(blocks, emptying=True)
     settle(block, partial(observe_again, movie, plan))
@@ -92,7 +104,21 @@ def settle(block: Block, again: Callable[[int, Mapping[str, Match]], Block]) -> 
 def conclude(
     block: Block, experiment: Experiment, axis: Axis, warnings: Sequence[str] = ()
 ) -> Result:
-    """Calculate what the pixels of all frames say."""
+    """Calculate what the pixels of all frames say.
+
+    Parameters
+    ----------
+    block : Block
+        All frames, settled.
+    experiment : Experiment
+    axis : Axis
+    warnings : sequence of str
+        What the measuring itself warned of.
+
+    Returns
+    -------
+    Result
+    """
     import pandas as pd
 
     points, summary = calculate(block.columns, experiment, axis, warnings)

@@ -57,6 +57,10 @@ def prepare(
     standby : Standby, optional
         Where processes load beside the preparation if they will save time in measuring.
 
+    Returns
+    -------
+    Plan
+
     Raises
     ------
     ConfigError, MovieError, TrackingError

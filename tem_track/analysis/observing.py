@@ -21,6 +21,10 @@ def observe(frame: Frame, plan: Plan, settled: Mapping[str, Match] | None = None
     plan : Plan
     settled : mapping, optional
         Targets whose place is known already.
+
+    Returns
+    -------
+    Observation
     """
     if not frame.ok:
         return Observation(frame.index, frame.time_s, False, "")

@@ -353,6 +353,19 @@ def experiment_from_dict(
 ) -> Experiment:
     """Build an experiment from the same keys as the file's, as plain data.
 
+    Parameters
+    ----------
+    data : mapping
+        The file's tables and keys.
+    folder : Path, optional
+        Where relative paths begin; by default the working directory.
+    source : str
+        What errors call it.
+
+    Returns
+    -------
+    Experiment
+
     Raises
     ------
     ConfigError

@@ -25,6 +25,17 @@ def sha256(path: str | Path, is_to_end: Callable[[], bool] = lambda: False) -> s
     """Return the SHA-256 of a movie file; of a folder, over its files' names and contents.
 
     A recording in several parts is taken as the parts one after the other.
+
+    Parameters
+    ----------
+    path : path
+    is_to_end : callable
+        Asked between blocks of the file; where it answers true, the call ends with an error.
+
+    Returns
+    -------
+    str
+        In hexadecimal digits.
     """
     target = Path(path)
     digest = hashlib.sha256()

@@ -178,7 +178,16 @@ class _Survey:
 
 
 def inspect(movie: Movie) -> MovieReport:
-    """Decode every frame once and report what the file really holds."""
+    """Decode every frame once and report what the file really holds.
+
+    Parameters
+    ----------
+    movie : Movie
+
+    Returns
+    -------
+    MovieReport
+    """
     survey = _Survey()
     for frame in movie:
         survey.add(frame)

@@ -76,6 +76,10 @@ def read_log(
     offset_s, marker_time_s : float
     movie_start : datetime, optional
 
+    Returns
+    -------
+    ElectricalLog
+
     Raises
     ------
     ConfigError

@@ -44,7 +44,14 @@ order: growth slows down, and a straight line's residuals would all be alike."""
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A slope against time, in the quantity's unit per second, and its standard uncertainty."""
+    """A slope against time, in the quantity's unit per second, and its standard uncertainty.
+
+    Attributes
+    ----------
+    value_per_s, u_value_per_s : float
+        NaN where there are too few points.
+    n_points : int
+    """
 
     value_per_s: float
     u_value_per_s: float
@@ -53,7 +60,15 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stretch of constant potential."""
+    """A stretch of constant potential.
+
+    Attributes
+    ----------
+    first, last : int
+        Frames, inclusive.
+    potential_V : float
+        Its median.
+    """
 
     first: int
     last: int
@@ -142,7 +157,14 @@ def local_rate(
 
 
 def current_A(volume_rate_nm3_per_s: float, molar_volume_cm3_per_mol: float) -> float:
-    """Return the current that deposits a volume rate, one electron an atom: F (dV/dt) / V_m."""
+    """Return the current that deposits a volume rate, one electron an atom: F (dV/dt) / V_m.
+
+    Parameters
+    ----------
+    volume_rate_nm3_per_s : float
+    molar_volume_cm3_per_mol : float
+        See `MOLAR_VOLUME_CM3_PER_MOL`.
+    """
     return FARADAY_C_PER_MOL * volume_rate_nm3_per_s * 1e-21 / molar_volume_cm3_per_mol
 
 
@@ -151,6 +173,17 @@ def steps_of(potential_V: FloatArray, least: int = _ENOUGH) -> list[Step]:
 
     A stretch ends where the potential moves by more than a twentieth of its whole range; stretches
     of fewer than `least` frames (the ramps between) are left out.
+
+    Parameters
+    ----------
+    potential_V : FloatArray
+        Shape (n,), one value a frame.
+    least : int
+        Frames of the shortest step.
+
+    Returns
+    -------
+    list of Step
     """
     known = np.isfinite(potential_V)
     if not known.any():

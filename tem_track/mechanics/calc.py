@@ -49,6 +49,24 @@ def ecm_stress(
     """Return the stress that an overpotential can build up, F dphi / V_m (equation 3), in MPa.
 
     Assumes one electron per ion and complete confinement. 1 J/cm3 is 1 MPa.
+
+    Parameters
+    ----------
+    overpotential_mV : float
+    molar_volume_cm3_per_mol : float
+        13 for Li and 23.7 for Na in the paper.
+    faraday_C_per_mol : float
+        The paper rounds it to 96500.
+
+    Returns
+    -------
+    dict of str to float
+        ``ecm_stress_MPa``.
+
+    Raises
+    ------
+    ConfigError
+        A value that cannot be used; the message names it.
     """
     _zero_or_more(overpotential_mV=overpotential_mV)
     _positive(
@@ -63,7 +81,26 @@ def critical_overpotential(
     molar_volume_cm3_per_mol: float,
     faraday_C_per_mol: float = FARADAY_C_PER_MOL,
 ) -> dict[str, float]:
-    """Return the overpotential that builds up a stress, equation 3 backwards, in mV."""
+    """Return the overpotential that builds up a stress, equation 3 backwards, in mV.
+
+    Parameters
+    ----------
+    stress_MPa : float
+    molar_volume_cm3_per_mol : float
+        13 for Li and 23.7 for Na in the paper.
+    faraday_C_per_mol : float
+        The paper rounds it to 96500.
+
+    Returns
+    -------
+    dict of str to float
+        ``critical_overpotential_mV``.
+
+    Raises
+    ------
+    ConfigError
+        A value that cannot be used; the message names it.
+    """
     _zero_or_more(stress_MPa=stress_MPa)
     _positive(
         molar_volume_cm3_per_mol=molar_volume_cm3_per_mol, faraday_C_per_mol=faraday_C_per_mol
@@ -78,6 +115,21 @@ def fracture_stress(toughness_MPa_sqrt_m: float, flaw_um: float) -> dict[str, fl
 
     The geometry factor is 1, and a is the flaw size as the paper uses it: the whole pore size or
     crack length, not half of it.
+
+    Parameters
+    ----------
+    toughness_MPa_sqrt_m : float
+    flaw_um : float
+
+    Returns
+    -------
+    dict of str to float
+        ``fracture_stress_MPa``.
+
+    Raises
+    ------
+    ConfigError
+        A value that cannot be used; the message names it.
     """
     _positive(toughness_MPa_sqrt_m=toughness_MPa_sqrt_m, flaw_um=flaw_um)
     return {"fracture_stress_MPa": toughness_MPa_sqrt_m / math.sqrt(math.pi * flaw_um * 1e-6)}
@@ -126,7 +178,23 @@ def contact_radius(
 
 
 def rod_stress(force_nN: float, diameter_nm: float) -> dict[str, float | None]:
-    """Return the stress of a round rod, F / (pi/4 d^2), in MPa."""
+    """Return the stress of a round rod, F / (pi/4 d^2), in MPa.
+
+    Parameters
+    ----------
+    force_nN : float
+    diameter_nm : float
+
+    Returns
+    -------
+    dict of str to float
+        ``stress_MPa``.
+
+    Raises
+    ------
+    ConfigError
+        A value that cannot be used; the message names it.
+    """
     _positive(diameter_nm=diameter_nm)
     _finite(force_nN=force_nN)
     return {"stress_MPa": _stress_MPa(force_nN, math.pi / 4 * diameter_nm**2)}

@@ -67,6 +67,11 @@ def evaluate(measurement: Mapping[str, NDArray[Any]], settings: Settings) -> Eva
         Equally long columns, as in `measurement.csv`.
     settings : Settings
 
+    Returns
+    -------
+    Evaluation
+        Points, summary and warnings.
+
     Raises
     ------
     ConfigError

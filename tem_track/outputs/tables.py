@@ -78,6 +78,15 @@ def _write_bodies(result: Result, path: Path) -> None:
 def read_results(folder: str | os.PathLike[str]) -> Result:
     """Read a results folder back.
 
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Result
+        With the digits that the tables hold.
+
     Raises
     ------
     ResultsError

@@ -113,6 +113,13 @@ def complete_like(path: str | Path, other: str | Path) -> tuple[Path, tuple[str,
     warnings : tuple of str
         What was taken over and does not look like the new movie.
 
+    Parameters
+    ----------
+    path : path
+        The file to complete.
+    other : path
+        An experiment of the same setup, whose targets are found again.
+
     Raises
     ------
     ConfigError, MovieError

@@ -33,7 +33,15 @@ _COLOURS: dict[str, Colour] = {
 
 
 def preview(proposal: Proposal, movie: Movie, path: str | Path) -> None:
-    """Draw boxes, axis, scale bar and labels with their confidences, and write a PNG."""
+    """Draw boxes, axis, scale bar and labels with their confidences, and write a PNG.
+
+    Parameters
+    ----------
+    proposal : Proposal
+    movie : Movie
+    path : path
+        Of the PNG.
+    """
     canvas = _canvas(movie[proposal.reference].image)
     size = max(canvas.shape[:2]) / 768
     for box in proposal.labels:

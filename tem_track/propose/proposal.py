@@ -54,7 +54,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ShapeFound:
-    """The specimen's shape, how sure, and the next best."""
+    """The specimen's shape, how sure, and the next best.
+
+    Attributes
+    ----------
+    shape : str or None
+    confidence : float
+        0 to 1.
+    runner_up : str or None
+    """
 
     shape: str | None
     confidence: float
@@ -63,7 +71,15 @@ class ShapeFound:
 
 @dataclass(frozen=True, slots=True)
 class AxisFound:
-    """The loading axis, how sure, and what it was found from: `motion`, `outline` or `faces`."""
+    """The loading axis, how sure, and what it was found from: `motion`, `outline` or `faces`.
+
+    Attributes
+    ----------
+    axis : Axis or None
+    confidence : float
+        0 to 1.
+    source : str
+    """
 
     axis: Axis | None
     confidence: float

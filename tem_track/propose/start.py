@@ -124,6 +124,11 @@ def init_experiment(
     progress : callable, optional
         Called as ``progress("look", done, total)`` while the movie is looked at.
 
+    Returns
+    -------
+    Started
+        The file's path, the proposal, and warnings.
+
     Raises
     ------
     ConfigError

@@ -331,7 +331,15 @@ def _trapezium(profile: FloatArray, t_px: FloatArray, edges: FloatArray) -> floa
 
 @dataclass(frozen=True, slots=True)
 class Bow:
-    """A bow's components in and out of the untilted picture's plane, in the unit that was given."""
+    """A bow's components in and out of the untilted picture's plane, in the unit that was given.
+
+    Attributes
+    ----------
+    in_plane, u_in_plane : float
+        Across the axis in the untilted picture.
+    out_of_plane, u_out_of_plane : float
+        Along the beam.
+    """
 
     in_plane: float
     u_in_plane: float
