@@ -17,7 +17,7 @@ __all__ = ["require_axis"]
 WORST_U_PX = 0.5
 """Uncertainty along the axis, in px, above which a movie is refused: most frames would say nothing
 of the force."""
-WORST_SHARE = 1 / 12
+WORST_SHARE = 1 / 16
 """Least information along the axis over that along the best direction.
 
 Below it the box holds one straight edge, and what seems to fix the other direction is faint
