@@ -7,8 +7,10 @@ import json
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tem_track.cli import status_of
@@ -157,7 +159,9 @@ def test_a_batch_with_a_failure(experiment: Path, capsys: pytest.CaptureFixture[
         capsys, "batch", missing, "--no-pictures", "--jobs", "1", "--output", experiment.parent
     )
     assert status == 7
-    assert "missing.toml" in err
+    lines = [line for line in err.splitlines() if "missing.toml" in line]
+    assert lines
+    assert all(line.count("missing.toml") == 1 for line in lines), lines
 
 
 def test_calc_answers_with_units(capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,6 +241,39 @@ def test_an_interruption_that_a_library_swallows_is_raised_again() -> None:
         with pytest.raises(KeyboardInterrupt):
             progress("overlay", 2, 3)
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+def test_an_interruption_while_python_cleans_up_is_given_again() -> None:
+    import signal
+
+    def lose_one() -> None:
+        thing = np.zeros(1)
+        gone = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+        del thing  # what the callback raises goes nowhere
+        assert gone() is None
+        time.sleep(5)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    try:
+        with shown_progress(quiet=True), pytest.raises(KeyboardInterrupt):
+            lose_one()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_after_the_end_leaves_the_status() -> None:
+    script = (
+        "import atexit, os, signal\n"
+        "from tem_track.cli import program\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "program.status_of = lambda arguments: 6\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "program.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (6, "")
 
 
 def test_an_interruption_while_it_loads_is_one_line_too() -> None:

@@ -45,7 +45,7 @@ def batch(
         print_json([{key: str(value) for key, value in asdict(job).items()} for job in done])
     failed = [job for job in done if job.state == "failed"]
     for job in failed:
-        print(f"tem-track: {_short(job.experiment)}: {job.message}", file=sys.stderr)
+        print(f"tem-track: {_short(job.experiment)}: {_message(job)}", file=sys.stderr)
     return SOME_FAILED if failed else 0
 
 
@@ -87,7 +87,7 @@ def _one_line_each() -> Any:
             if job.state not in ("waiting", "running") and job.experiment not in told:
                 told.add(job.experiment)
                 count = f"{len(told)} of {len(jobs)}"
-                message = f": {job.message}" if job.message else ""
+                message = f": {_message(job)}" if job.message else ""
                 line = f"{count}: {_short(job.experiment)}: {job.state}{message}"
                 print(line, file=sys.stderr, flush=True)
 
@@ -108,12 +108,17 @@ def _table_of(jobs: Any) -> Any:
     chosen = sorted(jobs, key=lambda job: order.index(job.state))[:_ROWS_SHOWN]
     for job in chosen if len(jobs) > _ROWS_SHOWN else jobs:
         frames = f"{job.measured} of {job.frames}" if job.frames else ""
-        note = job.message or (STAGES.get(job.stage, job.stage) if job.state == "running" else "")
+        note = _message(job) or (STAGES.get(job.stage, job.stage) if job.state == "running" else "")
         seconds = f"{job.seconds:.0f}" if job.seconds else ""
         rows.add_row(escape(_short(job.experiment)), job.state, frames, seconds, escape(note))
     if len(jobs) > _ROWS_SHOWN:
         rows.add_row("", f"and {len(jobs) - _ROWS_SHOWN} more", "", "", "")
     return rows
+
+
+def _message(job: Any) -> str:
+    """Return a job's message without the experiment's name, which stands before it."""
+    return str(job.message.removeprefix(f"{job.experiment}: "))
 
 
 def _short(path: Path) -> str:

@@ -85,7 +85,16 @@ app = _program()
 def main() -> NoReturn:
     """Run the command line and leave with the exit status that the documentation lists."""
     _one_thread_a_routine()
-    sys.exit(status_of(sys.argv[1:]))
+    status = status_of(sys.argv[1:])
+    _too_late_to_interrupt()
+    sys.exit(status)
+
+
+def _too_late_to_interrupt() -> None:
+    """Keep the exit status of what is done from an interruption while the interpreter ends."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _one_thread_a_routine() -> None:

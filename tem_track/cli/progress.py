@@ -21,6 +21,7 @@ STAGES = {
     "simulate": "simulating",
 }
 """What the stages of a job are called."""
+_AGAIN_S = 0.02
 
 
 @contextmanager
@@ -76,9 +77,15 @@ def _bars(quiet: bool) -> Iterator[Progress]:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], None]]:
-    """Give a check that raises an interruption again which a library's callback has swallowed."""
+    """Give a check that raises an interruption again which a library's callback has swallowed.
+
+    One that comes while Python itself cleans up, where nothing can be raised, is given once more a
+    moment later.
+    """
     import signal
+    import sys
     import threading
+    from _thread import interrupt_main
 
     main = threading.main_thread()
     pressed: list[int] = []
@@ -91,12 +98,22 @@ def _interruptible() -> Iterator[Callable[[], None]]:
         if pressed and threading.current_thread() is main:
             raise KeyboardInterrupt
 
-    usual = signal.getsignal(signal.SIGINT)
+    def swallowed(lost: Any) -> None:
+        if lost.exc_type is KeyboardInterrupt:
+            again = threading.Timer(_AGAIN_S, interrupt_main)
+            again.daemon = True
+            again.start()
+        else:
+            usual_hook(lost)
+
+    usual, usual_hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
     if threading.current_thread() is not main or usual is not signal.default_int_handler:
         yield check
         return
     signal.signal(signal.SIGINT, note)
+    sys.unraisablehook = swallowed
     try:
         yield check
     finally:
+        sys.unraisablehook = usual_hook
         signal.signal(signal.SIGINT, usual)
