@@ -26,8 +26,10 @@ __all__ = ["Canvas", "length_words", "nice_length_nm", "words_width", "write_wor
 
 Lines = list[NDArray[np.int32]]
 
-DASHED = frozenset({"zero_line", "tip_box", "bar_box", "base_box"})
-THIN = frozenset({"tip_box", "bar_box", "base_box", "axis", "zero_line"})
+BOXES = frozenset({"tip_box", "bar_box", "base_box"})
+"""Drawn inside the frame: a line along its edge would be half a line, and without its colour."""
+DASHED = BOXES | {"zero_line"}
+THIN = DASHED | {"axis"}
 SEAM = 0.35
 STRAIGHT = 0.25
 """Pixels by which a line may pass a point: a stroke of a thousand pieces takes long."""
@@ -95,6 +97,10 @@ class Canvas:
         if len(points) == 1:
             cross = self._cross(points[0])
             return _Stroke(cross, cross, colour, max(1, round(2 * self.line)), 0.6)
+        if mark.role in BOXES:
+            edge = self.line / 2 + 0.5
+            high, wide = self.picture.luma.shape
+            points = np.clip(points, edge, (wide - 1 - edge, high - 1 - edge))
         if mark.closed:
             points = np.concatenate([points, points[:1]])
         width = max(1, round(self.line * (1.1 if mark.role in THIN else 1.3)))

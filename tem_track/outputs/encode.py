@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
 
 from tem_track.outputs.planes import Planes
 
 __all__ = ["ahead", "encode", "frame_of"]
+
+Item = TypeVar("Item")
 
 CRF = "28"
 PRESET = "ultrafast"
@@ -32,13 +35,13 @@ def frame_of(picture: Planes) -> av.VideoFrame:
     return av.VideoFrame.from_numpy_buffer(picture.whole, format="yuv420p")
 
 
-def ahead(pictures: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Yield pictures; the next one is painted in a thread while the last one is encoded."""
-    with ThreadPoolExecutor(1) as painter:
-        coming = painter.submit(next, pictures, None)
-        while (picture := coming.result()) is not None:
-            coming = painter.submit(next, pictures, None)
-            yield picture
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield items; the next one is made in a thread while the last one is used."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
 
 
 def encode(

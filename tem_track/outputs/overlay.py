@@ -174,22 +174,28 @@ def write_overlay(
     film = film_of(result, movie)
     total = len(first_rows(result.points["frame"].tolist()))
     with replacing(Path(path)) as part, ThreadPoolExecutor(1) as beside:
-        pictures = ahead(_pictures(film, movie, watcher, beside))
+        greys = ahead(_greys(film, movie))
+        pictures = ahead(_pictures(film, greys, watcher, beside))
         for done in encode(pictures, part, frames_per_second(total), alone=film.noisy):
             if progress is not None:
                 progress("overlay", done, total)
 
 
-def _pictures(
-    film: Film, movie: Movie, watcher: Watcher | None, beside: Executor
-) -> Iterator[av.VideoFrame]:
-    """Yield pictures; each frame is watched in a thread of its own while it is painted."""
+def _greys(film: Film, movie: Movie) -> Iterator[tuple[int, Grey]]:
+    """Yield every row and its frame as it is shown."""
     frames = film.result.points["frame"].tolist()
     rows = first_rows(frames)
     chosen = movie.select(frames[row] for row in rows)
-    watching: Future[None] | None = None
     for row, frame in zip(rows, chosen, strict=True):
-        grey = shown(frame, film.levels)
+        yield row, shown(frame, film.levels)
+
+
+def _pictures(
+    film: Film, greys: Iterator[tuple[int, Grey]], watcher: Watcher | None, beside: Executor
+) -> Iterator[av.VideoFrame]:
+    """Yield pictures; each frame is watched in a thread of its own while it is painted."""
+    watching: Future[None] | None = None
+    for row, grey in greys:
         if watching is not None:
             watching.result()
         watching = beside.submit(watcher, row, grey) if watcher is not None else None

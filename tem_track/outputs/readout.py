@@ -31,8 +31,8 @@ INK: Colour = (20, 20, 20)
 SOFT: Colour = (90, 90, 90)
 WARN: Colour = (190, 30, 20)
 POINT: Colour = rgb("#D55E00")
-PAD, LINE, SIZE, COLUMN = 22, 30, 19, 210
-HEAD, FOOT = 78, 84
+PAD, LINE, SIZE, COLUMN = 22, 27, 19, 210
+HEAD, FOOT = 74, 84
 LEAST_CURVE = 260
 """The panel beside a frame of full height, in pixels: that height, the least reduction at which
 words can be read, width, colours, margin, line, size of words, column of numbers, room above and
