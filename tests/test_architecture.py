@@ -36,13 +36,19 @@ LAYERS = [
         "door",
         "fingerprint",
         "processes",
+        "reducing",
         "scores",
         "shapes",
         "__init__",
     },
 ]
 LEVEL = {name: len(LAYERS) - i for i, names in enumerate(LAYERS) for name in names}
-ALLOWED_BESIDE = {("simulate", "frames"), ("__main__", "cli"), ("records", "errors")}
+ALLOWED_BESIDE = {
+    ("simulate", "frames"),
+    ("__main__", "cli"),
+    ("records", "errors"),
+    ("reducing", "compiled"),
+}
 
 
 def part_of(path: Path) -> str:

@@ -101,6 +101,7 @@ class Reduced:
     def __init__(self, image: Image) -> None:
         self.image = image
         self._known: dict[int, Float32] = {}
+        self._half: Image | None = None
         self._at_peak: float | None = None
 
     @property
@@ -113,13 +114,20 @@ class Reduced:
     def by(self, factor: int) -> Float32:
         """Return the frame with squares of `factor` pixels averaged."""
         if factor not in self._known:
-            by_halves = factor > 2 and factor & (factor - 1) == 0
-            self._known[factor] = (
-                reduce_image(self.by(factor // 2), 2)
-                if by_halves
-                else reduce_image(self.image, factor)
-            )
+            self._known[factor] = self._averaged(factor)
         return self._known[factor]
+
+    def _averaged(self, factor: int) -> Float32:
+        if factor <= 2 or factor & (factor - 1):
+            return reduce_image(self.image, factor)
+        from tem_track.reducing import WHOLE, mean_blocks
+
+        if self.image.dtype.name not in WHOLE:
+            return reduce_image(self.by(factor // 2), 2)
+        if self._half is None:
+            h, w = self.image.shape
+            self._half = _halved(np.ascontiguousarray(self.image[: h // 2 * 2, : w // 2 * 2]))
+        return np.asarray(mean_blocks(self._half, factor // 2), np.float32)
 
 
 def make_coarse(template: FloatArray, moving: NDArray[np.bool_]) -> Coarse:
