@@ -116,6 +116,11 @@ def in_one_run(
         Frames, height, width.
     offset : int
         Where the first frame begins, in bytes.
+
+    Raises
+    ------
+    MovieError
+        The images have no pixels.
     """
     promised, height, width = shape
     step = height * width * dtype.itemsize

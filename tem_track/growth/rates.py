@@ -220,6 +220,9 @@ def rates_by_step(
 
     Parameters
     ----------
+    steps : sequence of Step
+    time_s, value, u_value : FloatArray
+        Shape (n,), one a frame.
     u_log_s : float
         Standard uncertainty of the log's clock against the movie's. In a short step, whose end
         frames serve, one of them may belong to the neighbour.

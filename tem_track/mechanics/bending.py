@@ -28,6 +28,11 @@ def euler_load_nN(
     diameter_nm, length_nm : float
     effective_length : float
         K: 2 with one end free, 1 with hinges, 0.5 with both ends held.
+
+    Raises
+    ------
+    ConfigError
+        A length is not above zero.
     """
     if not (diameter_nm > 0 and length_nm > 0 and effective_length > 0):
         raise ConfigError("diameter_nm, length_nm, effective_length: each must be above zero")

@@ -75,10 +75,15 @@ def side_profile(
 
     Parameters
     ----------
+    strip : Strip
+    middle, width : float
+        The specimen's, across the axis, in px.
     face : float
         Where the face is, to half of `within`.
     ahead : {-1, 1}
         On which side of it the vacuum lies.
+    within : float
+        In px.
     """
     t = strip.grid.t_px
     off = 0.5 * within * ahead

@@ -24,6 +24,8 @@ ALL_MOVES = 0.99
 """Least part of a reduced pixel that moves with the target, for a template without a mask."""
 LEAST_ENERGY = 0.3
 """Least part of the template's energy that the part in view must hold."""
+LEAST_LIKENESS = 0.05
+"""Correlation below which a peak is noise's."""
 NO_CONTRAST = 1e-4
 """Least variance under the template over that of the frame: less is called uniform."""
 
@@ -277,7 +279,7 @@ def _peaks(
     found: list[Place] = []
     while len(found) < most:
         _, value, _, (u, v) = cv2.minMaxLoc(map_)
-        if value <= 0.05 or (found and value < found[0].likeness - within):
+        if value <= LEAST_LIKENESS or (found and value < found[0].likeness - within):
             break
         place = Place((u - pad[0]) * coarse.factor, (v - pad[1]) * coarse.factor, float(value))
         found.append(place)

@@ -36,6 +36,8 @@ FARTHEST_PX = 4.0
 """Way from the start, in px, beyond which a descent has gone astray: the coarse search is right to
 a pixel or two, and the template's margin allows five."""
 
+FARTHEST_RAD = 0.35
+"""The same of a turn: 20 degrees, beyond what a lever's tip turns while it is loaded."""
 N_SUMS = 22
 """Number of weighted sums that a pass over the pixels gathers."""
 
@@ -391,7 +393,7 @@ def descend(
         x -= bend[0] / gain
         y -= bend[1] / gain
         turn -= bend[2] / gain
-        if not (abs(x) < FARTHEST_PX and abs(y) < FARTHEST_PX and abs(turn) < 0.35):
+        if not (abs(x) < FARTHEST_PX and abs(y) < FARTHEST_PX and abs(turn) < FARTHEST_RAD):
             return False
         if math.hypot(bend[0], bend[1]) < ENOUGH_PX * gain:
             results[0], results[1], results[2] = x, y, turn

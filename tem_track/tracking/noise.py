@@ -19,6 +19,10 @@ __all__ = ["noise_of_grey", "single_frame_variance", "variance"]
 N_CLASSES = 12
 """Classes of grey in which the variance is read; a parabola has three unknowns."""
 
+LEAST_OF_TYPICAL, LEAST_OF_LEAST = 0.02, 0.2
+"""Least variance, over the median of the classes' and over the smallest of them: a parabola that
+dips below zero between classes would weigh its pixels without bound."""
+
 
 def noise_of_grey(
     template: FloatArray, mean_square: FloatArray, usable: NDArray[np.bool_], n_frames: float
@@ -46,7 +50,8 @@ def noise_of_grey(
     scale = n_frames / free / (1 - 2 / (9 * free)) ** 3
     centres, levels, counts = _classes(grey, square)
     values = levels * scale
-    least = max(0.02 * float(np.median(values)), 0.2 * float(values.min()), 1e-9)
+    typical, smallest = float(np.median(values)), float(values.min())
+    least = max(LEAST_OF_TYPICAL * typical, LEAST_OF_LEAST * smallest, 1e-9)
     values = np.maximum(values, least)
     degree = min(2, len(values) - 1)
     fitted = np.polynomial.polynomial.polyfit(centres, values, degree, w=np.sqrt(counts) / values)

@@ -21,6 +21,11 @@ REACH_PX = 3
 """Pixels around ink that are left out as well: a codec's ripple."""
 INK = 0.15
 """How far the ink may be from the brightest grey, over the range."""
+AT_END, STILL, JUMP = 0.02, 0.2, 0.25
+"""What is drawn is at an end of the range of grey, to this part of it; varies by so much of what
+the box usually varies by; and differs from a neighbour by so much of the range."""
+SHARP_RIM = 0.3
+"""Part of such a figure's rim that is as sharp."""
 STROKE_PX = 5
 STEP = 0.45
 """How much darker the ground beside a stroke is, over the range."""
@@ -66,11 +71,11 @@ class Still:
         low, high = float(least.min()), float(most.max())
         if self.n_frames < FEWEST or usual <= 0 or high <= low:
             return np.zeros(grey.shape, bool)
-        near = 0.02 * (high - low)
+        near = AT_END * (high - low)
         end = (grey <= low + near) | (grey >= high - near)
-        still = (spread <= 0.2 * usual) & end
+        still = (spread <= STILL * usual) & end
         jump = cv2.dilate(grey, np.ones((3, 3))) - cv2.erode(grey, np.ones((3, 3)))
-        sharp = still & (jump > 0.25 * (high - low))
+        sharp = still & (jump > JUMP * (high - low))
         return _parts_with(still, sharp) | _written(most, low, high)
 
 
@@ -80,7 +85,7 @@ def _parts_with(still: NDArray[np.bool_], sharp: NDArray[np.bool_]) -> NDArray[n
     sizes = np.bincount(labels.ravel(), minlength=count)
     hits = np.bincount(labels[sharp], minlength=count)
     rim = np.bincount(labels[still & ~_inner(still)], minlength=count)
-    chosen = (hits > 0.3 * rim) & (sizes > 3)
+    chosen = (hits > SHARP_RIM * rim) & (sizes > 3)
     chosen[0] = False
     size = 2 * REACH_PX + 1
     wide = cv2.dilate(chosen[labels].astype(np.uint8), np.ones((size, size)))

@@ -50,6 +50,14 @@ TRIED_PX = 1.0
 """Blur whose cost in the fit is compared with what it costs the sharper frames."""
 HALF = 0.5
 """Least difference of these costs, over that of a sharp frame."""
+NEAR_PX = 2.5
+"""How far from its crop's start a frame may show the target, to be one that shows it as most do."""
+MORE_AT_PEAK = 0.15
+"""Part of the pixels that may be at the brightest grey there, over that of most frames."""
+USUAL_SPREADS, USUAL_PART = 5.0, 0.3
+"""How far above the typical one its mean square may be, in spreads or as a part of it."""
+LITTLE = 0.1
+"""Misfit, over the template's energy, that is forgiven in any case."""
 SURE_COST = 10.0
 """Least difference of these costs, over the root of the cost: five standard deviations."""
 LEAST_LIKE = 0.3
@@ -179,19 +187,19 @@ def turns_matter(
 
 def good_fits(fits: list[Fit | None]) -> list[int]:
     """Return the numbers of the frames that show the target as most do."""
-    near = {k: f for k, f in enumerate(fits) if f and max(abs(f.x_px), abs(f.y_px)) < 2.5}
+    near = {k: f for k, f in enumerate(fits) if f and max(abs(f.x_px), abs(f.y_px)) < NEAR_PX}
     peak = np.median([fit.at_peak for fit in near.values()]) if near else 0
-    known = {k: fit for k, fit in near.items() if fit.at_peak < peak + 0.15}
+    known = {k: fit for k, fit in near.items() if fit.at_peak < peak + MORE_AT_PEAK}
     if not known:
         return []
     chi2 = np.array([fit.chi2 / fit.gain for fit in known.values()])
     centre = float(np.median(chi2))
     spread = 1.4826 * float(np.median(np.abs(chi2 - centre)))
-    most = centre + max(5 * spread, 0.3 * centre)
+    most = centre + max(USUAL_SPREADS * spread, USUAL_PART * centre)
     return [
         k
         for (k, fit), value in zip(known.items(), chi2, strict=True)
-        if value <= most or fit.misfit(centre) < 0.1
+        if value <= most or fit.misfit(centre) < LITTLE
     ]
 
 

@@ -35,6 +35,13 @@ TOLERANCE_PX = 0.4
 OUTLIER = 6.0
 """Side of a block (px), parts along a side of the box that are fitted for themselves, motion that a
 block is allowed (px), and squares over what is allowed from which on it does not agree."""
+IN_VIEW = 0.4
+"""Least part of the box in view, for a place to be judged."""
+AFTER_BLUR = 0.2
+"""Variance that a pixel of a block is allowed, over that of a frame's: what the blur leaves of it
+(1 / 4 pi) twice, since the reference frame is as noisy, and something for a codec."""
+AS_MUCH = 0.9
+"""Agreement after a joint fit of the parts that agree, over that before, for it to be believed."""
 SURE = 0.9
 """Share of the structure that agrees at a first place, from which on no part is asked for another:
 the vote ended there in all frames that were tried."""
@@ -249,7 +256,7 @@ def _settled(part: Image, ballot: Ballot, found: Vote) -> Vote:
         if fit is None:
             return found
         _, again = _judge(part, ballot, fit.x_px, fit.y_px)
-        if again is None or again.agreed < 0.9 * found.agreed:
+        if again is None or again.agreed < AS_MUCH * found.agreed:
             return found
         found = again
     return found
@@ -266,7 +273,7 @@ def _judge(part: Image, ballot: Ballot, x: float, y: float) -> tuple[float, Vote
     h, w = ballot.pattern.shape
     top, bottom = max(0, -iy), min(h, part.shape[0] - iy)
     left, right = max(0, -ix), min(w, part.shape[1] - ix)
-    if (bottom - top) * (right - left) < 0.4 * h * w:
+    if (bottom - top) * (right - left) < IN_VIEW * h * w:
         return np.inf, None
     inside = (slice(top, bottom), slice(left, right))
     value = moved(ballot.pattern.coef, ix - x, iy - y, 3)[MARGIN:-MARGIN, MARGIN:-MARGIN][inside]
@@ -277,7 +284,7 @@ def _judge(part: Image, ballot: Ballot, x: float, y: float) -> tuple[float, Vote
     fields = [_alike(field) for field in (value, grey, steepness)]
     weighing.block_sums(*fields, top, left, size, sums)
     good = np.zeros(sums.shape[1:], bool)
-    noise, tolerance = 0.2 * float(ballot.pattern.noise[0]), TOLERANCE_PX / ballot.factor
+    noise, tolerance = AFTER_BLUR * float(ballot.pattern.noise[0]), TOLERANCE_PX / ballot.factor
     cost, agreed = weighing.weigh(sums, noise, tolerance, OUTLIER, good)
     if agreed < 0:
         return np.inf, None
