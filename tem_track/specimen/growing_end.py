@@ -31,6 +31,19 @@ _FLOOR = 0.003
 """Least standard deviation of a darkness, as a part of the vacuum's brightness: the vacuum is not
 known better."""
 _TEXTURE = 0.06  # of the darkness: what grain and diffraction make of it
+_MEAN_PATH = 1.8
+"""Mean path of the beam through the columns near the midline, over the radius; it is 2 on it."""
+_REACH_PX = 15.0
+"""How far from the guess the end may lie."""
+_SHORTEST, _LONGEST, _BLUNTEST = 0.03, 1.6, 3.5
+"""Length of a cap over the radius, from a flat end to an ogive, and its largest power."""
+_FAR_MU, _FAR_LIGHT, _U_LIGHT = 2.0, 0.1, 0.02
+"""How far the absorption's logarithm may lie from what the shaft shows, how far the brightness
+beyond the end from the vacuum's (as a part of it), and the latter's standard uncertainty."""
+_MOST_FLAT = 0.95
+"""Largest share of a facet across the axis."""
+_WIDER = 1.5
+"""What residuals that neighbours share make of u."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,63 +134,87 @@ def fit_cap(
         Share of the end that is a facet across the axis; None leaves it to the frame.
     shape : EndShape
     """
-    # The middles of equal parts stand for all columns; their outermost ones would weigh too much.
-    parts = min(_COLUMNS, len(offsets_px))
-    index = ((np.arange(parts) + 0.5) * len(offsets_px) / parts).astype(int)
-    picked = np.abs(offsets_px)[index]
-    fine = np.arange(s_px[0] - 8.0, s_px[-1] + 8.0, 1.0 / _FINE)
-    sigma = np.hypot(max(noise, _FLOOR), _TEXTURE * np.maximum(dark, 0.0))
-
-    def model(p: FloatArray) -> FloatArray:
-        cap = radius_px * math.exp(p[1])
-        path = _depth(p[0] - fine, picked, (radius_px, cap, p[2], p[5]), profile)
-        clean = 1.0 - np.exp(-math.exp(p[3]) * path)
-        blurred = gaussian_filter1d(clean.mean(axis=1), profile.blur_px * _FINE, mode="nearest")
-        return np.asarray(p[4] + np.interp(s_px, fine, blurred))
-
-    def rest(p: FloatArray) -> FloatArray:
-        held = [
-            (p[1] - shape.share) / shape.u_share,
-            (p[2] - shape.power) / shape.u_power,
-            p[4] / 0.02,
-        ]
-        outer = cap_radius(p[0] - sides[0], radius_px, radius_px * math.exp(p[1]), p[2], p[5])
-        return np.concatenate([(model(p) - dark) / sigma, (outer - sides[1]) / _U_SIDE_PX, held])
-
+    end = _End(dark, s_px, radius_px, _picked(offsets_px), profile, noise, sides, shape)
     behind = dark[s_px < start_px - 0.5 * radius_px]
     level = float(np.clip(np.median(behind) if behind.size else dark.max(), 0.02, 0.98))
-    mu = math.log(-math.log(1.0 - level) / (1.8 * radius_px))
+    mu = math.log(-math.log(1.0 - level) / (_MEAN_PATH * radius_px))
     first = np.array([start_px, shape.share, shape.power, mu, 0.0, 0.3 if flat is None else flat])
-    low = [
-        start_px - 15.0,
-        math.log(0.03),
-        1.0,
-        mu - 2.0,
-        -0.1,
-        0.0 if flat is None else max(flat - _HELD, 0.0),
-    ]
-    high = [
-        start_px + 15.0,
-        math.log(1.6),
-        3.5,
-        mu + 2.0,
-        0.1,
-        0.95 if flat is None else flat + _HELD,
-    ]
-    found = least_squares(rest, first, bounds=(low, high), x_scale=[1, 0.3, 0.4, 0.2, 0.01, 0.2],
-                          max_nfev=40, xtol=1e-5, ftol=1e-6)  # fmt: skip
+    facet = (0.0, _MOST_FLAT) if flat is None else (max(flat - _HELD, 0.0), flat + _HELD)
+    low = [start_px - _REACH_PX, math.log(_SHORTEST), 1.0, mu - _FAR_MU, -_FAR_LIGHT, facet[0]]
+    high = [start_px + _REACH_PX, math.log(_LONGEST), _BLUNTEST, mu + _FAR_MU, _FAR_LIGHT, facet[1]]
+    scale = [1, 0.3, 0.4, 0.2, 0.01, 0.2]
+    found = least_squares(
+        end.rest, first, bounds=(low, high), x_scale=scale, max_nfev=40, xtol=1e-5, ftol=1e-6
+    )
     free = found.jac if flat is None else found.jac[:, :5]
     covariance = np.linalg.pinv(free.T @ free)
     scatter = max(float((found.fun**2).sum()) / max(len(s_px) - 6, 1), 0.25)
-    end, cap, power = found.x[:3]
+    at, cap, power = found.x[:3]
     return Cap(
-        float(end),
-        1.5 * math.sqrt(float(covariance[0, 0]) * scatter),
+        float(at),
+        _WIDER * math.sqrt(float(covariance[0, 0]) * scatter),
         radius_px * math.exp(float(cap)),
         float(power),
         float(found.x[5]),
         float(2.0 * found.cost),
     )
+
+
+def _picked(offsets_px: FloatArray) -> FloatArray:
+    """Return the distances of some columns that stand for all.
+
+    They are the middles of equal parts: the outermost ones would weigh too much.
+    """
+    parts = min(_COLUMNS, len(offsets_px))
+    index = ((np.arange(parts) + 0.5) * len(offsets_px) / parts).astype(int)
+    return np.asarray(np.abs(offsets_px)[index])
+
+
+class _End:
+    """An end's picture, and what a cap leaves of it.
+
+    A cap's parameters are its end, the logarithms of its length over the radius, its power, the
+    logarithm of the absorption, the brightness beyond it, and the facet's share.
+    """
+
+    def __init__(
+        self,
+        dark: FloatArray,
+        s_px: FloatArray,
+        radius_px: float,
+        picked: FloatArray,
+        profile: Profile,
+        noise: float,
+        sides: tuple[FloatArray, FloatArray],
+        shape: EndShape,
+    ) -> None:
+        self._dark, self._s_px, self._radius_px = dark, s_px, radius_px
+        self._picked, self._profile = picked, profile
+        self._sides, self._shape = sides, shape
+        self._fine = np.arange(s_px[0] - 8.0, s_px[-1] + 8.0, 1.0 / _FINE)
+        self._sigma = np.hypot(max(noise, _FLOOR), _TEXTURE * np.maximum(dark, 0.0))
+
+    def _picture(self, p: FloatArray) -> FloatArray:
+        """Return the darkness along the axis that a cap makes."""
+        cap = self._radius_px * math.exp(p[1])
+        shape = (self._radius_px, cap, p[2], p[5])
+        path = _depth(p[0] - self._fine, self._picked, shape, self._profile)
+        clean = 1.0 - np.exp(-math.exp(p[3]) * path)
+        blur = self._profile.blur_px * _FINE
+        blurred = gaussian_filter1d(clean.mean(axis=1), blur, mode="nearest")
+        return np.asarray(p[4] + np.interp(self._s_px, self._fine, blurred))
+
+    def rest(self, p: FloatArray) -> FloatArray:
+        """Return the residuals of picture, silhouette and what is known beforehand."""
+        held = [
+            (p[1] - self._shape.share) / self._shape.u_share,
+            (p[2] - self._shape.power) / self._shape.u_power,
+            p[4] / _U_LIGHT,
+        ]
+        radius, sides = self._radius_px, self._sides
+        outer = cap_radius(p[0] - sides[0], radius, radius * math.exp(p[1]), p[2], p[5])
+        picture = (self._picture(p) - self._dark) / self._sigma
+        return np.concatenate([picture, (outer - sides[1]) / _U_SIDE_PX, held])
 
 
 def _depth(
