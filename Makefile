@@ -32,7 +32,7 @@ demo: $(VENV)/.user  ## Set up and measure the bundled movie
 	@echo "Open demo_results/report.html in a browser."
 
 test: $(VENV)/.developer  ## Set up and run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q --durations 20
 
 lint: $(VENV)/.developer
 	$(BIN)/ruff check .

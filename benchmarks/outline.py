@@ -66,7 +66,7 @@ What bounds them:
 - Error over u of a diameter: grain and the learnt profile are the same in all frames of a movie
   (0.11 to 0.24 px of the mid diameter), so that a movie counts about once, and the figure of three
   movies lies anywhere between 0.6 and 1.4. Over twelve it is 0.9 to 1.1 for all four. How far the
-  classes of radius depart from the profile together is measured; they count as one no longer. On
+  classes of radius depart from the profile together is measured; they do not count as one. On
   movies drawn by another program a pillar's mid diameter was off by 0.5 u, largest and smallest by
   1.0.
 - Error over u of a rod's length, with what all frames share, is 0.4 to 0.6 here: the base's face is
