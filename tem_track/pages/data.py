@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tem_track.analysis import Result
+from tem_track.columns import STATIONS
 from tem_track.outputs.figures import (
     SERIES_COLOURS,
     common_share,
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["page_data"]
 
-STATIONS = 33
-"""Points that a report keeps of a side of an outline: the curves through them are smooth over
-more."""
 
 READOUT = (
     ("force_nN", "force", "nN"),

@@ -17,7 +17,7 @@ from tem_track.records import FloatArray
 from tem_track.specimen.growing_find import Darkness, Patch
 from tem_track.specimen.strip import Strip
 
-__all__ = ["Look", "look_inside", "pattern_ride"]
+__all__ = ["Texture", "look_inside", "pattern_ride"]
 
 _CORE, _FOOT_PX, _CAP = 0.6, 8.0, 0.9
 _LEAST_ROWS, _LEAST_COLUMNS = 30, 15
@@ -39,7 +39,7 @@ _APART_PX = 12.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Texture:
     """The pattern of one frame.
 
     Attributes
@@ -63,7 +63,7 @@ class Look:
 
 def look_inside(
     strip: Strip, dark: Darkness, patch: Patch, root_px: float, anchor_px: tuple[float, float]
-) -> Look | None:
+) -> Texture | None:
     """Cut the pattern out of a frame; None where the body is too small to have one.
 
     Parameters
@@ -87,7 +87,7 @@ def look_inside(
         return None
     log = np.log(np.clip(1.0 - dark.raw[rows], 0.02, 2.0))
     grid, (s, t) = strip.grid, anchor_px
-    return Look(
+    return Texture(
         grid.s_first + rows.start - s, patch.top_px - s, _pattern(log[:, columns]),
         _pattern(log[:, beside]), round(grid.t_first + columns.start - t),
         round(grid.t_first + beside.start - t),
@@ -110,12 +110,12 @@ def _pattern(log: FloatArray) -> FloatArray:
     return np.asarray(fast - np.polynomial.polynomial.polyval(columns - columns.mean(), line))
 
 
-def pattern_ride(looks: Sequence[Look]) -> tuple[float, float] | None:
+def pattern_ride(textures: Sequence[Texture]) -> tuple[float, float] | None:
     """Return how far the pattern moves with the end, and its uncertainty.
 
     Parameters
     ----------
-    looks : sequence of Look
+    textures : sequence of Texture
         In the movie's order.
 
     Returns
@@ -127,8 +127,8 @@ def pattern_ride(looks: Sequence[Look]) -> tuple[float, float] | None:
     """
     likeness = [
         _likeness(one, other)
-        for k, one in enumerate(looks)
-        if (other := _later(looks[k + 1 :], one)) is not None
+        for k, one in enumerate(textures)
+        if (other := _later(textures[k + 1 :], one)) is not None
     ]
     known = [line for line in likeness if line is not None]
     if len(known) < _LEAST_PAIRS:
@@ -145,14 +145,14 @@ def pattern_ride(looks: Sequence[Look]) -> tuple[float, float] | None:
     return _centre(mean, at), _U_SHARE
 
 
-def _later(looks: Sequence[Look], one: Look) -> Look | None:
-    for other in looks:
+def _later(textures: Sequence[Texture], one: Texture) -> Texture | None:
+    for other in textures:
         if _LEAST_GROWTH_PX <= other.top_px - one.top_px <= _MOST_GROWTH_PX:
             return other
     return None
 
 
-def _likeness(one: Look, other: Look) -> tuple[FloatArray, FloatArray] | None:
+def _likeness(one: Texture, other: Texture) -> tuple[FloatArray, FloatArray] | None:
     """Return two frames' covariance, inside and beside, by the share of the growth between them."""
     growth = other.top_px - one.top_px
     shifts = np.arange(math.floor(_SHARES[0] * growth) - 1, math.ceil(_SHARES[-1] * growth) + 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tem_track.specimen.growing_ride import Look, pattern_ride
+from tem_track.specimen.growing_ride import Texture, pattern_ride
 
 WIDTH = 40
 
@@ -13,7 +13,7 @@ WIDTH = 40
 def looks(
     share: float, *, grain: float = 0.05, film: float = 0.0, noise: float = 0.01,
     denser: float = 1.0,
-) -> list[Look]:  # fmt: skip
+) -> list[Texture]:  # fmt: skip
     """Frames of a body that grows by 8 px each, its grain moving by a share of that."""
     rng = np.random.default_rng(5)
     marks, behind, aside = (_grain(rng) for _ in range(3))
@@ -24,7 +24,7 @@ def looks(
         inside = grain * marks[(s - round(8 * share * k)) % 600] + denser * film * behind[s]
         beside = film * aside[s]
         inside, beside = (x + noise * rng.standard_normal(x.shape) for x in (inside, beside))
-        found.append(Look(0.0, float(top), inside, beside, 0, 100))
+        found.append(Texture(0.0, float(top), inside, beside, 0, 100))
     return found
 
 
