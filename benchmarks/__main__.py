@@ -21,7 +21,7 @@ MINUTES = {
 }
 """About how long each takes on two idle cores."""
 
-LONG = {"speed": 20, "batch": 15, "interruption": 10, "long_movie": 10}
+LONG = {"speed": 20, "pictures": 3, "batch": 15, "interruption": 10, "long_movie": 10}
 """Run by name alone."""
 
 
