@@ -166,14 +166,14 @@ def _bar(scene: Scene) -> Part:
         second = f"box_px = {[round(v) for v in bounds.as_tuple()]}" if lead < 0.5 else ""
     box, is_part = found
     note = "only the part of it that neither tip nor base passes" if is_part else ""
-    sure = min(scene.bar.quality / 0.6, 0.99) * (0.25 + 0.75 * vacuum_share(scene.glance.clear))
+    sure = min(scene.bar.quality / SURE_BAR, 0.99) * _in_vacuum(scene)
     if _sure(scene) < GUESS:  # unlike a test: what is dark at the border may be anything
         sure = min(sure, 0.9 * GUESS)
     return Part("bar", box, round(float(sure), 2), second, note)
 
 
 def _tip(scene: Scene) -> Part:
-    sure = round(_sure(scene) * (0.4 + 0.6 * scene.upright), 2)
+    sure = _sure_end(scene)
     second = "the base's box" if scene.upright < CLEAR_UPRIGHT else ""
     doubted = sure < SURE and scene.upright < CLEAR_UPRIGHT
     note = f"only told by: {scene.why_upright}" if doubted else ""
@@ -181,10 +181,18 @@ def _tip(scene: Scene) -> Part:
 
 
 def _base(scene: Scene) -> Part:
-    sure = round(_sure(scene) * (0.4 + 0.6 * scene.upright), 2)
-    return Part(
-        "base", base_box(scene), sure, "the tip's box" if scene.upright < CLEAR_UPRIGHT else ""
-    )
+    second = "the tip's box" if scene.upright < CLEAR_UPRIGHT else ""
+    return Part("base", base_box(scene), _sure_end(scene), second)
+
+
+def _sure_end(scene: Scene) -> float:
+    """Return how sure tip and base are: the chain, and which of its ends is which."""
+    return round(_sure(scene) * (0.4 + 0.6 * scene.upright), 2)
+
+
+def _in_vacuum(scene: Scene) -> float:
+    """Return what a confidence is worth: a test is seen in vacuum, and a quarter without any."""
+    return 0.25 + 0.75 * vacuum_share(scene.glance.clear)
 
 
 def _specimen(scene: Scene, mode: Mode) -> Part:
@@ -202,7 +210,7 @@ def _sure(scene: Scene) -> float:
         sure *= 0.4
     if scene.bar is None:
         sure *= 0.75
-    sure *= 0.25 + 0.75 * vacuum_share(scene.glance.clear)
+    sure *= _in_vacuum(scene)
     axis = _axis(scene).axis
     if axis is None or axis.u_angle_deg > AXIS_UNKNOWN_DEG:
         sure *= 0.5  # neither faces nor a slender body nor any motion

@@ -14,6 +14,27 @@ from tem_track.records import FloatArray, Mode
 
 __all__ = ["Figure", "figure_of", "shape_of"]
 
+# The borders below lie between the shapes that the experiment's specimens come in; a score of 1 is
+# a border, 2 the most, and the confidence says how near a body is to one.
+
+_LONG = 1.35
+"""Length over width of a body that is as much a rod as a particle."""
+_STOUT_RING, _STOUT_CONE = 1.6, 1.1
+"""Length over width above which a hollow body is hardly a sphere, below which a tapered one is
+hardly a pillar."""
+_HARDLY_SPHERE, _HARDLY_PILLAR = 0.4, 0.6
+"""What is left of their scores then."""
+_HOLLOW, _LEAST_HOLLOW = 0.08, 0.05
+"""How much clearer the centre is, over the body's darkness, in a hollow sphere; and at least."""
+_TAPERED = 0.25
+"""Logarithm of the ratio of a pillar's widths: one end a quarter wider than the other."""
+_PRISMATIC = 0.93
+"""Width at the ends over the largest from which on a stout body is a rod's piece, not a ball."""
+_BUT_A_ROD, _IN_TENSION = 0.3, 0.8
+"""What that adds to a rod's score; and being pulled, which particles are not."""
+_LEAST_SURE, _MOST_SURE = 0.3, 0.98
+"""Confidence of a shape that was found, at least and at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -100,25 +121,31 @@ def shape_of(figures: list[Figure], mode: Mode) -> ShapeFound:
         float(np.median([getattr(f, name) for f in figures]))
         for name in ("aspect", "taper", "narrowing", "hollow")
     )
-    round_ = aspect < 1.35
     scores: dict[str, float] = {
-        "hollow_sphere": min(hollow / 0.08, 2.0) * (1.0 if aspect < 1.6 else 0.4),
-        "pillar": min(taper / 0.25, 2.0) * (1.0 if aspect > 1.1 else 0.6),
-        "particle": 2.0 * (1.35 / max(aspect, 0.3)) ** 3 / (1 + (1.35 / max(aspect, 0.3)) ** 3),
-        "rod": 2.0 * (aspect / 1.35) ** 3 / (1 + (aspect / 1.35) ** 3),
+        "hollow_sphere": min(hollow / _HOLLOW, 2.0)
+        * (1.0 if aspect < _STOUT_RING else _HARDLY_SPHERE),
+        "pillar": min(taper / _TAPERED, 2.0) * (1.0 if aspect > _STOUT_CONE else _HARDLY_PILLAR),
+        "particle": _beyond(_LONG / max(aspect, 0.3)),
+        "rod": _beyond(aspect / _LONG),
     }
-    if round_ and narrowing > 0.93:
-        scores["rod"] += 0.3
+    if aspect < _LONG and narrowing > _PRISMATIC:
+        scores["rod"] += _BUT_A_ROD
     if mode == "tension":
-        scores["rod"] += 0.8
+        scores["rod"] += _IN_TENSION
     if mode == "growth":  # seen at its end, with what it grows along
         scores["pillar"] -= 2.0
-    scores["pillar"] -= 0.0 if taper > 0.25 else 1.0
-    scores["hollow_sphere"] -= 0.0 if hollow > 0.05 else 1.0
+    scores["pillar"] -= 0.0 if taper > _TAPERED else 1.0
+    scores["hollow_sphere"] -= 0.0 if hollow > _LEAST_HOLLOW else 1.0
     specials: tuple[str, ...] = ("hollow_sphere", "pillar")
     for special in specials:
         if scores[special] > 1.0:
             scores[special] += 1.0
     ranked = sorted(scores, key=lambda name: -scores[name])
     lead = scores[ranked[0]] - scores[ranked[1]]
-    return ShapeFound(ranked[0], float(np.clip(0.5 + lead / 2, 0.3, 0.98)), ranked[1])
+    sure = float(np.clip(0.5 + lead / 2, _LEAST_SURE, _MOST_SURE))
+    return ShapeFound(ranked[0], sure, ranked[1])
+
+
+def _beyond(ratio: float) -> float:
+    """Return a score that goes from 0 to 2 with a ratio, and is 1 where that is 1."""
+    return 2.0 * ratio**3 / (1 + ratio**3)
