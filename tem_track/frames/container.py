@@ -38,6 +38,8 @@ _PADDING = bytes(64)
 """Decoders look a little past the end of a packet; what stands there must always be the same."""
 
 _INTRA_ONLY, _REORDERS = 1, 8
+"""FFmpeg's flags of a codec (AV_CODEC_PROP_): pictures all rest on none, and may be stored in
+another order than they are shown."""
 
 
 _CHOOSY = {"tiff"}

@@ -31,6 +31,7 @@ _LONGEST_PAUSE_S = 256
 EMPTY_BYTES = 32
 """A VOP that says it holds no picture is not longer than this."""
 _EXTENDED_ASPECT, _SHAPE_GREY = 15, 3
+"""Of a layer's head (ISO/IEC 14496-2): an aspect ratio that is written out, and a shape of grey."""
 
 
 @dataclass(frozen=True, slots=True)

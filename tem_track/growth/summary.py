@@ -38,6 +38,8 @@ _DIRECTIONAL = 2.0
 """Rate of the length over that of the diameter from which on growth is called directional."""
 _WIDTHS = ("final_diameter_nm", "final_diameter_mean_nm")
 _TIP_MARK, _ROOT_MARK = 0.35, 0.65
+"""Share of the growth with which a pattern has gone, below which a body grows at its end and above
+which at its root; between them nothing is said."""
 
 
 def summarise(

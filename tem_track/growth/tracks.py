@@ -32,8 +32,14 @@ _REACH_PX = 25.0
 """Way from a body's last place to its next, at least; larger bodies may go three tenths of their
 width."""
 _LATE, _LEAST_LINE, _STRAIGHT_PX = 25, 4, 0.7
+"""Last frames of a gap that may serve; those that a line through them needs; and their scatter
+about it up to which they lie on one."""
 _LASTING, _LATE_ROWS, _NEAR_ZERO_PX = 3, 6, 4.0
+"""Frames in which most gaps must be closed; frames before that may serve; and gaps about zero that
+a line's place is told by."""
 _BULGE_ROWS, _FLAT_PX = 6, 3.0
+"""Frames before the smaller body was last seen that tell how fast its bulge shrinks, and the bulge
+that is none."""
 _CLEAR_GAP_PX, _LEAST_GAP_PX = 7.0, 2.0  # the blur of two near edges hides a part of a gap
 
 

@@ -30,6 +30,7 @@ _NEAR_PX = 18.0  # bands about the narrowest place that its parabola is fitted t
 _BEGINS = 0.5  # share of a body's darkness at which its edge is taken to begin with
 _FAINT = 0.3  # a fitted side must have that share of the darkness that is expected of it
 _FARTHEST_PX, _DEEPEST_PX = 40.0, 3.5
+"""Widest gap that is one fit of both edges; and overlap beyond which two bodies are one."""
 
 
 def fit_gap(

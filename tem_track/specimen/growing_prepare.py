@@ -50,11 +50,17 @@ _LEARN_SHARE = 0.85
 _ALONE_SHARE = 0.5  # of the greatest height: a shorter body has too little of a side
 _TUBE_PX = 14.0  # a tube sways
 _END_FRAMES, _FACET_GAIN, _LEAST_FACET = 12, 10.0, 0.25
+"""Frames that are asked; gain in chi-square (mean) and share of the end (median) from which on the
+end has a facet across the axis."""
 _U_FACET = 0.3
+"""Standard uncertainty of the sides' facets before they are learnt."""
 _LEAST_FACE_PX = 36.0
+"""Width of the base about a body over which its roughness is told, at least."""
 _U_UNSEEN_PX = 2.0  # of a face that no column shows: it lies where the box was drawn
 _LAYER_GAIN = 16.0  # of chi-square: four u
 _LEAST_FORMS, _SHARE_OF_SCATTER = 8, 0.7
+"""Frames from which on a form has a course; and part of single frames' scatter about it that holds
+them."""
 _U_FORM = (0.05, 0.05, 0.03)  # of the end's share and power, and of the facet
 _CAUTION = 1.0  # what grows in a gas has a layer more often than not
 _KINDS: tuple[EdgeModel, ...] = ("opaque", "round", "shell")

@@ -49,7 +49,10 @@ hexagonal."""
 _STARTS = (1.0, 0.4, 2.0)
 """Layers from which a fit begins, over the learnt one."""
 _MOST_FRINGE, _FRINGES_PX, _FRINGE_STARTS_PX = 0.4, (1.0, 8.0), (2.0, 4.0)
+"""A defocus fringe: most strength, over the step; widths (standard deviation, px) between which it
+is fitted, and those that a fit begins with."""
 _MOST_FACET = 1.0
+"""Share of facets of a section that is a hexagon."""
 _SHARE_OF_SCATTER = 0.7  # the frame's own part of the course is its own word again
 _U_SHARE = 0.03  # of a layer, beyond what the scatter shows: the look that all frames share
 
