@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from tem_track.records import FloatArray, Image, Match, Outline
-from tem_track.specimen.breaks import Opening, find_opening
+from tem_track.specimen.breaks import Opening, find_opening, judged
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.endlines import seat
 from tem_track.specimen.faces import Step
@@ -169,6 +169,8 @@ class Body:
             model.table.profile.mu_per_px,
             to_tip=model.mode == "tension",
         )
+        if model.mode == "tension":
+            opening = judged(opening, strip, edges, model.table.profile.mu_per_px)
         if opening is not None:
             return self.halves(model, strip, place, edges, opening)
         if edges.good.mean() < _LEAST_GOOD:

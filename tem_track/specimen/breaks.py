@@ -10,9 +10,11 @@ from tem_track.records import FloatArray
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.model import BAND_PX
 from tem_track.specimen.parting import parted
+from tem_track.specimen.slits import find_slit
 from tem_track.specimen.smooth import Mask
+from tem_track.specimen.strip import Strip
 
-__all__ = ["Opening", "find_opening"]
+__all__ = ["Opening", "find_opening", "judged"]
 
 _LEAST_BANDS = 2
 """Bands without a body that make a break."""
@@ -81,6 +83,33 @@ def find_opening(
     a, b = max(inner, key=lambda run: run[1] - run[0])
     half = BAND_PX / 2
     return Opening(float(edges.s_px[a]) - half, float(edges.s_px[b - 1]) + half)
+
+
+def judged(opening: Opening | None, strip: Strip, edges: Edges, mu_per_px: float) -> Opening | None:
+    """Return what the ways across the specimen make of an opening in its bands, or of none.
+
+    Two pieces that overlap along the axis have a body in every band, and yet a way of light runs
+    between them. Where a body bars every way, bands were empty for another reason.
+
+    Parameters
+    ----------
+    opening : Opening or None
+        What `find_opening` says.
+    strip : Strip
+    edges : Edges
+    mu_per_px : float
+        Absorption of the body.
+
+    Returns
+    -------
+    Opening or None
+    """
+    slit = find_slit(strip, edges, mu_per_px)
+    if slit is None:
+        return opening
+    if opening is None:
+        return Opening(slit.s_low_px, slit.s_high_px) if slit.parts else None
+    return None if slit.bars(opening.s_low_px, opening.s_high_px) else opening
 
 
 def _width(edges: Edges) -> FloatArray:

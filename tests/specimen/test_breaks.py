@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from tem_track.specimen.breaks import find_opening
+from tem_track.records import Axis
+from tem_track.specimen.breaks import Opening, find_opening, judged
 from tem_track.specimen.edges import Edges
+from tem_track.specimen.strip import Grid, Strip
 
 MU = 0.01
 
@@ -64,3 +67,41 @@ def test_without_any_body_nothing_is_parted() -> None:
         edges.contrast, np.zeros_like(edges.good),
     )  # fmt: skip
     assert find_opening(bands, t, nothing, MU, to_tip=True) is None
+
+
+def slanted(slit_px: float, dark: float) -> tuple[Strip, Edges]:
+    """A rod 60 px wide, crossed at 35 degrees by a slit, or by a contour as wide."""
+    rng = np.random.default_rng(1)
+    s, t = np.arange(200.0)[:, None], np.arange(-60.0, 61.0)[None, :]
+    chord = 2 * np.sqrt(np.maximum(30.0**2 - t**2, 0.0)) + 0 * s
+    away = np.abs(s - 100.0 - 0.7 * t) * np.cos(np.radians(35.0))
+    depth = 0.02 * chord * np.where(away < slit_px / 2, dark, 1.0)
+    clean = gaussian_filter(np.exp(-depth), 0.9)
+    grey = rng.poisson(150.0 * clean).astype(np.float32)
+    centres = np.arange(1.5, 200.0, 4.0)
+    each = np.full((50, 2), 0.3)
+    sides = np.repeat([[-30.0, 30.0]], 50, axis=0)
+    edges = Edges(centres, sides, each, 100 * each, each, np.ones((50, 2), dtype=bool))
+    return Strip(Grid(Axis(0.0), (0.0, 0.0), 0, -60, 200, 121), grey), edges
+
+
+def test_a_slanted_slit_parts_pieces_that_overlap() -> None:
+    strip, edges = slanted(7.0, 0.0)
+    found = judged(None, strip, edges, 0.02)
+    assert found is not None
+    assert 60.0 < found.s_low_px < found.s_high_px < 140.0
+
+
+@pytest.mark.parametrize("dark", [0.35, 0.6, 1.0])
+def test_a_pale_contour_across_a_whole_rod_is_no_slit(dark: float) -> None:
+    strip, edges = slanted(9.0, dark)
+    assert judged(None, strip, edges, 0.02) is None
+
+
+def test_bands_that_seem_empty_where_a_body_bars_every_way_are_no_opening() -> None:
+    strip, edges = slanted(7.0, 1.0)
+    assert judged(Opening(90.0, 110.0), strip, edges, 0.02) is None
+    at_the_end = Opening(190.0, 200.0)
+    assert judged(at_the_end, strip, edges, 0.02) is at_the_end
+    parted, edges = slanted(7.0, 0.0)
+    assert judged(Opening(90.0, 110.0), parted, edges, 0.02) == Opening(90.0, 110.0)

@@ -21,20 +21,24 @@ AXIS = Axis(48.0)
 CLOSE = {750: 750, 903: 906, 1749: 1734, 2415: 2442, 2853: 2832}
 
 
-def _fixed(along_px: float) -> Match:
+def _fixed(along_px: float, axis: Axis) -> Match:
     x, y = BOX.centre_px
-    dx, dy = AXIS.along
+    dx, dy = axis.along
     return Match(x + along_px * dx, y + along_px * dy, 1.0, 0.0, 1.0, 1.0)
+
+
+def _outlined(axis: Axis) -> dict[int, Outline]:
+    paths = sorted((recording("gold_ligament") / "frames").glob("*.tif"))
+    images = {int(path.stem[-6:]): iio.imread(path) for path in paths}
+    tip, base = _fixed(100.0, axis), _fixed(-100.0, axis)
+    sample = [(Frame(number, 0.0, image), tip, base) for number, image in images.items()]
+    model = prepare_specimen(sample[0], iter(sample), BOX, shape="rod", mode="tension", axis=axis)
+    return {number: model.outline(image, tip, base) for number, image in images.items()}
 
 
 @pytest.fixture(scope="module")
 def outlines() -> dict[int, Outline]:
-    paths = sorted((recording("gold_ligament") / "frames").glob("*.tif"))
-    images = {int(path.stem[-6:]): iio.imread(path) for path in paths}
-    tip, base = _fixed(100.0), _fixed(-100.0)
-    sample = [(Frame(number, 0.0, image), tip, base) for number, image in images.items()]
-    model = prepare_specimen(sample[0], iter(sample), BOX, shape="rod", mode="tension", axis=AXIS)
-    return {number: model.outline(image, tip, base) for number, image in images.items()}
+    return _outlined(AXIS)
 
 
 def test_the_neck_narrows_from_frame_to_frame(outlines: dict[int, Outline]) -> None:
@@ -49,6 +53,12 @@ def test_the_neck_narrows_from_frame_to_frame(outlines: dict[int, Outline]) -> N
 
 def test_the_rupture_is_found(outlines: dict[int, Outline]) -> None:
     assert [number for number, o in outlines.items() if o.broken] == [2853]
+
+
+@pytest.mark.parametrize("off_deg", [-13.0, -8.0, 4.0])
+def test_the_rupture_is_found_along_an_axis_that_is_off(off_deg: float) -> None:
+    found = _outlined(Axis(AXIS.angle_deg + off_deg))
+    assert [number for number, o in found.items() if o.broken] == [2853]
 
 
 def test_without_lever_bar_and_tip_a_run_gives_the_outline_alone() -> None:
