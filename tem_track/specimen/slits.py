@@ -183,7 +183,7 @@ def _brightest_way(
             came[i, j] = at
             following[i] = min(most, cells[i, j])
         best[:] = following
-    at = np.argmax(best)
+    at = int(np.argmax(best))
     darkest = 1.0 - best[at] / light
     for j in range(m - 1, -1, -1):
         if math.isfinite(cells[at, j]):
