@@ -48,14 +48,19 @@ def test_run_prints_a_table_or_json(
     assert answer == {"results": str(folder)} | json.loads((folder / "summary.json").read_text())
     status, out, _ = call(capsys, "recalculate", folder, "--json")
     assert (status, json.loads(out)["n_frames"]) == (0, 24)
+    status, out, _ = call(capsys, "recalculate", folder)
+    assert (status, f"calculated as {folder / 'experiment.toml'} has it" in out) == (0, True)
+    status, _, err = call(capsys, "recalculate", experiment)
+    assert (status, "name a results folder" in err) == (4, True)
 
 
 def test_a_run_draws_everything_without_a_specimen(
     experiment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, _, err = call(capsys, "run", experiment)
+    status, out, err = call(capsys, "run", experiment)
     assert status == 0, err
     folder = experiment.with_suffix(".results")
+    assert f"look at {folder / 'report.html'}" in out
     names = {path.name for path in folder.iterdir()}
     assert names >= {
         "points.csv",
@@ -228,6 +233,17 @@ def test_an_interrupted_run_says_so(experiment: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "interrupted" in err
     assert (folder / ".measured").exists()
+
+
+def test_what_keeps_nothing_does_not_say_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tem_track.frames.open_movie", interrupted)
+    status, _, err = call(capsys, "info", "movie.avi")
+    assert (status, err) == (130, "tem-track: interrupted; give the same command again\n")
 
 
 def test_an_interruption_that_a_library_swallows_is_raised_again() -> None:

@@ -69,6 +69,8 @@ def _run(experiment: Path, output: Path | None, draw: bool, as_json: bool) -> in
         print_json({"results": str(outcome.folder), **outcome.result.summary})
     else:
         print_result(outcome.result, outcome.folder)
+        if draw:
+            print(f"look at {outcome.folder / 'report.html'}")
     warn(outcome.result.summary["warnings"])
     if outcome.passed:
         return 0
@@ -102,6 +104,8 @@ def recalculate(
         print_json({"results": str(results), **result.summary})
     else:
         print_result(result, results)
+        if config is None:
+            print(f"calculated as {results / 'experiment.toml'} has it; --config names another")
         if (results / "report.html").exists():
             print(f"pictures and report are as before; tem-track report {results} draws them again")
     warn(result.summary["warnings"])

@@ -26,6 +26,9 @@ __all__ = ["app", "main", "status_of"]
 _WITHOUT_A_FILE = ("calc", "cross-section", "simulate")
 """Commands without an experiment file: what is wrong there is an argument."""
 
+_RESUMED = ("run", "demo", "batch", "setup")
+"""Commands that measure."""
+
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's own usage error; some releases carry a click of their own, so it is taken from Typer."""
 
@@ -123,20 +126,21 @@ def status_of(arguments: list[str]) -> int:
         alone = isinstance(error, ConfigError) and arguments[0] in _WITHOUT_A_FILE
         return fail(str(error), WRONG_USAGE if alone else error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
-        return _interrupted()
+        return _interrupted(arguments)
     except BrokenPipeError:
         return 1
     except Exception as error:
         return _unexpected(error)
     if status == INTERRUPTED:
-        return _interrupted()
+        return _interrupted(arguments)
     return status if isinstance(status, int) else 0
 
 
-def _interrupted() -> int:
-    return fail(
-        "interrupted; what is measured is kept, the same command goes on from there", INTERRUPTED
-    )
+def _interrupted(arguments: list[str]) -> int:
+    then = "give the same command again"
+    if arguments[:1] and arguments[0] in _RESUMED:
+        then = "what is measured is kept, the same command goes on from there"
+    return fail(f"interrupted; {then}", INTERRUPTED)
 
 
 def _wrong_usage(error: Any) -> int:

@@ -117,6 +117,8 @@ def as_written(result: Result, folder: Path) -> Result:
 
 
 def _require(folder: Path) -> None:
+    if folder.is_file():
+        raise ResultsError(f"{folder}: is a file; name a results folder, such as movie.results")
     if not folder.is_dir():
         raise ResultsError(f"{folder}: there is no such results folder; check the path")
     needed = ("points.csv", "summary.json", "measurement.csv", "experiment.toml", "outlines.npz")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tem_track.errors import ConfigError
+from tem_track.errors import ConfigError, MovieError
 from tem_track.frames import Movie, open_movie
 from tem_track.propose.compose import propose
 from tem_track.propose.picture import preview
@@ -60,10 +60,11 @@ class Started:
         return may_stay_out(self.proposal)
 
     def _next(self) -> str:
-        run = f"tem-track run {self.path}"
+        path = f'"{self.path}"' if " " in str(self.path) else str(self.path)
+        run = f"tem-track run {path}"
         if not self.open_keys and not self.left_out:
             return run
-        return f"fill it in, in the file or with tem-track setup {self.path}; then {run}"
+        return f"fill it in, in the file or with tem-track setup {path}; then {run}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the findings as plain data."""
@@ -138,6 +139,8 @@ def init_experiment(
     """
     movie = Path(movie)
     path = Path(output) if output is not None else movie.with_suffix(".toml")
+    if path == movie:
+        raise MovieError(f"{movie}: is no movie's name; give the movie, and --output for the file")
     if path.exists() and not force:
         raise ConfigError(
             f"{path}: is there already; give --force to replace it, or another --output"

@@ -11,7 +11,7 @@ import tifffile
 import tomlkit
 
 from tem_track.config import load_experiment
-from tem_track.errors import ConfigError
+from tem_track.errors import ConfigError, MovieError
 from tem_track.propose import (
     Given,
     Proposal,
@@ -176,6 +176,15 @@ def test_a_file_that_is_there_stays(folder: Path) -> None:
     with pytest.raises(ConfigError, match="--force"):
         init_experiment(folder / "rod one.tif", mode="compression", output=path)
     assert path.read_text() == "mine"
+    with pytest.raises(MovieError, match="is no movie's name"):
+        init_experiment(path, force=True)
+    assert path.read_text() == "mine"
+
+
+def test_a_name_with_a_blank_can_be_pasted(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rod one.toml"
+    begun = init_experiment(folder / "rod one.tif", mode="compression", output=path)
+    assert f'tem-track run "{path}"' in dict(begun.rows())["then"]
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
