@@ -1,4 +1,4 @@
-"""The house as the documentation draws it: imports point down, and names carry their units."""
+"""The house as the documentation draws it: imports, units in names, parameters as documented."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,31 @@ def test_every_name_behind_a_door_is_its_own(package: str) -> None:
     assert set(opened.__all__) <= set(dir(opened))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         opened.nothing  # noqa: B018
+
+
+PARAMETERS = re.compile(r"Parameters\n-+\n(.*?)(?:\n\n[A-Z]\w+\n-+|\Z)", re.S)
+
+
+def unknown_parameters(source: str) -> list[str]:
+    """Return what docstrings call a parameter and the function does not take."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.FunctionDef) or not (text := ast.get_docstring(node)):
+            continue
+        taken = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+        for lines in PARAMETERS.findall(text):
+            heads = [line.split(" : ")[0] for line in lines.splitlines() if line[:1].strip()]
+            names = {name.strip(" *") for head in heads for name in head.split(",")}
+            found += [f"{node.name}: {name}" for name in sorted(names - taken)]
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_documented_parameters_are_taken(path: Path) -> None:
+    assert unknown_parameters(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_parameter_that_is_not_taken_would_be_found() -> None:
+    text = "Parameters\n    ----------\n    a, b : int\n        Both."
+    source = f'def f(a: int) -> None:\n    """Do.\n\n    {text}\n    """\n'
+    assert unknown_parameters(source) == ["f: b"]
