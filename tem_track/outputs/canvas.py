@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -73,12 +73,13 @@ class Canvas:
 
     def draw(self, marks: Iterable[Mark]) -> None:
         """Draw marks, on dark seams that keep them legible on bright ground."""
-        strokes = [self._stroke(mark) for mark in marks if len(mark.points_px)]
+        strokes = self._strokes([mark for mark in marks if len(mark.points_px)])
         self._shade.fill(255)
-        for stroke in strokes:
-            seam = round(255 * (1 - stroke.seam))
-            wide = max(1, round(stroke.thickness + 1.3 * self.line))
-            cv2.polylines(self._shade, stroke.ground, False, seam, wide, cv2.LINE_AA, SHIFT)
+        for (seam, thickness), group in groupby(strokes, key=lambda s: (s.seam, s.thickness)):
+            ground = [line for stroke in group for line in stroke.ground]
+            wide = max(1, round(thickness + 1.3 * self.line))
+            grey = round(255 * (1 - seam))
+            cv2.polylines(self._shade, ground, False, grey, wide, cv2.LINE_AA, SHIFT)
         luma = self.picture.luma
         cv2.multiply(luma, self._shade, dst=luma, scale=1 / 255)
         for (colour, thickness), group in groupby(strokes, key=lambda s: (s.colour, s.thickness)):
@@ -92,35 +93,54 @@ class Canvas:
         placed: FloatArray = (points_px + 0.5) * self.scale - 0.5
         return placed
 
-    def _stroke(self, mark: Mark) -> _Stroke:
-        colour, points = rgb(COLOURS[mark.role]), self.at(mark.points_px)
-        if len(points) == 1:
-            cross = self._cross(points[0])
-            return _Stroke(cross, cross, colour, max(1, round(2 * self.line)), 0.6)
+    def _strokes(self, marks: Sequence[Mark]) -> list[_Stroke]:
+        """Return the strokes of marks; their points are placed in one go, and so are all dashes."""
+        if not marks:
+            return []
+        placed = self._fixed(self.at(np.concatenate([mark.points_px for mark in marks])))
+        ends = np.cumsum([len(mark.points_px) for mark in marks]).tolist()
+        lines = [
+            self._line(mark, placed[end - len(mark.points_px) : end])
+            for mark, end in zip(marks, ends, strict=True)
+        ]
+        dashed = [mark.role in DASHED for mark in marks]
+        corners = [line for line, is_dashed in zip(lines, dashed, strict=True) if is_dashed]
+        dashes = iter(_dashes(corners, 10 * self.line * (1 << SHIFT)))
+        return [
+            self._stroke(mark, line, next(dashes) if is_dashed else None)
+            for mark, line, is_dashed in zip(marks, lines, dashed, strict=True)
+        ]
+
+    def _line(self, mark: Mark, points: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return a mark's line from its points: closed, and a box inside the frame."""
         if mark.role in BOXES:
             edge = self.line / 2 + 0.5
             high, wide = self.picture.luma.shape
-            points = np.clip(points, edge, (wide - 1 - edge, high - 1 - edge))
-        if mark.closed:
-            points = np.concatenate([points, points[:1]])
+            limits = (np.array([wide, high]) - 1 - edge) * (1 << SHIFT)
+            points = np.clip(points, int(edge * (1 << SHIFT)), limits.astype(np.int32))
+        return np.concatenate([points, points[:1]]) if mark.closed else points
+
+    def _stroke(self, mark: Mark, line: NDArray[np.int32], dashes: Lines | None) -> _Stroke:
+        colour = rgb(COLOURS[mark.role])
+        if len(line) == 1:
+            cross = self._cross(line[0])
+            return _Stroke(cross, cross, colour, max(1, round(2 * self.line)), 0.6)
         width = max(1, round(self.line * (1.1 if mark.role in THIN else 1.3)))
-        fixed = self._fixed(points)
-        if mark.role in DASHED:
-            dashes = list(self._fixed(_dashes(points, 10 * self.line)))
-            return _Stroke(dashes, [fixed], colour, width)
-        line = cv2.approxPolyDP(fixed, STRAIGHT * (1 << SHIFT), False)
-        whole = [np.asarray(line, dtype=np.int32)]
-        return _Stroke(whole, whole, colour, width)
+        if dashes is not None:
+            return _Stroke(dashes, [line], colour, width)
+        if len(line) > 2:
+            line = np.asarray(cv2.approxPolyDP(line, STRAIGHT * (1 << SHIFT), False))
+        return _Stroke([line], [line], colour, width)
 
     def _fixed(self, points: FloatArray) -> NDArray[np.int32]:
         limit = 4.0 * max(self.picture.luma.shape)
         return np.rint(np.clip(points, -limit, limit) * (1 << SHIFT)).astype(np.int32)
 
-    def _cross(self, centre: FloatArray) -> Lines:
+    def _cross(self, centre: NDArray[np.int32]) -> Lines:
         reach, hole = 9 * self.line, 2.5 * self.line
-        ways = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)], dtype=float)
-        arms = centre + ways[:, None, :] * np.array([hole, reach])[None, :, None]
-        return list(self._fixed(arms))
+        ways = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+        ends = np.rint(np.array([hole, reach]) * (1 << SHIFT)).astype(np.int32)
+        return list((centre + ways[:, None, :] * ends[:, None]).astype(np.int32))
 
     def scale_bar(self, scale_nm_per_px: float, corner: Corner = (False, True)) -> None:
         """Draw a scale bar with its length in a corner."""
@@ -261,12 +281,17 @@ def length_words(length_nm: float) -> str:
     return f"{length_nm / 1000:g} µm" if length_nm >= 1000 else f"{length_nm:g} nm"
 
 
-def _dashes(corners: FloatArray, period: float) -> FloatArray:
-    """Return dashes of half the period along every side, one at either end; shape (n, 2, 2)."""
-    ways = np.diff(corners, axis=0)
+def _dashes(lines: Lines, period: float) -> list[Lines]:
+    """Return the dashes of every line, half a period long, one at either end of every side."""
+    if not lines:
+        return []
+    starts = np.concatenate([line[:-1] for line in lines])
+    ways = np.concatenate([line[1:] for line in lines]) - starts
     counts = np.clip(np.ceil(np.hypot(*ways.T) / period - 0.5), 1, 400).astype(int)
     side = np.repeat(np.arange(len(counts)), counts)
-    number = np.arange(len(side)) - (np.cumsum(counts) - counts)[side]
+    lasts = np.cumsum(counts)
+    number = np.arange(len(side)) - (lasts - counts)[side]
     shares = (number[:, None] + (0.0, 0.5)) / (counts[side, None] - 0.5)
-    dashes: FloatArray = corners[side, None] + shares[..., None] * ways[side, None]
-    return dashes
+    dashes = starts[side, None] + np.rint(shares[..., None] * ways[side, None]).astype(np.int32)
+    ends = lasts[np.cumsum([len(line) - 1 for line in lines]) - 1].tolist()
+    return [list(dashes[a:b]) for a, b in pairwise([0, *ends])]

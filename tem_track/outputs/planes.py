@@ -135,10 +135,10 @@ class Planes:
         """
         light, blue, red = _parts(colour)
         cv2.polylines(self.luma, lines, False, light, thickness, cv2.LINE_AA, SHIFT)
-        halves = [(line - HALF_PX) // 2 for line in (lines if tinted is None else tinted)]
+        halves = [line - HALF_PX for line in (lines if tinted is None else tinted)]
         thin = max(1, round(thickness / 2))
-        cv2.polylines(self.blue, halves, False, blue, thin, cv2.LINE_AA, SHIFT)
-        cv2.polylines(self.red, halves, False, red, thin, cv2.LINE_AA, SHIFT)
+        cv2.polylines(self.blue, halves, False, blue, thin, cv2.LINE_AA, SHIFT + 1)
+        cv2.polylines(self.red, halves, False, red, thin, cv2.LINE_AA, SHIFT + 1)
 
     def disc(self, x: float, y: float, radius: float, colour: Colour) -> None:
         """Draw a filled circle."""
