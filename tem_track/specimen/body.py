@@ -459,12 +459,16 @@ def _smeared(place: Place) -> float:
 
 
 def _border(sides: Sides, at: float, faces: Faces) -> float:
-    """Return what the faces' uncertainty means for a width at the border of the middle part."""
+    """Return what the faces' uncertainty means for a width at the border of the middle part.
+
+    A steep side's look was not learnt, and its place along the axis is not known within a row.
+    """
     low, high = faces.base.s_px, faces.tip.s_px
     if abs(abs(at - (low + high) / 2) - 0.4 * (high - low)) >= 1e-9:
         return 0.0
     slope = np.interp(at, sides.s_px, np.gradient(sides.width.value, sides.s_px))
-    u = math.hypot(*(0.0 if math.isnan(f.u_px) else f.u_px for f in (faces.base, faces.tip)))
+    ends = (0.0 if math.isnan(f.u_px) else f.u_px for f in (faces.base, faces.tip))
+    u = math.hypot(*ends, 1 / math.sqrt(12))
     return float(abs(slope)) * u
 
 

@@ -35,10 +35,13 @@ _U_LOG_RATIO = 0.5
 _TOGETHER_PX = 4.0
 """Depth over which errors of a mean look go together."""
 _REACH_PX, _HIDDEN = 8.0, 2.0  # a fit takes up half of what its residuals would share
+_U_FORM_PX = 0.05  # other microscopes' spreads and fringes put a ball's edge off by as much
 _MORE_HIDDEN = 1.4  # of a ball's layer, which lies askew but at the equator
 _SHELL_SHARE = 0.12  # a surface layer is thin against its body
 _CRYSTAL, _USUAL_BEVEL, _U_LOG_BEVEL = 0.3, 0.5, 0.7  # how a crystal lies in the beam is unknown
+_FIRST_FILLING, _U_FILLING = 0.05, 0.1  # of a hollow body, in shares of its wall's absorption
 _DECISIVE = 20.0  # what a layer must explain more: a section of many facets looks a little like one
+_FULL_WIDTH = 2.355  # of a Gaussian at half its height, over its standard deviation
 _ENOUGH = {"ftol": 1e-5, "xtol": 1e-5}
 """Ends a fit that noise has long ended."""
 _BLUR_SHARE = 0.15  # how well the blur of other edges tells that of this one
@@ -109,6 +112,7 @@ _BOUNDS = {
     "fringe_px": (1.0, 6.0),
     "facet": (0.0, 1.0),
     "bevel": (0.03, 1.0),
+    "filling": (0.0, 1.0),
     "shell_px": (1.0, 60.0),
     "shell_ratio": (0.02, 20.0),
 }
@@ -148,15 +152,44 @@ def choose_profile(
     """
     fits: dict[str, tuple[Profile, float]] = {}
     for kind in kinds:
-        firsts = [before[kind]] if before else _starts(kind, start, ensemble)
+        start = replace(start, filling=0.0)
+        firsts = [replace(before[kind], filling=0.0)] if before else _starts(kind, start, ensemble)
         if not before and kind == "round" and u_facet > _CRYSTAL:
             firsts.append(replace(firsts[0], facet=0.6, bevel=0.2))
         for first in firsts:
             fit = _fit(ensemble, first, (start.blur_px, u_facet), caution)
             if kind not in fits or fit[1] < fits[kind][1]:
                 fits[kind] = fit
+        if kind == "hollow":
+            fits[kind] = _filled_or_empty(ensemble, fits[kind], firsts, start.blur_px, caution)
     best = min(fits, key=lambda k: fits[k][1])
-    return fits[best][0], {k: v[0] for k, v in fits.items()}
+    profile, found = fits[best][0], {k: v[0] for k, v in fits.items()}
+    if best == "shell" and "round" in found and u_facet > _CRYSTAL:
+        thin = _thin_edge_px(found["round"].blur_px, start.blur_px)
+        u_edge, u_shell = np.hypot(profile.u_edge_px, thin), np.hypot(profile.u_shell_px, thin)
+        profile = replace(profile, u_edge_px=float(u_edge), u_shell_px=float(u_shell))
+    return profile, found
+
+
+def _filled_or_empty(
+    ensemble: Ensemble,
+    empty: tuple[Profile, float],
+    firsts: list[Profile],
+    blur_px: float,
+    caution: float,
+) -> tuple[Profile, float]:
+    """Return the fit of a hollow body, whose core counts as empty unless the data are decisive.
+
+    A wall that seems thinner than the blur is none: light that is scattered into its dark rim
+    washes it out, and it is told only together with what lies in the core.
+    """
+    vague = _unresolved_px(empty[0]) > 0
+    tried = [replace(p, filling=_FIRST_FILLING) for p in (empty[0], *(firsts if vague else ()))]
+    fits = [_fit(ensemble, first, (blur_px, 1.0), caution) for first in tried]
+    filled = min(fits, key=lambda fit: fit[1])
+    alone = max(_TOGETHER_PX / BIN_PX * filled[1] / _used(ensemble), 1.0)
+    gain = empty[1] - filled[1]
+    return filled if gain > (0.0 if vague else _DECISIVE * alone) else empty
 
 
 def _starts(kind: EdgeModel, start: Profile, ensemble: Ensemble) -> list[Profile]:
@@ -184,6 +217,8 @@ def _fit(
     names = _FREE[start.model]
     if "facet" in names and prior[1] > _CRYSTAL:
         names = (*names, "bevel")
+    if start.filling > 0:
+        names = (*names, "filling")
     low = np.array([_BOUNDS[n][0] for n in names] + [-8.0] + [0.9] * len(ensemble.radius_px))
     high = np.array([_BOUNDS[n][1] for n in names] + [8.0] + [1.1] * len(ensemble.radius_px))
     first = np.array([getattr(start, n) for n in names] + [0.0] + [1.0] * len(ensemble.radius_px))
@@ -200,13 +235,17 @@ def _fit(
     is_ball = start.equator_px > 0
     if is_ball and start.model == "shell" and "bevel" not in names:
         u_shell *= _MORE_HIDDEN
-    u_edge = float(u[len(names)]) if is_ball else _u_still(fit, len(names), ensemble)
+    u_edge = _u_still(fit, len(names), ensemble)
+    if is_ball:
+        u_edge = float(np.hypot(u[len(names)], _U_FORM_PX))
     filled = _filled(start, names, fit.x)
+    if start.model == "hollow":
+        u_shell = float(np.hypot(u_shell, _unresolved_px(filled)))
     if "bevel" in names:
         u_edge = float(np.hypot(u_edge, _thin_edge_px(filled.blur_px, prior[0])))
     profile = replace(filled, u_edge_px=u_edge, u_shell_px=u_shell)
     score = 2.0 * float(fit.cost) + caution * _PENALTY * len(first)
-    if "bevel" in names and start.model == "shell":
+    if start.model == "shell" and ("bevel" in names or is_ball):
         score += _DECISIVE
     return profile, score
 
@@ -214,10 +253,16 @@ def _fit(
 def _thin_edge_px(blur_px: float, known_px: float) -> float:
     """Return how far a crystal may reach beyond the edge that is seen.
 
-    An edge much softer than the picture is sharp begins with a wedge that hardly absorbs.
+    An edge much softer than the picture is sharp begins with a wedge that hardly absorbs. A pale
+    layer explains such an edge as well: without one it is as soft as it is.
     """
     usual = (1.0 + 2.0 * _BLUR_SHARE) * known_px
     return float(0.5 * np.sqrt(max(blur_px**2 - usual**2, 0.0)))
+
+
+def _unresolved_px(profile: Profile) -> float:
+    """Return how much thicker a wall may be than it seems: a thin one is as wide as the blur."""
+    return max(_FULL_WIDTH * profile.blur_px - profile.shell_px, 0.0)
 
 
 def _u_shared(fit: Any, ensemble: Ensemble) -> FloatArray:
@@ -301,6 +346,8 @@ def _residual(
     out.append(np.array([np.log(profile.blur_px / blur) / _BLUR_SHARE, profile.facet / facet]))
     if "bevel" in names:
         out.append(np.array([np.log(profile.bevel / _USUAL_BEVEL) / _U_LOG_BEVEL]))
+    if profile.model == "hollow":
+        out.append(np.array([profile.filling / _U_FILLING]))
     if profile.model == "shell":
         share = profile.shell_px / ensemble.largest_px
         layer = [np.log(profile.shell_ratio) / _U_LOG_RATIO, share / _SHELL_SHARE]

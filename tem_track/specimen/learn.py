@@ -107,7 +107,10 @@ def learn_profile(
     low, high = float(np.percentile(widths, 1)) / 3, 0.75 * float(np.percentile(widths, 99))
     profile, is_long = model.table.profile, SHAPES[model.shape].is_long
     blur = profile.blur_px if blur_px is None else blur_px
-    first = replace(profile, mu_per_px=_first_mu(banded), blur_px=blur)
+    mu = _first_mu(banded)
+    first = replace(profile, mu_per_px=mu, blur_px=blur)
+    if profile.model == "hollow":  # its wall absorbs more than a full body as dark
+        first = replace(profile, blur_px=blur)
     profile, fits, noise, faceted = first, None, model.table.noise, False
     for turn in range(3):
         table = tabulate(profile, low, high, noise)
@@ -118,7 +121,8 @@ def learn_profile(
         noise = _noise(banded, aligned) if model.film is None else noise
         ensemble = gather(*aligned, _HOLLOW_CLASSES if profile.model == "hollow" else 3)
         largest = 0.0 if is_long else ensemble.largest_px
-        start = replace(first, mu_per_px=profile.mu_per_px, equator_px=largest)
+        full = mu if profile.model == "hollow" else profile.mu_per_px
+        start = replace(first, mu_per_px=full, equator_px=largest)
         fits = fits and {k: replace(v, equator_px=largest) for k, v in fits.items()}
         u = u_facet if is_long or faceted else min(u_facet, _U_FACET_ROUND)
         profile, fits = choose_profile(

@@ -54,6 +54,8 @@ class Profile:
     bevel : float
         How deep behind its edge such a section is as thick as in its middle, over the radius: 0.5
         of a regular hexagon seen on a corner, less where a facet lies nearly along the beam.
+    filling : float
+        Absorption of a hollow body's core over its wall's: it need not be quite empty.
     equator_px : float
         Largest outer radius of a ball, 0 of other bodies. Away from its equator a section cuts
         wall or layer askew: with the core's radius there,
@@ -73,6 +75,7 @@ class Profile:
     fringe_px: float = 2.5
     facet: float = 0.0
     bevel: float = 0.5
+    filling: float = 0.0
     equator_px: float = 0.0
     u_edge_px: float = 0.0
     u_shell_px: float = 0.0
@@ -123,7 +126,7 @@ def _optical_depth(u: FloatArray, radius: float | FloatArray, profile: Profile) 
     if profile.model == "hollow":
         inner = _core_radius(radius, profile)
         core = _thickness(u - (radius - inner), inner, profile)
-        return profile.mu_per_px * (outer - core)
+        return profile.mu_per_px * (outer - (1.0 - profile.filling) * core)
     core_radius = radius - profile.shell_px
     if profile.equator_px > 0:
         core_radius = core_radius + profile.ball * (_core_radius(radius, profile) - core_radius)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -108,3 +110,39 @@ def test_a_crystals_edge_softer_than_the_picture_is_less_sure() -> None:
         for blur in (0.9, 2.2)
     )
     assert soft.u_edge_px > sure.u_edge_px + 0.5
+
+
+@pytest.mark.parametrize("filling", [0.0, 0.07])
+def test_a_hollow_ball_that_is_not_quite_empty(filling: float) -> None:
+    hollow = Profile("hollow", 0.03, 0.9, shell_px=6.0, filling=filling, equator_px=52.0)
+    start = Profile("round", 0.008, 0.9, equator_px=52.0)
+    found, _ = choose_profile(_mean_look(hollow, 3), start, ("hollow",), u_facet=0.02)
+    assert found.filling == pytest.approx(filling, abs=0.02)
+    assert (found.filling > 0) == (filling > 0)
+    assert found.shell_px == pytest.approx(6.0, abs=0.3)
+
+
+def test_a_pale_layer_on_a_crystal_may_be_its_thin_edge() -> None:
+    start = Profile("round", 0.014, 0.82, equator_px=52.0)
+    pale, dark = (
+        choose_profile(
+            _mean_look(replace(layer, blur_px=0.82, equator_px=52.0), 4),
+            start,
+            ("round", "shell"),
+            u_facet=0.5,
+        )[0]
+        for layer in (
+            Profile("shell", 0.014, 1.0, shell_px=4.0, shell_ratio=0.25, facet=0.26, bevel=0.12),
+            Profile("shell", 0.014, 1.0, shell_px=7.0, shell_ratio=0.7, facet=0.5, bevel=0.6),
+        )
+    )
+    assert (pale.model, dark.model) == ("shell", "shell")
+    assert pale.u_edge_px > dark.u_edge_px + 0.3
+    assert pale.u_shell_px > 0.4
+
+
+def test_a_layer_hardly_darker_than_its_ball_is_none() -> None:
+    faint = Profile("shell", 0.009, 0.85, shell_px=17.0, shell_ratio=1.1, equator_px=52.0)
+    start = Profile("round", 0.009, 0.85, equator_px=52.0)
+    found, _ = choose_profile(_mean_look(faint, 5), start, ("round", "shell"))
+    assert found.model == "round"
