@@ -30,7 +30,7 @@ from tem_track.tracking.splines import MARGIN, coefficients, moved
 __all__ = ["link", "linked", "steepness"]
 
 DRAWN_U_PX = 0.3
-"""Standard deviation of a box drawn to whole pixels, where nothing better is known."""
+"""Standard deviation of a box drawn to whole pixels, 1 / sqrt 12, where no more is known."""
 LEAST_U_PX = 0.1
 """Least standard deviation of a place told by an outline whose look has changed: its halves may
 agree better than that by chance."""
