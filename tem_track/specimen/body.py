@@ -47,6 +47,8 @@ _NECK_REACH_PX = 5.0 * BAND_PX
 """How far to both sides of the thinnest band the neck is fitted."""
 _THIN_MID, _THIN_LEAST = 0.4, 0.05
 """Of the table's largest radius: mid and smallest widths that are not the specimen's."""
+_FLARE_BANDS, _FLARE = 6, 3.0
+"""Outermost bands of a fillet, and from how many of its uncertainties on their curvature is one."""
 _CLEAR_U_PX = 0.3  # of tip and base: less clear is smeared, or faint
 _U_END = 1.25  # an end's place leans on the look that was learnt, and contours move behind it
 
@@ -375,6 +377,8 @@ class Body:
             u_own = np.broadcast_to(sides.u_own_px, d.shape)[at]
             u_face = _root_sum(sides.width.u_of(weights), sides.u_common_px, float(u_own))
             u_value = max(u_value, u_face)
+            if self.is_long:
+                value, u_value = _flared(sides, face, value, u_value)
         return {"diameter_max_px": value, "u_diameter_max_px": u_value}
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
@@ -388,6 +392,8 @@ class Body:
             if math.isnan(value):
                 continue
             u = math.hypot(u_mean * 2.0, 0.1 * abs(slope))
+            if self.is_long:
+                value, u = _flared(sides, at, value, u)
             out |= {f"diameter_{name}_px": value, f"u_diameter_{name}_px": u}
         return out
 
@@ -539,6 +545,33 @@ def _u_neck(scalars: dict[str, float]) -> float:
         scalars["u_diameter_min_px"] / scalars["diameter_min_px"],
         scalars["u_diameter_max_px"] / scalars["diameter_max_px"],
     )
+
+
+def _flared(sides: Sides, face_px: float, value: float, u: float) -> tuple[float, float]:
+    """Return the width at a face to which a fillet may widen faster than the smooth curve, and u.
+
+    Where the outermost bands are clearly curved, a parabola through them tells it; where they
+    may be, it is doubt. Half of what it and the smooth curve differ by is in u.
+    """
+    s, raw = sides.s_px, sides.raw_px
+    at_base = abs(s[0] - face_px) < abs(s[-1] - face_px)
+    near = slice(0, _FLARE_BANDS) if at_base else slice(len(s) - _FLARE_BANDS, len(s))
+    if len(s) < 2 * _FLARE_BANDS or not np.isfinite(raw[near]).all():
+        return value, u
+    wide = raw[near]
+    design = np.vander((s[near] - face_px) / (BAND_PX * _FLARE_BANDS), 3, increasing=True)
+    inverse = np.linalg.inv(design.T @ design)
+    found = inverse @ design.T @ wide
+    rest = wide - design @ found
+    left = max(float(rest @ rest) / (_FLARE_BANDS - 3), sides.width.scatter**2)
+    sigma = math.sqrt(sides.caution * left)
+    clear = float(found[2]) / (sigma * math.sqrt(float(inverse[2, 2])))
+    if clear < 1.0 or not found[0] > value:
+        return value, u
+    half = (float(found[0]) - value) / 2
+    if clear < _FLARE:
+        return value, _root_sum(half, u)
+    return float(found[0]), _root_sum(sigma * math.sqrt(float(inverse[0, 0])), half, u)
 
 
 def _root_sum(*terms: float) -> float:

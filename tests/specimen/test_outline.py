@@ -609,3 +609,16 @@ def test_a_hollow_balls_dark_cap_is_not_the_tips_face(cap: float) -> None:
     clean = np.select(parts, [0.6, cap, 1.0], 0.45)
     profile = gaussian_filter1d(clean, 1.0) + np.random.default_rng(3).normal(size=s.size) * 0.01
     assert first_without_light(profile, s, 14.0).s_px == pytest.approx(17.5, abs=0.4)
+
+
+def test_a_fillet_that_widens_to_the_base_is_as_unsure_as_it_says() -> None:
+    def radius(s: np.ndarray) -> np.ndarray:
+        return 14.0 + 12.0 * np.exp(-s / 12.0)
+
+    scenes = approach(Scene(gap_px=12.0, radius_px=radius))
+    model = prepared(scenes, "pillar")
+    for seed in (60, 61, 62):
+        outline = measure(model, replace(scenes[-1], seed=seed))
+        for name in ("diameter_max", "diameter_base"):
+            off = getattr(outline, f"{name}_px") - 52.0
+            assert abs(off) < 2.5 * getattr(outline, f"u_{name}_px")
