@@ -49,14 +49,16 @@ def _interpolate_down(
     """Interpolate a row of coefficients down the columns: the template there, and its slope."""
     wy0, wy1, wy2, wy3 = weights
     dy0, dy1, dy2, dy3 = slopes
-    for j in range(len(value)):
-        c = j + ix - 1
-        c0 = coef[r - 1, c]
-        c1 = coef[r, c]
-        c2 = coef[r + 1, c]
-        c3 = coef[r + 2, c]
-        value[j] = wy0 * c0 + wy1 * c1 + wy2 * c2 + wy3 * c3
-        slope[j] = dy0 * c0 + dy1 * c1 + dy2 * c2 + dy3 * c3
+    n, first = len(value), ix - 1
+    # parts of rows, because a place that might be negative is looked at one by one
+    row0 = coef[r - 1, first : first + n]
+    row1 = coef[r, first : first + n]
+    row2 = coef[r + 1, first : first + n]
+    row3 = coef[r + 2, first : first + n]
+    for j in range(n):
+        value[j] = wy0 * row0[j] + wy1 * row1[j] + wy2 * row2[j] + wy3 * row3[j]
+    for j in range(n):
+        slope[j] = dy0 * row0[j] + dy1 * row1[j] + dy2 * row2[j] + dy3 * row3[j]
 
 
 @njit(inline="always")
