@@ -21,6 +21,14 @@ _NEAR = 4
 _NOTABLE = 0.01
 """Part of the largest force by which it must change from frame to frame to be spoken of."""
 
+_TORN_PX = 1.5
+_TORN_SIGMAS = 8.0
+_TORN_USUAL = 6.0
+"""What a jump of the base and back, within one frame, must exceed to be spoken of: pixels, times
+its u, and times the usual such jump."""
+_TORN_TOGETHER = 0.35
+"""Part of it by which the length's jump may differ from it."""
+
 
 def warnings_of(case: Case, summary: dict[str, Any]) -> list[str]:
     """Return one sentence for each thing that a careful reader should know."""
@@ -62,6 +70,7 @@ def _motion(case: Case, summary: dict[str, Any]) -> list[str]:
         )
     found += _no_contact(case)
     found += _peak_unseen(case)
+    found += _torn(case)
     slope, span = _slope_before(case)
     per = "s" if case.table.timed else "frame"
     if abs(slope * span) > 0.02 * travel > 0 and case.events.contact is not None:
@@ -151,6 +160,50 @@ def _meeting(force: Any, before: Any, after: Any, rise: float, fall: float) -> f
     width = float(after[0] - before[-1])
     along = (end - start + fall * width) / (rise + fall)
     return start + rise * along if 0 < along < width else 0.0
+
+
+def _torn(case: Case) -> list[str]:
+    """Say it where base and length jump and come back while the tip stays.
+
+    So looks a picture whose upper and lower part were taken at two moments: nothing within either
+    part is amiss, and closure cannot see it.
+    """
+    points = case.points
+    if "actuator_nm" not in points:
+        return []
+    base, u_base = _jumps(points["actuator_nm"], points["u_actuator_nm"])
+    length, u_length = _jumps(points["deformation_nm"], points["u_length_nm"])
+    tip, u_tip = _jumps(case.loading.deflection_nm, case.loading.u_deflection_nm)
+    size = np.abs(base)
+    with np.errstate(invalid="ignore"):
+        usual = float(np.median(size[size > 0])) if np.any(size > 0) else 0.0
+        torn = size > max(_TORN_PX * nm_per_px(case.settings), _TORN_USUAL * usual)
+        torn &= size > _TORN_SIGMAS * u_base
+        torn &= np.abs(base - length) < _TORN_TOGETHER * size + 2 * u_length
+        torn &= np.abs(length) > 4 * u_length
+        torn &= np.abs(tip) < 0.1 * size + 2 * u_tip
+    return [
+        f"in frame {int(case.table.frame[row])} base and length jump by {size[row]:.2g} nm and back"
+        " while the tip stays: a picture torn between two moments, or a jolt; its length and strain"
+        " are not to be relied on"
+        for row in np.flatnonzero(torn)
+    ]
+
+
+def _jumps(values: Any, u: Any) -> tuple[Any, Any]:
+    """Return how far each row lies off the line through its neighbours, and its u; else 0.
+
+    A jump and back leaves half of itself, the other way, in the rows beside it; a step does not.
+    """
+    found, u_found = np.zeros(len(values)), np.zeros(len(values))
+    if len(values) < _NEAR + 1:
+        return found, u_found
+    found[1:-1] = np.nan_to_num(values[1:-1] - (values[:-2] + values[2:]) / 2)
+    u_found[1:-1] = np.nan_to_num(np.sqrt(u[1:-1] ** 2 + (u[:-2] ** 2 + u[2:] ** 2) / 4))
+    other_way = -np.sign(found)
+    beside = np.minimum(other_way * np.roll(found, 1), other_way * np.roll(found, -1))
+    returns = beside > np.abs(found) / 4
+    return np.where(returns, found, 0.0), u_found
 
 
 def _slope_before(case: Case) -> tuple[float, float]:

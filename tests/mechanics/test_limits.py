@@ -154,6 +154,17 @@ def test_a_gap_beside_a_force_that_rests_is_not() -> None:
     assert not any("may have been larger" in w for w in evaluate(table, settings()).warnings)
 
 
+def test_a_torn_picture_is_said() -> None:
+    table, _ = make()
+    assert not any("torn" in w for w in evaluate(table, settings()).warnings)
+    for column in ("base_y_px", "length_px"):
+        table[column][60] += 4.0
+    (said,) = [w for w in evaluate(table, settings()).warnings if "torn" in w]
+    assert "in frame 60 " in said
+    table["tip_y_px"][60] += 2.0  # the lever gave way: a jolt of the actuator, seen by everything
+    assert not any("torn" in w for w in evaluate(table, settings()).warnings)
+
+
 def test_large_strain_and_changing_volume() -> None:
     table, _ = make()
     table["length_px"] = np.where(np.arange(120) > 60, 150.0, table["length_px"])
