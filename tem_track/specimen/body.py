@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+from scipy.special import ndtr
 
 from tem_track.records import FloatArray, Image, Match, Outline
 from tem_track.specimen.breaks import Opening, find_opening, judged
@@ -43,6 +44,7 @@ _OUTSIDE_SHARE = 0.02
 _SPREADS, _LEAST_OPEN_PX = 3.0, 0.15
 """A gap is open from so many spreads of touching frames on, and at least so wide."""
 _THIN_NECK_PX, _CUT_OFF = 48.0, 1.5  # a smooth curve shows a thin neck wider by up to this ratio
+_APART = 6  # bands between two places whose widths have little in common
 _NECK_REACH_PX = 5.0 * BAND_PX
 """How far to both sides of the thinnest band the neck is fitted."""
 _THIN_MID, _THIN_LEAST = 0.4, 0.05
@@ -302,6 +304,11 @@ class Body:
         """Return the smallest penalty of the width's curve: a neck bends more than a barrel."""
         return 0.1 if mode == "tension" else 1e3
 
+    @staticmethod
+    def level(mode: str) -> float:
+        """Return what a slope of what a load did to the width costs: a barrel leans all over."""
+        return 1e-2 if mode == "tension" else 0.0
+
     def sides(
         self,
         edges: Edges,
@@ -322,12 +329,17 @@ class Body:
             return None
         t, s = edges.t_px[inside], edges.s_px[inside]
         wide = t[:, 1] - t[:, 0]
-        own, u_own = np.zeros(len(s)), np.zeros(len(s))
+        own, u_own, level = np.zeros(len(s)), np.zeros(len(s)), 0.0
         if form is not None:
             seen = Widths(s, wide, good, (faces.base.s_px, faces.tip.s_px), edges.caution)
             own, u_own = form.at(seen.share)
-        width = self.smooth_width(wide - own, good, softest, edges.caution, corners=corners)
+            level = form.level
+        soft = softest, edges.caution, level
+        width = self.smooth_width(wide - own, good, *soft, corners=corners)
         width = replace(width, value=width.value + own)
+        if level > 0:  # half of what a frame alone would say otherwise is doubt
+            alone = smooth_curve(wide, good, softest, edges.caution)
+            u_own = np.hypot(u_own, (width.value - alone.value) / 2)
         middle = smooth_curve(t.mean(axis=1), good, caution=edges.caution)
         raw = np.where(good, wide, np.nan)
         return Sides(s, width, middle, good, raw, u_own_px=u_own, caution=edges.caution)
@@ -338,11 +350,12 @@ class Body:
         good: Mask,
         softest: float,
         caution: float,
+        level: float = 0.0,
         *,
         corners: bool = False,
     ) -> Curve:
         """Smooth the width along the axis, with corners where the body may have some."""
-        return smooth_curve(width_px, good, softest, caution)
+        return smooth_curve(width_px, good, softest, caution, level)
 
     def scalars(self, sides: Sides, faces: Faces) -> dict[str, float]:
         """Return diameters, bow and volume with their uncertainties."""
@@ -374,11 +387,14 @@ class Body:
                 continue
             weights = weights_at(sides.s_px, face)
             value = max(value, float(weights @ d))
-            u_own = np.broadcast_to(sides.u_own_px, d.shape)[at]
-            u_face = _root_sum(sides.width.u_of(weights), sides.u_common_px, float(u_own))
+            u_own = float(np.linalg.norm(weights * sides.u_own_px))
+            u_face = _root_sum(sides.width.u_of(weights), sides.u_common_px, u_own)
             u_value = max(u_value, u_face)
             if self.is_long:
                 value, u_value = _flared(sides, face, value, u_value)
+        if self.is_long:
+            alone = math.sqrt(max(float(u[most]) ** 2 - sides.u_common_px**2, 1e-6))
+            u_value = math.hypot(u_value, _picked(d, value, most, alone))
         return {"diameter_max_px": value, "u_diameter_max_px": u_value}
 
     def end_diameters(self, sides: Sides, low: float, high: float) -> dict[str, float]:
@@ -572,6 +588,19 @@ def _flared(sides: Sides, face_px: float, value: float, u: float) -> tuple[float
     if clear < _FLARE:
         return value, _root_sum(half, u)
     return float(found[0]), _root_sum(sigma * math.sqrt(float(inverse[0, 0])), half, u)
+
+
+def _picked(width: FloatArray, value: float, most: int, u: float) -> float:
+    """Return by how much the widest place may only seem so: others nearly as wide might be it.
+
+    By how much the larger of two uncertain widths is more than the one that was picked, for each
+    place that has little in common with it.
+    """
+    rivals = np.maximum.reduceat(width, np.arange(0, len(width), _APART))
+    away = np.arange(len(rivals)) != most // _APART
+    z = (value - rivals[away]) / (math.sqrt(2.0) * u)
+    more = np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) - z * ndtr(-z)
+    return float(math.sqrt(2.0) * u * np.linalg.norm(more))
 
 
 def _root_sum(*terms: float) -> float:

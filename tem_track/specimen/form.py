@@ -5,6 +5,10 @@ be stiffer than the specimen is uneven. The film behind stands still while the s
 it, and shot noise is new in each frame, so that the mean over all frames shows the unevenness
 itself. It is laid down against the share of the volume below, which matter keeps when the body is
 squeezed, barrelled or drawn out. What is left of a frame without it is smooth.
+
+What a load does to the width of a pulled specimen is even but for a neck. Its form then holds all
+that the frames share, its taper as well, and what is left of a frame is level but for the neck: the
+frames' curves are no longer free to lean at their ends.
 """
 
 from __future__ import annotations
@@ -64,11 +68,14 @@ class Form:
         Share of the volume below.
     value_px, u_px : array, shape (n,)
         The unevenness of the width and its uncertainty, the same in all frames.
+    level : float
+        What a slope of what is left costs, over what a change of its curvature does.
     """
 
     share: FloatArray
     value_px: FloatArray
     u_px: FloatArray
+    level: float = 0.0
 
     def at(self, share: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return both at some places."""
@@ -76,7 +83,9 @@ class Form:
         return value, u
 
 
-def learn_form(frames: Sequence[Widths], softest: float) -> Form | None:
+def learn_form(
+    frames: Sequence[Widths], softest: float, level: float = 0.0, u_grain_px: float = 0.0
+) -> Form | None:
     """Return the unevenness that the frames share; None where they are too few.
 
     Parameters
@@ -84,24 +93,47 @@ def learn_form(frames: Sequence[Widths], softest: float) -> Form | None:
     frames : sequence of Widths
     softest : float
         Smallest penalty of a frame's own smooth curve.
+    level : float
+        What its slope costs besides, where a load changes the width evenly.
+    u_grain_px : float
+        How far a band's width lies off by the specimen's grain, the same in all frames. A curve
+        through the mean follows it, and its own scatter tells too little.
     """
     if len(frames) < _LEAST_FRAMES:
         return None
     n = round(float(np.median([len(frame.s_px) for frame in frames])))
     at = (np.arange(n) + 0.5) / n
     shares = [frame.share for frame in frames]
-    form = Form(at, np.zeros(n), np.zeros(n))
+    start = _shared(frames, shares, at) if level > 0 else np.zeros(n)
+    form = Form(at, start, np.zeros(n), level)
     for _ in range(_TURNS):
         parts = zip(frames, shares, strict=True)
-        left = np.array([_left_over(frame, share, form, softest) for frame, share in parts])
+        found = [_left_over(frame, share, form, softest) for frame, share in parts]
+        left = np.array([values for values, _ in found])
         often: Mask = np.isfinite(left).sum(axis=0) >= _LEAST_SHARE * len(frames)
         if often.sum() < _LEAST_PLACES:
             return None
         mean = np.zeros(n)
         mean[often] = _usual(left[:, often])
         curve = smooth_curve(mean, often, _SOFTEST, _CAUTION)
-        form = Form(at, np.where(often, curve.value, 0.0), np.where(often, curve.u, 0.0))
+        new = float(np.median([scatter for _, scatter in found])) / np.sqrt(len(frames))
+        expected = float(np.hypot(new, u_grain_px))
+        value, u = curve.value, curve.u * max(expected / curve.scatter, 1.0)
+        if level > 0:
+            value, u = (np.interp(at, at[often], part[often]) for part in (value, u))
+        else:
+            value, u = (np.where(often, part, 0.0) for part in (value, u))
+        form = Form(at, value, u, level)
     return form
+
+
+def _shared(frames: Sequence[Widths], shares: Sequence[FloatArray], at: FloatArray) -> FloatArray:
+    """Return how the usual frame's width departs from its own median."""
+    each = [
+        np.interp(at, share[frame.good], frame.width_px[frame.good])
+        for frame, share in zip(frames, shares, strict=True)
+    ]
+    return np.asarray(np.median([width - np.median(width) for width in each], axis=0))
 
 
 def _usual(left: FloatArray) -> FloatArray:
@@ -112,12 +144,18 @@ def _usual(left: FloatArray) -> FloatArray:
     return np.asarray(np.where(near, left, 0.0).sum(axis=0) / near.sum(axis=0))
 
 
-def _left_over(frame: Widths, share: FloatArray, form: Form, softest: float) -> FloatArray:
-    """Return a frame's widths less its own smooth curve, at the form's places; NaN if not seen."""
+def _left_over(
+    frame: Widths, share: FloatArray, form: Form, softest: float
+) -> tuple[FloatArray, float]:
+    """Return a frame's widths less its own smooth curve, at the form's places, and their scatter.
+
+    NaN where they were not seen.
+    """
     known, _ = form.at(share)
-    curve = smooth_curve(frame.width_px - known, frame.good, softest, frame.caution)
+    curve = smooth_curve(frame.width_px - known, frame.good, softest, frame.caution, form.level)
     left = frame.width_px - curve.value
     near = frame.good & (np.abs(left - known) < _OUTLIER * curve.scatter)
     if near.sum() < 2:
-        return np.full(len(form.share), np.nan)
-    return np.interp(form.share, share[near], left[near], left=np.nan, right=np.nan)
+        return np.full(len(form.share), np.nan), curve.scatter
+    placed = np.interp(form.share, share[near], left[near], left=np.nan, right=np.nan)
+    return placed, curve.scatter

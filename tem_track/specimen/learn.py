@@ -204,7 +204,12 @@ def with_form(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
     some = kept[:: max(1, len(kept) // _MOST_FRAMES)]
     seen = _of_each(lambda item: _widths(model, *item), some, _size(kept))
     frames = [item for item in seen if item is not None]
-    return replace(model, form=learn_form(frames, Body.softest(model.mode)))
+    if not frames:
+        return model
+    radius = float(np.median([np.median(frame.width_px) for frame in frames])) / 2
+    u_grain = np.sqrt(2.0) * model.table.u_grain_px(radius)
+    softest, level = Body.softest(model.mode), Body.level(model.mode)
+    return replace(model, form=learn_form(frames, softest, level, u_grain))
 
 
 def _widths(

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.ndimage import convolve1d
 
 from tem_track.records import FloatArray
-from tem_track.specimen.filters import Bank, build_bank
+from tem_track.specimen.filters import OUTSIDE_PX, PHASES, Bank, build_bank
 from tem_track.specimen.finding import LEVEL
 from tem_track.specimen.noise import Noise
 
@@ -194,6 +194,17 @@ class EdgeTable:
         depth = U_LOW_PX + U_STEP_PX * np.arange(self.value.shape[1], dtype=np.float64)
         radius = np.exp(self.log_radius)
         return build_bank(radius, depth, self.value, self.slope, self.by_shell, noise)
+
+    def u_grain_px(self, radius_px: float) -> float:
+        """Return how far an edge lies off by the body's grain, which is the same in all frames."""
+        row, bank, noise = int(self.rung(np.array([radius_px]))[0]), self.bank, self.noise
+        count, phase = int(bank.count[row]), PHASES // 2
+        depth = U_LOW_PX + U_STEP_PX * np.arange(self.value.shape[1], dtype=np.float64)
+        at = np.arange(count) - OUTSIDE_PX + (phase + 0.5) / PHASES
+        brightness = 1.0 - np.interp(at, depth, self.value[row])
+        grain = replace(noise, shot=0.0, film=0.0).covariance(brightness)
+        gain = bank.gain[row, phase, 0, :count]
+        return float(np.sqrt(gain @ grain @ gain))
 
     @cached_property
     def cell_of_level(self) -> FloatArray:

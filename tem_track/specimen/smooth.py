@@ -86,19 +86,23 @@ class Curve:
 
 
 @lru_cache(maxsize=128)
-def _unevenness(n: int) -> FloatArray:
-    difference = np.diff(np.eye(n), 3, axis=0)
-    return np.asarray(difference.T @ difference)
+def _unevenness(n: int, level: float) -> FloatArray:
+    third, first = (np.diff(np.eye(n), order, axis=0) for order in (3, 1))
+    return np.asarray(third.T @ third + level * (first.T @ first))
 
 
 @lru_cache(maxsize=128)
-def _basis(n: int) -> tuple[FloatArray, FloatArray]:
-    penalty, vectors = np.linalg.eigh(_unevenness(n))
+def _basis(n: int, level: float) -> tuple[FloatArray, FloatArray]:
+    penalty, vectors = np.linalg.eigh(_unevenness(n, level))
     return np.clip(penalty, 0.0, None), vectors
 
 
 def smooth_curve(
-    values: FloatArray, good: Mask, softest: float = 1e3, caution: float = CAUTION
+    values: FloatArray,
+    good: Mask,
+    softest: float = 1e3,
+    caution: float = CAUTION,
+    level: float = 0.0,
 ) -> Curve:
     """Smooth a sequence of band-wise values, robustly, with the smoothness its data ask for.
 
@@ -112,6 +116,9 @@ def smooth_curve(
         Smallest penalty allowed.
     caution : float
         By how much the values' correlation widens a variance at least.
+    level : float
+        What a slope costs, over what a change of curvature does: a curve that is known to be level
+        but in places is not free to lean or bend at its ends.
 
     Returns
     -------
@@ -123,7 +130,7 @@ def smooth_curve(
         level = float(np.median(values[good])) if good.any() else float("nan")
         even = np.full((n, 1), 1.0 / np.sqrt(max(n, 1)))
         return Curve(np.full(n, level), even, np.ones(1), float("nan"))
-    vectors, columns, ladder = _ladder(n, float(softest))
+    vectors, columns, ladder = _ladder(n, float(softest), float(level))
     values = np.ascontiguousarray(values, dtype=np.float64)
     curve, rung, scatter, wider = smoothed(values, good, vectors, columns, ladder, caution)
     if _longest(~good) < _HOLE:
@@ -131,7 +138,7 @@ def smooth_curve(
     most = 2.5 * scatter
     near = curve + np.clip(np.where(good, values - curve, 0.0), -most, most)
     penalty = float(softest) * _STEP**rung
-    curve, root, used = over_holes(near, good, penalty)
+    curve, root, used = over_holes(near, good, penalty, float(level))
     return Curve(curve, root, np.ones(n), scatter, wider, used=used)
 
 
@@ -142,9 +149,9 @@ def _longest(missing: Mask) -> int:
 
 
 @lru_cache(maxsize=128)
-def _ladder(n: int, softest: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _ladder(n: int, softest: float, level: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return eigenvectors as rows and as columns, and the shrinkage of every smoothness."""
-    penalty, vectors = _basis(n)
+    penalty, vectors = _basis(n, level)
     steps = round(np.log(_STIFFEST / softest) / np.log(_STEP)) + 1
     ladder = softest * _STEP ** np.arange(steps)
     columns = np.ascontiguousarray(vectors)

@@ -83,7 +83,7 @@ def smoothed(
 
 @compiled(nogil=True)
 def over_holes(
-    data: FloatArray, good: NDArray[np.bool_], penalty: float
+    data: FloatArray, good: NDArray[np.bool_], penalty: float, level: float
 ) -> tuple[FloatArray, FloatArray, float]:
     """Return the curve over bands that were not seen, its covariance's root, and its freedom.
 
@@ -96,6 +96,8 @@ def over_holes(
     good : array of bool, shape (n,)
     penalty : float
         Of squared third differences.
+    level : float
+        That of squared differences over it.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def over_holes(
     used : float
     """
     n = len(data)
-    factor = _factor(good, penalty)
+    factor = _factor(good, penalty, level)
     curve, root = np.where(good, data, 0.0), np.zeros((n, n))
     for i in range(n):
         for k in range(max(i - _NEAR, 0), i):
@@ -126,7 +128,7 @@ def over_holes(
 
 
 @inner
-def _factor(good: NDArray[np.bool_], penalty: float) -> FloatArray:
+def _factor(good: NDArray[np.bool_], penalty: float, level: float) -> FloatArray:
     """Return the Cholesky factor of data and smoothness together; the diagonals are its columns."""
     n = len(good)
     out = np.zeros((n, _NEAR + 1))
@@ -136,6 +138,10 @@ def _factor(good: NDArray[np.bool_], penalty: float) -> FloatArray:
         for a in range(_NEAR + 1):
             for b in range(a + 1):
                 out[i + a, a - b] += penalty * _THIRD[a] * _THIRD[b]
+    for i in range(n - 1):
+        out[i, 0] += penalty * level
+        out[i + 1, 0] += penalty * level
+        out[i + 1, 1] -= penalty * level
     for i in range(n):
         for k in range(max(i - _NEAR, 0), i + 1):
             for j in range(max(i - _NEAR, 0), k):

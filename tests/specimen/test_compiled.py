@@ -191,15 +191,17 @@ def test_end_lines_are_those_of_the_averaged_columns() -> None:
     assert np.isnan(end_lines(grey, (-40, -25), ends + 500.0, ways, 1.2)).all()
 
 
+@pytest.mark.parametrize("level", [0.0, 0.01])
 @pytest.mark.parametrize("penalty", [0.1, 1e3, 1e6])
-def test_a_curve_over_holes_is_the_dense_systems(penalty: float) -> None:
+def test_a_curve_over_holes_is_the_dense_systems(penalty: float, level: float) -> None:
     n, rng = 40, np.random.default_rng(3)
     good = np.ones(n, dtype=bool)
     good[[0, 1, 2, 17, 18, 19, 20, 39]] = False
     data = 50.0 + rng.normal(size=n)
-    third = np.diff(np.eye(n), 3, axis=0)
-    inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * third.T @ third)
-    curve, root, used = over_holes(data, good, penalty)
+    third, first = (np.diff(np.eye(n), order, axis=0) for order in (3, 1))
+    rough = third.T @ third + level * first.T @ first
+    inverse = np.linalg.inv(np.diag(good.astype(float)) + penalty * rough)
+    curve, root, used = over_holes(data, good, penalty, level)
     np.testing.assert_allclose(curve, inverse @ np.where(good, data, 0.0), rtol=1e-6)
     np.testing.assert_allclose(root @ root.T, inverse, rtol=1e-5, atol=1e-6 * inverse.max())
     assert used == pytest.approx(np.diag(inverse)[good].sum(), rel=1e-6)

@@ -33,11 +33,12 @@ class Particle(Body):
         good: Mask,
         softest: float,
         caution: float,
+        level: float = 0.0,
         *,
         corners: bool = False,
     ) -> Curve:
         """Smooth the square of the width, a ball's parabola, or find a crystal's corners."""
-        square = smooth_curve(width_px**2, good, softest, caution)
+        square = smooth_curve(width_px**2, good, softest, caution, level)
         width = np.sqrt(np.maximum(square.value, 1.0))
         smooth = replace(square, value=width, scale=0.5 / width)
         return cornered(width_px, good, smooth, caution) if corners else smooth
