@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from tem_track.records import FloatArray, Image, Match, Outline
+from tem_track.specimen.bend import Bend, Midline, bow_weights
 from tem_track.specimen.breaks import Opening, find_opening, judged
 from tem_track.specimen.edges import Edges
 from tem_track.specimen.endlines import seat
@@ -62,7 +63,8 @@ class Sides:
     `u_common_px` is how far all widths may be off together, the form of the profile being
     uncertain; `u_own_px` is the same of the specimen's own form. `u_mended_px` is the widths' own
     uncertainty where they are not the curve's. `caution` is by how much what neighbouring bands
-    share widens a variance.
+    share widens a variance. `bent_px` is what of the midline has the form in which the specimen
+    bends, and `bow_bent_px` its bow.
     """
 
     s_px: FloatArray
@@ -74,6 +76,8 @@ class Sides:
     u_own_px: FloatArray | float = 0.0
     u_mended_px: FloatArray | None = None
     caution: float = CAUTION
+    bent_px: FloatArray | float = 0.0
+    bow_bent_px: float = 0.0
 
     @property
     def is_mended(self) -> bool:
@@ -202,7 +206,7 @@ class Body:
     ) -> Outline:
         """Return the outline from its edges and faces."""
         softest = self.softest(model.mode)
-        sides = self.sides(edges, faces, softest, model.form, corners=model.faceted)
+        sides = self.sides(edges, faces, softest, model.form, model.bend, corners=model.faceted)
         if sides is None:
             return Outline(model.axis.angle_deg, flags=("SPECIMEN_LOST",))
         smeared = _smeared(place)
@@ -315,6 +319,7 @@ class Body:
         faces: Faces,
         softest: float = 1e3,
         form: Form | None = None,
+        bend: Bend | None = None,
         *,
         corners: bool = False,
     ) -> Sides | None:
@@ -340,9 +345,17 @@ class Body:
         if level > 0:  # half of what a frame alone would say otherwise is doubt
             alone = smooth_curve(wide, good, softest, edges.caution)
             u_own = np.hypot(u_own, (width.value - alone.value) / 2)
-        middle = smooth_curve(t.mean(axis=1), good, caution=edges.caution)
+        line, bent, bow = t.mean(axis=1), np.zeros(len(s)), 0.0
+        if bend is not None:
+            found = Midline(s, line, good, (faces.base.s_px, faces.tip.s_px), edges.caution)
+            bow, bent = bend.of(found)
+        middle = smooth_curve(line - bent, good, caution=edges.caution)
+        middle = replace(middle, value=middle.value + bent)
         raw = np.where(good, wide, np.nan)
-        return Sides(s, width, middle, good, raw, u_own_px=u_own, caution=edges.caution)
+        return Sides(
+            s, width, middle, good, raw,
+            u_own_px=u_own, caution=edges.caution, bent_px=bent, bow_bent_px=bow,
+        )  # fmt: skip
 
     def smooth_width(
         self,
@@ -609,10 +622,8 @@ def _root_sum(*terms: float) -> float:
 
 def _bow(sides: Sides, low: float, high: float) -> dict[str, float]:
     """Offset of the midline at half length from the straight line between the ends."""
-    s = sides.s_px
-    ends = (weights_at(s, low) + weights_at(s, high)) / 2
-    functional = weights_at(s, (low + high) / 2) - ends
-    bow = float(functional @ sides.middle.value)
+    functional = bow_weights(sides.s_px, low, high)
+    bow = float(functional @ (sides.middle.value - sides.bent_px)) + sides.bow_bent_px
     return {"bow_px": bow, "u_bow_px": sides.middle.u_of(functional)}
 
 

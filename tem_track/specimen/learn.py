@@ -11,6 +11,7 @@ from scipy.ndimage import binary_dilation
 
 from tem_track.cores import at_once
 from tem_track.records import FloatArray, Match, Outline
+from tem_track.specimen.bend import Midline, learn_bend
 from tem_track.specimen.body import Body
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.ensemble import choose_profile, gather
@@ -200,21 +201,23 @@ def with_layer(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
 
 
 def with_form(model: SpecimenModel, kept: list[Kept]) -> SpecimenModel:
-    """Learn the unevenness of a long specimen's width, which it carries along."""
+    """Learn the unevenness of a long specimen's width, which it carries along, and how it bends."""
     some = kept[:: max(1, len(kept) // _MOST_FRAMES)]
-    seen = _of_each(lambda item: _widths(model, *item), some, _size(kept))
-    frames = [item for item in seen if item is not None]
-    if not frames:
+    seen = _of_each(lambda item: _lines(model, *item), some, _size(kept))
+    found = [item for item in seen if item is not None]
+    if not found:
         return model
+    frames = [widths for widths, _ in found]
     radius = float(np.median([np.median(frame.width_px) for frame in frames])) / 2
     u_grain = np.sqrt(2.0) * model.table.u_grain_px(radius)
     softest, level = Body.softest(model.mode), Body.level(model.mode)
-    return replace(model, form=learn_form(frames, softest, level, u_grain))
+    form = learn_form(frames, softest, level, u_grain)
+    return replace(model, form=form, bend=learn_bend([midline for _, midline in found]))
 
 
-def _widths(
+def _lines(
     model: SpecimenModel, crop: Crop, tip: Match, base: Match | None, bar: Match | None
-) -> Widths | None:
+) -> tuple[Widths, Midline] | None:
     from tem_track.specimen.shapes import SHAPES
 
     seen = SHAPES[model.shape]().seen(model, crop, tip, base, bar)
@@ -226,9 +229,9 @@ def _widths(
     good: Mask = np.asarray(edges.good[inside].all(axis=1))
     if good.sum() < _LEAST_BANDS:
         return None
-    width = edges.t_px[inside, 1] - edges.t_px[inside, 0]
-    faces_px = faces.base.s_px, faces.tip.s_px
-    return Widths(edges.s_px[inside], width, good, faces_px, edges.caution)
+    s, t, faces_px = edges.s_px[inside], edges.t_px[inside], (faces.base.s_px, faces.tip.s_px)
+    widths = Widths(s, t[:, 1] - t[:, 0], good, faces_px, edges.caution)
+    return widths, Midline(s, t.mean(axis=1), good, faces_px, edges.caution)
 
 
 def _edges(

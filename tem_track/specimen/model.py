@@ -10,6 +10,7 @@ from scipy.ndimage import uniform_filter1d
 
 from tem_track.records import Axis, FloatArray, Image, Match, Outline
 from tem_track.specimen.basepatch import BasePatch
+from tem_track.specimen.bend import Bend
 from tem_track.specimen.edges import Edges, coarse_edges, fit_edges, steady
 from tem_track.specimen.faces import Gate, Step, fit_end, flat_end
 from tem_track.specimen.film import Behind, Film
@@ -189,6 +190,8 @@ class SpecimenModel:
         The surface layer's thickness, where it was learnt.
     form : Form or None
         The unevenness of a long specimen's width, where it was learnt.
+    bend : Bend or None
+        The form in which a long specimen bends, where it does.
     """
 
     axis: Axis
@@ -221,6 +224,7 @@ class SpecimenModel:
     layer: Rest | None = None
     faceted: bool = False
     form: Form | None = None
+    bend: Bend | None = None
 
     @property
     def u_common_length_px(self) -> float:

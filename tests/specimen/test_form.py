@@ -7,6 +7,7 @@ import pytest
 
 from tem_track.records import FloatArray
 from tem_track.specimen.form import Widths, learn_form
+from tem_track.specimen.smooth import smooth_curve
 
 BANDS, BAND_PX = 60, 4.0
 
@@ -60,3 +61,23 @@ def test_a_smooth_specimen_has_none_and_few_frames_tell_nothing() -> None:
     assert form is not None
     assert np.std(form.value_px) < 0.15
     assert learn_form(frames[:5], 1e3) is None
+
+
+def test_a_pulled_specimen_s_frames_lean_on_the_form_they_share() -> None:
+    """Its taper is in the form, and a frame's width beside a face is read from all of them."""
+    rng = np.random.default_rng(6)
+    frames = [frame(rng, -0.004 * k) for k in range(20)]
+    alone = learn_form(frames, 0.1)
+    form = learn_form(frames, 0.1, 1e-2, 0.1)
+    assert alone is not None
+    assert form is not None
+    scatter = []
+    for one in (alone, form):
+        ends = [
+            smooth_curve(f.width_px - one.at(f.share)[0], f.good, 0.1, level=one.level).value[0]
+            + one.at(f.share)[0][0]
+            for f in frames
+        ]
+        scatter.append(np.std(np.diff(ends)))
+    assert scatter[1] < 0.8 * scatter[0]
+    assert (form.u_px > 0.05).all()
