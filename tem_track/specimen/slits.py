@@ -26,6 +26,7 @@ _STEEPEST = 2  # cells that a path may rise from column to column
 _LEAST_ROWS, _LEAST_BANDS = 6, 2  # cells to look at, and bands of a body on either side
 _WIDE_PX, _NEAR_ROWS = 24.0, 3
 """What is thinner, in the rows crossed or so near to them, may be a neck."""
+_SPARSE = 3  # of so many rows one tells the light and the usual darkness
 _CLEAR = 5.0  # a body's usual darkness over the noise, from which on ways are told apart
 _BRIGHT = 2.0  # how many times the noise a slit's fringes exceed the light: there is no thin neck
 _AROUND_PX, _AWAY_PX = 6.0, 26.0  # from the edges, where the light is read
@@ -149,11 +150,11 @@ def _brightest_way(
             cells[i, j] = value if math.isfinite(value) else -math.inf  # unknown is no way
             if not math.isfinite(value):
                 continue
-            if _AROUND_PX < out < _AWAY_PX:
+            if i % _SPARSE == 0 and _AROUND_PX < out < _AWAY_PX:
                 beside[n_beside] = value
                 apart[n_beside] = abs(value - cells[i, j - 1]) if j > 0 else math.inf
                 n_beside += 1
-            elif out < -_AROUND_PX:
+            elif i % _SPARSE == 0 and out < -_AROUND_PX:
                 inside[n_inside] = value
                 n_inside += 1
             if out < _AWAY_PX:
