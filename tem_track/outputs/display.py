@@ -88,7 +88,7 @@ class Survey:
 
     @property
     def noisy(self) -> bool:
-        """Whether the frames as they are shown are so noisy that none resembles the one before."""
+        """Whether the frames as they are shown are so noisy that a film smooths them a little."""
         noise = [_noise(grey) for grey in self.samples]
         return bool(noise) and float(np.median(noise)) > NOISY
 

@@ -71,8 +71,8 @@ class Film:
     readout : Readout
         Numbers and curve.
     noisy : bool
-        Frames are smoothed a little and encoded each for itself: noise is what an encoder's time
-        and a film's bytes are spent on, and what it has in common with the last is nothing.
+        Frames are smoothed a little: noise is what the encoder's time and the film's bytes are
+        spent on, since it is new in every picture.
     sheets : iterator
         Pictures to paint, used in turn.
     """
@@ -176,7 +176,7 @@ def write_overlay(
     with replacing(Path(path)) as part, ThreadPoolExecutor(1) as beside:
         greys = ahead(_greys(film, movie))
         pictures = ahead(_pictures(film, greys, watcher, beside))
-        for done in encode(pictures, part, frames_per_second(total), alone=film.noisy):
+        for done in encode(pictures, part, frames_per_second(total)):
             if progress is not None:
                 progress("overlay", done, total)
 

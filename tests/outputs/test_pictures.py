@@ -236,23 +236,17 @@ def test_a_picture_is_pasted_as_far_as_there_is_room() -> None:
         assert int((picture.red != 128).sum()) == seen[0] * seen[1] // 4
 
 
-def test_a_noisy_film_says_that_it_is_smoothed_and_each_picture_stands_for_itself(
-    tmp_path: Path,
-) -> None:
+def test_a_noisy_film_is_smoothed_and_says_so() -> None:
     rng = np.random.default_rng(1)
     calm = np.stack([frame.image for frame in made.movie(9)])
     noise = rng.normal(0, 25, (9, 512, 426))
     large = np.stack([cv2.resize(frame, (426, 512)) for frame in calm])
     noisy = np.clip(large + noise, 0, 255).astype(np.uint8)
-    keys, films = [], []
-    for name, stack in (("calm", large), ("noisy", noisy)):
+    films = []
+    for stack, is_noisy in ((large, False), (noisy, True)):
         movie = open_movie(stack, frame_interval_s=0.1)
-        assert survey(movie).noisy == (name == "noisy")
-        outputs.write_overlay(made.result(9), movie, tmp_path / f"{name}.mp4")
-        with av.open(str(tmp_path / f"{name}.mp4")) as container:
-            keys.append(sum(packet.is_keyframe for packet in container.demux() if packet.size))
+        assert survey(movie).noisy == is_noisy
         films.append(film_of(made.result(9), movie).paint(3, movie[3]))
-    assert keys == [5, 9]
     grain = [
         float(np.abs(np.diff(film[200:260, 20:140, 1].astype(float))).mean()) for film in films
     ]
