@@ -58,14 +58,17 @@ What bounds them:
   so that the unevenness of their width, the mean over all frames, is known better than one frame
   tells it, and the curve through a frame may be stiffer for it: squeezed rods lie at 0.31 px where
   they were at 0.40. What is left is a frame's own 0.22 to 0.28, near the bound by shot noise over
-  all rows, and 0.11 to 0.24 px that are the same in all frames: profile and grain. A pulled rod
-  gains nothing (0.32 px): where a neck may form its curve has to be soft. Its three first movies
-  (0.41) hold one of a layer of 2.5 px, which trades off against where the edge lies (-0.57 px, its
-  u 0.5). Were the film known all around the specimen up to its edges, the bound would be 6 % less
-  only: behind the edge is where it counts.
+  all rows, and 0.11 to 0.24 px that are the same in all frames: profile and grain. Grain that is
+  fixed in a rod cannot be told from its form: the mean over all frames departs from the true width
+  by 0.2 to 0.3 px, over some 15 px along the rod alike, and by 0.15 to 0.18 over 40 px. One of the
+  three first pulled rods lies 0.6 px thin at its middle by that, its layer (2.5 px) being right to
+  0.1; its u is 0.35. Filters made for the mean over frames, in which grain counts for more, leave
+  0.24 px of 0.28. Were the film known all around the specimen up to its edges, the bound would be
+  6 % less only: behind the edge is where it counts.
 - Error over u of a diameter: grain and the learnt profile are the same in all frames of a movie
   (0.11 to 0.24 px of the mid diameter), so that a movie counts about once, and the figure of three
-  movies lies anywhere between 0.6 and 1.4. Over twelve it is 0.9 to 1.1 for all four. How far the
+  movies lies anywhere between 0.6 and 1.4. Over twelve it is 0.9 to 1.1 for all four. Grain widens
+  the u of what the frames share by what the texture in the specimen says of it. How far the
   classes of radius depart from the profile together is measured; they do not count as one. On
   movies drawn by another program a pillar's mid diameter was off by 0.5 u, largest and smallest by
   1.0.
@@ -75,18 +78,18 @@ What bounds them:
   base by 2.8.
   A narrow body with a rounded end is read 0.35 px short: its end is the mean over its columns.
 - The bow of a midline that is a parabola is bound to 0.19 to 0.24 px by film and shot noise (the
-  edges of all bands, 0.5 px each on the midline). From frame to frame it scatters by 0.20 to 0.27;
-  the rest, 0.08 to 0.23 px, is grain that bends with the specimen, the same in all frames. The
-  midline's unevenness, learnt over all frames as the width's is, changed 0.33 px of bent rods to
-  0.32 and 0.29 of straight ones to 0.31; a stiffer curve made 0.33 to 0.40.
+  edges of all bands, 0.5 px each on the midline). A curve through one frame's bands, led on to the
+  faces by straight lines, gave a bow of 25 px 0.2 px too much. In which form a specimen bends is
+  now learnt from all frames, and what is left of a frame is nearly straight: 0.34 px of bent rods
+  became 0.26 over twelve movies, 0.23 of it a frame's own and 0.12 grain that bends with the rod.
 - The largest diameter of a pulled or tapered rod lies at one of its faces, to which its last rows
   are led on: with 0.75 px an edge and band, 0.4 px from a straight line through 30 bands, 0.6 from
-  a parabola. What is picked is not too large by being picked: means over the likely places of the
-  maximum, stiffer curves and curves weighted by their evidence scatter alike (0.5 to 0.8 px). All
-  frames together tell it no better: 0.45 of 0.65 px over twelve movies are the same in all of a
-  movie's frames, grain and profile at that face. With the unevenness learnt about stiffer curves it
-  was 0.62, and frames' curves twice as stiff gave 0.60 for 0.11 px more of the smallest diameter.
-  Error over u is 1.3 there over twelve movies.
+  a parabola. What a load does to a pulled rod's width is level but for the neck, so that its form
+  holds all that its frames share, the faces too, and a frame's own curve is not free to lean at its
+  ends: 0.65 px over twelve movies became 0.52, a frame's own part 0.47 px became 0.33. Left are
+  0.40 px that are the same in all frames: grain at that face (0.25 to 0.3 px in the mean over the
+  frames), the profile (0.13), and that the widest of places nearly alike is picked, which its u
+  holds. Taking the expected excess off, or a stiffer or softer form, gave 0.49 to 0.54.
 - A ball's mid diameter is read on the bands about its equator, whose squares are as smooth as the
   data ask for. Shot noise would allow 0.1 to 0.2 px if they were known to be one parabola over
   nearly the whole ball (that is the bound printed for balls); what is left over that is the grain,
