@@ -199,6 +199,8 @@ def _holds_one(video: Video, size: int) -> bool:
 
 def _info(video: Video) -> MovieInfo:
     name, pixel_format = video.path.name, video.pixel_format
+    if not pixel_format and video.first_packet() is None:
+        raise MovieError(f"{name}: holds no frames; the recording was never finished")
     if not pixel_format or video.width_px < 1 or video.height_px < 1:
         raise MovieError(
             f"{name}: no picture could be decoded; convert it to AVI (MJPEG) or a TIFF stack"

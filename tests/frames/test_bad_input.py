@@ -84,6 +84,17 @@ def test_no_video_stream(tmp_path: Path) -> None:
     _refused(path, "no video stream")
 
 
+@pytest.mark.parametrize("codec", ["ffv1", "rawvideo"])
+def test_a_recording_that_ended_before_its_first_frame(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "none.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray"
+        container.start_encoding()
+    with pytest.raises(MovieError, match="holds no frames"):
+        len(open_movie(path))
+
+
 def test_arrays_that_are_no_movie() -> None:
     for shape in [(3,), (0, 4, 4), (2, 4, 4, 7)]:
         _refused(np.zeros(shape, np.uint8), "shape")
