@@ -142,6 +142,27 @@ def test_a_place_along_a_straight_edge_that_chance_chose_is_not_believed():
     assert np.std(error[:, 1]) < 0.05
 
 
+def test_two_flanks_that_lean_a_little_serve_along_the_axis_between_them():
+    lean = np.tan(np.radians(15.5))  # a share of 0.071 along the axis
+    rng = np.random.default_rng(2)
+    places = np.cumsum(rng.normal(0, 0.4, (30, 2)), axis=0)
+    places -= places[0]
+    images = []
+    for x, y in places:
+        half = 30 + lean * (170 + y - scenes.Y)
+        body = scenes.soft(half - np.abs(scenes.X - 160 - x))
+        mean = 150 * (1 - 0.9 * body)
+        images.append(np.clip(rng.poisson(mean), 0, 255).astype(np.uint8))
+    box = Box(90, 30, 141, 100)
+    target = Target("tip", (Reference(0, box),), (160.0, 129.0))
+    tracker = build_trackers({0: images[0]}, scenes.sample(images), [target])["tip"]
+    require_axis(tracker, Axis(0.0), "tip")
+    found = choose([tracker.locate(image) for image in images])
+    error = np.array([m.y_px for m in found]) - 129.0 - places[:, 1]
+    u_px = np.array([m.u_along_px((0.0, 1.0)) for m in found])
+    assert np.std(error) < 1.5 * np.median(u_px) < 0.15
+
+
 def test_an_edge_that_every_frame_bends_otherwise_is_called_that():
     rows = np.arange(scenes.HEIGHT)
     still = [scenes.Motion()] * 24
