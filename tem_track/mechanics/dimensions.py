@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,6 +57,11 @@ class Dimensions:
     length: Initial
     diameter: Initial
     ends_nm: tuple[float, float]
+
+    def without(self, rows: BoolArray) -> Dimensions:
+        """Return them empty in the rows in which the specimen is in two pieces."""
+        columns = {name: np.where(rows, np.nan, values) for name, values in self.columns.items()}
+        return replace(self, columns=columns)
 
     def geometry(self, section_area_ratio: float = 1.0) -> Geometry:
         """Return what the area models may know."""

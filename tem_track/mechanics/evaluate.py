@@ -24,6 +24,7 @@ from tem_track.mechanics.events import (
     first_lasting,
     first_of_many,
     largest,
+    let_go,
     loses_load,
 )
 from tem_track.mechanics.flags import FLAGS, Flags, measured_flags
@@ -92,6 +93,7 @@ def _evaluated(table: Measurement, settings: Settings) -> Evaluation:
     _neck(flags, settings, sizes, table.load_sought)
     _bend(flags, settings, sizes)
     events = _events(table, loading, sizes, flags, usable, settings)
+    sizes = sizes.without(flags["BROKEN"])
     loading = _with_drift_left(table, settings, loading, events, usable)
     stresses = _stresses(settings, sizes, loading, flags, np.array(events.phases))
     points = _points(table, settings, loading, sizes, stresses)
@@ -175,8 +177,11 @@ def _fracture(
     seen = usable & ~table.tip_missed & ~flags["SPECIMEN_LOST"]
     held = usable & ~table.tip_missed & ~(table.bar.lost & table.load_sought)
     fracture = first_for_good(flags["BROKEN"], seen | (flags["BROKEN"] & held))
-    if fracture is None or settings.mode == "tension":
-        return fracture
+    if fracture is None:
+        return None
+    if settings.mode == "tension":
+        known = np.where(usable, loading.force_nN, np.nan)
+        return let_go(known, loading.u_force_nN, fracture)
     lost = loses_load(loading.force_nN, loading.u_force_nN, fracture)
     return fracture if lost else None
 
@@ -191,6 +196,7 @@ def _settle_broken(
         flags["SPECIMEN_LOST"] &= ~broken
     flags["BROKEN"] = broken
     flags["BENT"] &= ~broken
+    flags["NECK"] &= ~broken
 
 
 def _course(

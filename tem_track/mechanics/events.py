@@ -19,6 +19,7 @@ __all__ = [
     "first_lasting",
     "first_of_many",
     "largest",
+    "let_go",
     "loses_load",
 ]
 
@@ -91,6 +92,26 @@ def loses_load(force_nN: FloatArray, u_nN: FloatArray, row: int) -> bool:
     if not carried > 5 * float(np.median(u_nN[before])):
         return False
     return bool(float(np.median(force_nN[after])) < 0.5 * carried)
+
+
+def let_go(force_nN: FloatArray, u_nN: FloatArray, fracture: int) -> int:
+    """Return the row of a fracture in tension, at or before the first one seen in two pieces.
+
+    A crack of a few pixels is not seen yet where the film behind is uneven, but what is parted
+    carries nothing: where the force fell at once and nothing was carried from there to the frame
+    that shows two pieces, the piece broke when the force fell.
+    """
+    carries = force_nN[:fracture] > 3 * u_nN[:fracture]
+    last = np.flatnonzero(carries)
+    if not last.size:
+        return fracture
+    free = last[-1] + 1 + np.flatnonzero(np.isfinite(force_nN[last[-1] + 1 : fracture]))
+    if not free.size or not loses_load(force_nN, u_nN, int(free[0])):
+        return fracture
+    before = force_nN[: free[0]][np.isfinite(force_nN[: free[0]])][-3:]
+    falls = -np.diff([*before, force_nN[free[0]]])
+    # Unloading is a run of like steps.
+    return int(free[0]) if (falls[:-1] < 0.5 * falls[-1]).all() else fracture
 
 
 def largest(force_nN: FloatArray, allowed: BoolArray) -> int | None:

@@ -176,6 +176,8 @@ def _gathered(
     if defects is not None:
         for each in gatherings:
             each.mend(defects)
+    for each in gatherings:
+        each.clear(speckles.high - speckles.low)
     travelling = [each for each in gatherings if each.travels() and each.target.polarity == "dark"]
     beam = lit.beam() if travelling else None
     if beam is not None:

@@ -167,7 +167,14 @@ def _halved(image: Image) -> Image:
     return np.asarray(cv2.resize(image, (w // 2, h // 2), interpolation=cv2.INTER_AREA))
 
 
-def search(frame: Reduced, coarse: Coarse, *, most: int = 3, within: float = 0.1) -> list[Place]:
+def search(
+    frame: Reduced,
+    coarse: Coarse,
+    *,
+    most: int = 3,
+    within: float = 0.1,
+    apart: int | None = None,
+) -> list[Place]:
     """Find the best places, best first.
 
     Parameters
@@ -178,13 +185,15 @@ def search(frame: Reduced, coarse: Coarse, *, most: int = 3, within: float = 0.1
         How many places at most.
     within : float
         How far the correlation of a further place may stay behind that of the best.
+    apart : int, optional
+        Reduced pixels, in x and y, within which places count as one; a third of the box by default.
     """
     low = frame.by(coarse.factor)
     pad = coarse.pad
     low = np.asarray(cv2.copyMakeBorder(low, pad, pad, pad, pad, cv2.BORDER_REPLICATE), np.float32)
     if low.shape[0] < coarse.template.shape[0] or low.shape[1] < coarse.template.shape[1]:
         return []
-    return _peaks(_correlation(low, coarse), coarse, most, within, (pad, pad))
+    return _peaks(_correlation(low, coarse), coarse, most, within, (pad, pad), apart)
 
 
 def search_partly(
@@ -272,10 +281,16 @@ def _correlated(image: Float32, kernel: Float32) -> Float32:
 
 
 def _peaks(
-    map_: Float32, coarse: Coarse, most: int, within: float, pad: tuple[int, int]
+    map_: Float32,
+    coarse: Coarse,
+    most: int,
+    within: float,
+    pad: tuple[int, int],
+    apart: int | None = None,
 ) -> list[Place]:
     """Return the highest peaks of a map that begins `pad` reduced pixels (x, y) left and above."""
     h, w = coarse.template.shape
+    tall, wide = (h // 3, w // 3) if apart is None else (apart, apart)
     found: list[Place] = []
     while len(found) < most:
         _, value, _, (u, v) = cv2.minMaxLoc(map_)
@@ -283,5 +298,5 @@ def _peaks(
             break
         place = Place((u - pad[0]) * coarse.factor, (v - pad[1]) * coarse.factor, float(value))
         found.append(place)
-        map_[max(0, v - h // 3) : v + h // 3 + 1, max(0, u - w // 3) : u + w // 3 + 1] = -1
+        map_[max(0, v - tall) : v + tall + 1, max(0, u - wide) : u + wide + 1] = -1
     return found

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tem_track.records import Image
 from tem_track.tracking.crops import SLACK, Crop
 
-__all__ = ["Defects", "Speckles"]
+__all__ = ["Defects", "Speckles", "around", "stand_out"]
 
 Float32 = NDArray[np.float32]
 
@@ -73,9 +73,8 @@ class Defects:
         if not y.size:
             return part
         out = part.copy()
-        around = _neighbours(part, y, x)
-        around.sort(axis=0)
-        out[y, x] = around[3:5].mean(axis=0).astype(part.dtype)  # the median of eight
+        beside = np.sort(around(part, y, x), axis=0)
+        out[y, x] = beside[3:5].mean(axis=0).astype(part.dtype)  # the median of eight
         return out
 
 
@@ -107,9 +106,8 @@ class Speckles:
         self.asked += 1
         grey = image if image.dtype.name in ("uint8", "uint16") else image.astype(np.float32)
         grey = np.ascontiguousarray(grey)
-        out = np.asarray(cv2.subtract(grey, cv2.medianBlur(grey, 3), dtype=cv2.CV_32F))
+        out, usual = stand_out(grey)
         size = np.abs(out)
-        usual = np.asarray(1.25 * cv2.blur(size, (WINDOW_PX, WINDOW_PX)), np.float32)
         low, high = (float(v) for v in np.quantile(grey[::16, ::16], [0.01, 0.99]))
         self.low, self.high = min(self.low, low), max(self.high, high)
         glaring = (size > GLARING * (high - low)) & (size > 4 * SIGMAS * usual)
@@ -138,9 +136,16 @@ class Speckles:
         if not often.any() or often.mean() > MOST_PART:
             return None
         y, x = np.nonzero(often)
-        third = np.sort(_neighbours(mean, y, x), axis=0)[-3]
+        third = np.sort(around(mean, y, x), axis=0)[-3]
         alone = mean[y, x] > ALONE * third
         return Defects(y[alone], x[alone]) if alone.any() else None
+
+
+def stand_out(grey: Image) -> tuple[Float32, Float32]:
+    """Return by how much each pixel stands out from those around, and what is usual beside it."""
+    out = np.asarray(cv2.subtract(grey, cv2.medianBlur(grey, 3), dtype=cv2.CV_32F), np.float32)
+    usual = 1.25 * cv2.blur(np.abs(out), (WINDOW_PX, WINDOW_PX))
+    return out, np.asarray(usual, np.float32)
 
 
 def _where(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -148,7 +153,7 @@ def _where(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return mask.view(np.uint8) * np.uint8(255)
 
 
-def _neighbours(image: Image, y: NDArray[np.int64], x: NDArray[np.int64]) -> Image:
+def around(image: Image, y: NDArray[np.int64], x: NDArray[np.int64]) -> Image:
     """Return the eight neighbours (8, n) of pixels; the border's are continued."""
     height, width = image.shape
     rows = np.minimum(np.maximum(y + _AROUND[0], 0), height - 1)

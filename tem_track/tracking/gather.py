@@ -18,6 +18,7 @@ from tem_track.tracking.illumination import Beam, Light, Unsure
 from tem_track.tracking.look import Look
 from tem_track.tracking.noise import single_frame_variance
 from tem_track.tracking.overlay import Still
+from tem_track.tracking.rays import without_rays
 from tem_track.tracking.refine import rough_place
 from tem_track.tracking.voting import Ballot, Vote, glance, make_ballot, vote, vote_from
 
@@ -201,6 +202,11 @@ class Gathering:
         self.defects = defects
         for crop in (crop for own in self.looks for crop in own.all()):
             defects.mend(crop)
+
+    def clear(self, range_grey: float) -> None:
+        """Mend what single rays have hit in what was kept of frames with a range of grey."""
+        for crop in (crop for own in self.looks for crop in own.all()):
+            crop.image = without_rays(crop.image, range_grey)
 
     def even(self, beam: Beam) -> None:
         """Divide the surroundings that were kept by the beam's brightness there."""

@@ -18,6 +18,7 @@ from tem_track.tracking.fit import Fit, fit_pattern
 from tem_track.tracking.focus import Refocused
 from tem_track.tracking.illumination import Light, Unsure
 from tem_track.tracking.look import Look
+from tem_track.tracking.rays import without_rays
 from tem_track.tracking.reading import doubted, match_of, of_change
 from tem_track.tracking.reasons import CHANGED, why_lost, why_unusual
 from tem_track.tracking.refine import NO_DOUBT, refine
@@ -38,6 +39,8 @@ APART_PX = 2.0
 DOUBT_OF_LIGHT = 0.3
 """Part that is not believed of what dividing by the beam's brightness does to a place: beneath a
 broad target it is continued from around, and of 0.5 px it left 0.17."""
+MOST_ALONG, ALONG, ALIKE_ALONG = 6, 0.02, 0.9
+"""Places side by side that are tried, their likeness behind the best's, and the least of that."""
 REACH_PX = 4
 """Pixels around a target's place in which it is fitted with another brightness."""
 
@@ -159,6 +162,13 @@ class Tracker:
             frame does not show the target.
         """
         frame = self.mended(image) if mended is None else mended
+        match = self._located(frame, near_px)
+        if not match.lost or (clear := without_rays(frame.image)) is frame.image:
+            return match
+        return self._located(Reduced(clear), near_px)
+
+    def _located(self, frame: Reduced, near_px: tuple[float, float] | None) -> Match:
+        """Find the target in a frame without the detector's defects."""
         found = Found(clipped=frame.at_peak > self.frame_at_peak)
         if self.light is not None:
             frame = Reduced(self.light.evened(frame.image))
@@ -172,6 +182,9 @@ class Tracker:
         left = None if any(as_usual) else self._uncovered(frame.image, places)
         if left is not None:
             return left
+        if not found.matches and near_px is None:
+            for look in self.looks:
+                self._try(frame, look, _places_along(frame, look), found)
         if not found.matches and near_px is None:
             for look in self.looks:
                 self._try(frame, look, _places_beyond(frame, look), found)
@@ -326,6 +339,18 @@ def _places(frame: Reduced, look: Look, near_px: tuple[float, float] | None) -> 
     if near_px is None:
         return search(frame, look.coarse)
     return [Place(near_px[0] - look.point_px[0], near_px[1] - look.point_px[1], 1.0)]
+
+
+def _places_along(frame: Reduced, look: Look) -> list[Place]:
+    """Return places side by side where the reduced frame hardly tells them apart.
+
+    Of an edge that lies within a reduced pixel of the box's border little is left in the reduced
+    template, and along the edge that is left one place then looks like the next.
+    """
+    if look.coarse.factor == 1:
+        return []
+    found = search(frame, look.coarse, most=MOST_ALONG, within=ALONG, apart=1)
+    return found if found and found[0].likeness > ALIKE_ALONG else []
 
 
 def _places_beyond(frame: Reduced, look: Look) -> list[Place]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tem_track.mechanics import Settings, evaluate, hinge
-from tem_track.mechanics.events import find_drops, first_for_good
+from tem_track.mechanics.events import find_drops, first_for_good, let_go
 from tem_track.mechanics.hinge import fit_hinge
 from tem_track.mechanics.phases import find_holds
 from tests.mechanics.curves import loading_curve
@@ -233,6 +233,28 @@ def test_pieces_seen_for_a_moment_are_no_fracture_and_a_fracture_stays() -> None
     assert [i for i, words in enumerate(flags) if "BROKEN" in words] == list(range(70, 120))
     assert [i for i, words in enumerate(flags) if "SPECIMEN_LOST" in words] == [20]
     assert np.isnan(result.points["stress_MPa"][70:]).all()
+
+
+def test_a_crack_too_narrow_to_be_seen_began_when_the_force_fell() -> None:
+    table, _ = make(mode="tension", approach=0, break_at=66)
+    row = np.arange(120)
+    settings = Settings(mode="tension", shape="rod", scale_nm_per_px=2, stiffness_N_per_m=6)
+    table["broken"] = row >= 70
+    table["outline_flags"] = np.where(row >= 70, "BROKEN", "BENT").astype(object)
+    table["length_px"] = np.where(row >= 70, np.nan, 400.0)
+    result = evaluate(table, settings)
+    assert result.summary["fracture_frame"] == 66
+    assert np.isnan(result.points["length_nm"][66:]).all()
+    assert np.isfinite(result.points["length_nm"][:66]).all()
+    assert set(result.points["flags"][66:70]) == {"BROKEN"}
+
+
+@pytest.mark.parametrize("carried", [(90, 60, 30, 0, 0, 0), (90,) * 6])
+def test_a_force_that_falls_slowly_or_not_at_all_moves_no_fracture(
+    carried: tuple[int, ...],
+) -> None:
+    force = np.array([30.0, 60.0, 90.0, *carried, 0.0, 0.0, 0.0])
+    assert let_go(force, np.full(12, 1.0), 9) == 9
 
 
 def test_a_test_that_goes_by_steps() -> None:

@@ -15,6 +15,7 @@ from tem_track.records import Axis, Box, Match, Reference, Target
 from tem_track.tracking import build_trackers, choose, growing, require_axis
 from tem_track.tracking.coarse import Reduced, make_coarse, search
 from tem_track.tracking.outward import Outward, grows
+from tem_track.tracking.rays import without_rays
 from tem_track.tracking.registration import fit_all
 from tests.recordings import recording
 from tests.small import movie_frames
@@ -420,3 +421,56 @@ def test_a_bar_with_a_leaning_side_is_found_again_where_it_was():
     bar = build_trackers({0: images[0]}, scenes.sample(images), targets)["bar"]
     found = positions(bar, images) - positions(bar, images[:1])
     assert np.abs(found - camera).max() < 0.08
+
+
+def _corner(camera, seed: int = 0, levels: float = 150.0, edge: float = 110.0):
+    """A dark bar in the lower left corner of the frame."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices((384, 480)).astype(float)
+    return [
+        rng.poisson(
+            levels
+            * (1 - 0.98 * scenes.soft(edge + dx - x) * scenes.soft(y - 304 - dy + 0.05 * (x - dx)))
+        ).astype(np.uint16)
+        for dx, dy in camera
+    ]
+
+
+def test_a_bar_whose_box_ends_just_beside_its_edge_is_found_wherever_it_goes():
+    """Reduced eightfold, that box keeps one edge of the two, along which all places are alike."""
+    rng = np.random.default_rng(1)
+    rng.uniform(size=(40, 2))
+    camera = [(0.0, 0.0)] * 20 + [tuple(v) for v in rng.uniform((8, -14), (22, -2), (40, 2))]
+    images = _corner(camera)
+    box = Box(0, 286, 114, 98)
+    target = Target("bar", (Reference(0, box),), box.centre_px)
+    bar = build_trackers({0: images[0]}, scenes.sample(images), [target])["bar"]
+    found = positions(bar, images) - positions(bar, images[:1])
+    assert np.abs(found - camera).max() < 0.15
+
+
+def test_a_ray_in_the_dark_of_a_bar_loses_no_frame():
+    rng = np.random.default_rng(3)
+    camera = np.cumsum(rng.normal(0, 0.3, (24, 2)), axis=0)
+    camera -= camera[0]
+    drawn = np.array(_corner(camera))
+    images = (120 + 1.6 * drawn + rng.normal(0, 32, drawn.shape)).astype(np.uint16)
+    for k in (0, 7, 16):
+        for y, x in rng.integers((320, 10), (370, 90), (3, 2)):
+            images[k, y, x] = 4095
+    box = Box(0, 286, 130, 98)
+    target = Target("bar", (Reference(0, box),), box.centre_px)
+    bar = build_trackers({0: images[0]}, scenes.sample(images), [target])["bar"]
+    found = [bar.locate(image) for image in images]
+    assert not any(match.lost for match in found)
+    places = np.array([(m.x_px, m.y_px) for m in found])
+    assert np.abs(places - places[0] - camera).max() < 0.3
+
+
+def test_only_single_pixels_are_rays():
+    image = np.random.default_rng(0).normal(100, 5, (128, 128)).astype(np.float32)
+    image[40, 20:60] = 400  # a stroke
+    image[80:83, 80:83] = 400  # a dot
+    assert without_rays(image) is image
+    image[100, 30] = 400
+    assert np.flatnonzero(without_rays(image) != image).tolist() == [100 * 128 + 30]
