@@ -126,18 +126,20 @@ What bounds them:
   in the first frames under load): 0.06 to 0.10 px of change in six movies of all frames, 0.14
   without it in the worst.
 - The ends of balls: their diameters at the faces are not to be used.
-- A neck from 34 to 6 px wide: 0.1 to 0.7 px rms (0.1 too wide in the mean of 50; without noise
-  0.05 where it is 30 px wide to 0.16 where it is 6, with the blur as drawn as well) on the tests'
+- A neck from 34 to 6 px wide: 0.1 to 0.7 px rms (0.1 too wide in the mean of 50; without noise 0.05
+  where it is 30 px wide to 0.16 where it is 6, with the blur as drawn as well) on the tests'
   scenes, which are drawn apart, contours or not, and 0.2 to 0.6 along 28 px about its bottom;
-  kinked ones 0.2 to 1.4. A bottom as sharp as a knife is read 0.7 to 1.8 px too wide, behind the blur.
-  On its flanks a soft fit follows the grain: 1.2 px too wide 10 px beside the bottom of one movie drawn
-  by another program, in single frames 2.8; u holds half of what fit and curve differ by.
+  kinked ones 0.2 to 1.4. A bottom as sharp as a knife is read 0.7 to 1.8 px too wide, behind the
+  blur. On its flanks a soft fit follows the grain: 1.2 px too wide 10 px beside the bottom of one
+  movie drawn by another program, in single frames 2.8; u holds half of what fit and curve differ
+  by.
 - A break is a band without a body, or a slit that light crosses from one side to the other along
   any path. Two pieces of a real gold ligament that lie 5 px apart across a width of 50 are seen as
   two along their own axis (48 degrees) and along axes that are given 13 degrees less to 4 more, and
   no frame before; 8 to 14 degrees more, the box holds too little of the lower piece: the rupture is
   missed there or whole frames called broken, and an axis 48 degrees off (upright) measures nothing.
-  Where a body bars every path a frame is not called broken, whatever its bands show.
+  Where enough of a body is seen and bars every path, a frame is not called broken, whatever its
+  bands show.
 - A fillet that widens to twice the pillar within a tenth of its length is steeper than the smooth
   curve. Where its outermost six bands are clearly curved a parabola leads to the face: of a drawn
   pillar 46.5 px of 46.7 (42.3 before, and its u 0.4), u 2.2. Where they may be, what the parabola
