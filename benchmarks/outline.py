@@ -101,12 +101,14 @@ What bounds them:
   does not change, so that all frames tell it together, and what is left (0.2 to 0.5 px, the same
   in all frames of a movie) is the learnt profile's: layer and core trade off against each other.
   A wall thinner than the blur is told by its darkness alone, and u is then as large as the blur.
-- Balls and crystals drawn by other programs (twelve movies): mid diameter off by -0.4 to 0.3 px, u
+- Balls and crystals drawn by other programs (eleven movies): mid diameter off by -0.4 to 0.3 px, u
   0.1 to 0.4; polyhedra by -2.7 to 0.6, u 0.9 to 1.9. A polyhedron's edge begins with a wedge that
   hardly absorbs, and 1 to 1.4 px of it drown in the film's texture; a pale layer explains it as
-  well. Length: a ball's base and tip touch it in one place, whose roughness is in the length and
-  shared by all frames (0.0 to 0.9 px; 2.4 and 3.5 px, u 1.5 and 1.7, on rough bases that reach 2 px
-  above where the truth counts from).
+  well. A ball's smallest diameter lies where its sides are steep: 1.6 px too wide of a full one, u
+  1.1, and 4.3 of a hollow one whose wall is as thick there as at the equator, u 1.4. Length: a
+  ball's base and tip touch it in one place, whose roughness is in the length and shared by all
+  frames (0.0 to 1.0 px; 2.4 and 3.5 px, u 1.5 and 1.7, on rough bases that reach 2 px above where
+  the truth counts from).
 - Length: the base's face, learnt once. Where its darkness begins with a small step and goes on as
   a root of the depth, the columns' differences show it to 0.05 to 0.4 px (ten movies drawn by
   another program, among them bases as dark as the rod: initial length off by -0.2 to 0.4 px, 0.6 of
