@@ -82,13 +82,13 @@ What bounds them:
   edges of all bands, 0.5 px each on the midline). A curve through one frame's bands, led on to the
   faces by straight lines, gave a bow of 25 px 0.2 px too much. In which form a specimen bends is
   now learnt from all frames, and what is left of a frame is nearly straight: 0.34 px of bent rods
-  became 0.26 over twelve movies, 0.23 of it a frame's own and 0.12 grain that bends with the rod.
+  became 0.27 over twelve movies, 0.24 of it a frame's own and 0.13 grain that bends with the rod.
 - The largest diameter of a pulled or tapered rod lies at one of its faces, to which its last rows
   are led on: with 0.75 px an edge and band, 0.4 px from a straight line through 30 bands, 0.6 from
   a parabola. What a load does to a pulled rod's width is level but for the neck, so that its form
   holds all that its frames share, the faces too, and a frame's own curve is not free to lean at its
-  ends: 0.65 px over twelve movies became 0.52, a frame's own part 0.47 px became 0.33. Left are
-  0.40 px that are the same in all frames: grain at that face (0.25 to 0.3 px in the mean over the
+  ends: 0.65 px over twelve movies became 0.52, a frame's own part 0.47 px became 0.32. Left are
+  0.41 px that are the same in all frames: grain at that face (0.25 to 0.3 px in the mean over the
   frames), the profile (0.13), and that the widest of places nearly alike is picked, which its u
   holds. Taking the expected excess off, or a stiffer or softer form, gave 0.49 to 0.54.
 - A ball's mid diameter is read on the bands about its equator, whose squares are as smooth as the
