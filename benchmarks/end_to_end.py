@@ -45,6 +45,11 @@ stands the mean error before contact over that. A change of length is counted fr
 contact, so that its u holds the step to contact as well: its bracket is the root mean square of
 error / u in contact, mean error and all, of which a movie gives one, not a hundred.
 
+What is left, and why: a rod that stands still on the film behind it (approach, drift) shows the
+film's grain as its own form in all frames, 0.2 to 0.7 px of its mid diameter, which u holds; the
+largest diameter of a pulled rod lies at one of its faces, where grain is fixed in it (1.1 px in one
+of three). [Outlines](accuracy_outline.md) has the bounds.
+
 The parts have pages of their own: [tracking](accuracy_tracking.md) beside other programs and the
 Cramér-Rao bound, [outlines](accuracy_outline.md) beside other edge models, [forces, stresses and
 moduli](accuracy_movies.md), and how honest the [mechanics' intervals](accuracy_mechanics.md) are.
