@@ -6,14 +6,17 @@ import itertools
 import math
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 from tem_track.records import Image
-from tem_track.tracking.coarse import Place, Reduced
+from tem_track.tracking.coarse import Float32, Place, Reduced
 from tem_track.tracking.fit import Fit, fit_pattern
 from tem_track.tracking.focus import Blurs, Refocused, contrast_of_detail, refocus
 from tem_track.tracking.look import Look
+from tem_track.tracking.noise import variance
 from tem_track.tracking.reasons import BLURRED, NO_FIT, UNLIKE, why_lost
+from tem_track.tracking.splines import MARGIN, moved
 
 __all__ = ["NO_DOUBT", "refine", "rough_place"]
 
@@ -25,6 +28,8 @@ _REACH_PX = 1.5
 """How far from the right place the full fit is sure to find it."""
 _ROUGH_STARTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
 """The coarse peak can be a reduced pixel off, and from there the fit can end in a false minimum."""
+_ALIKE = 0.9
+"""Likeness of the reduced frame, from which on whole pixels about its place are worth a search."""
 _ROUGH_REACH = 2.5
 """Reduced pixels from the coarse peak, beyond which the fit has gone astray."""
 
@@ -94,6 +99,41 @@ def _starts(
     for dx, dy in itertools.product((0, 1, -1), repeat=2):
         if dx or dy:
             yield (x + step * dx, y + step * dy, turn)
+    if place.likeness > _ALIKE:
+        yield (*_whole_place(frame.image, look, x, y, 2 * factor), turn)
+
+
+def _whole_place(image: Image, look: Look, x: float, y: float, reach: int) -> tuple[float, float]:
+    """Return the place (x, y) in whole pixels at which the template fits the frame best.
+
+    The reduced template of a box that ends beside an edge holds a mixture of what moves with the
+    target and what does not, and its fit can be off by more than the full one reaches.
+
+    Parameters
+    ----------
+    image : Image
+    look : Look
+    x, y : float
+        About where the box's top-left pixel is.
+    reach : int
+        How far around, in pixels.
+    """
+    template, share = _values(look), look.pattern.share
+    weight = np.sqrt(share / variance(look.pattern.noise, template)).astype(np.float32)
+    h, w = share.shape
+    top, left = round(y) - reach, round(x) - reach
+    rows = np.clip(np.arange(top, top + h + 2 * reach), 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + w + 2 * reach), 0, image.shape[1] - 1)
+    around = image[np.ix_(rows, columns)].astype(np.float32) - np.float32(look.pattern.level)
+    alike = cv2.matchTemplate(around, template, cv2.TM_CCOEFF_NORMED, mask=weight)
+    v, u = np.unravel_index(int(np.nan_to_num(alike).argmax()), alike.shape)
+    return float(left + u), float(top + v)
+
+
+def _values(look: Look) -> Float32:
+    """Return the template's grey values, less its level."""
+    inner = slice(MARGIN, -MARGIN)
+    return np.ascontiguousarray(moved(look.pattern.coef, 0.0, 0.0, 3)[inner, inner])
 
 
 def rough_place(

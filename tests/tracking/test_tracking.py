@@ -13,9 +13,10 @@ import tifffile
 from tem_track.errors import TrackingError
 from tem_track.records import Axis, Box, Match, Reference, Target
 from tem_track.tracking import build_trackers, choose, growing, require_axis
-from tem_track.tracking.coarse import Reduced, make_coarse, search
+from tem_track.tracking.coarse import Place, Reduced, make_coarse, search
 from tem_track.tracking.outward import Outward, grows
 from tem_track.tracking.rays import without_rays
+from tem_track.tracking.refine import refine
 from tem_track.tracking.registration import fit_all
 from tests.recordings import recording
 from tests.small import movie_frames
@@ -447,6 +448,25 @@ def test_a_bar_whose_box_ends_just_beside_its_edge_is_found_wherever_it_goes():
     bar = build_trackers({0: images[0]}, scenes.sample(images), [target])["bar"]
     found = positions(bar, images) - positions(bar, images[:1])
     assert np.abs(found - camera).max() < 0.15
+
+
+def test_a_reduced_template_that_leads_astray_loses_no_frame():
+    """What does not move with the target is mixed into it where the box ends beside an edge."""
+    camera = [(0.0, 0.0), (0.6, -0.4), (-0.3, 0.7)]
+    images = _corner(camera)
+    box = Box(0, 280, 134, 104)
+    target = Target("bar", (Reference(0, box),), box.centre_px)
+    bar = build_trackers({0: images[0]}, scenes.sample(images), [target])["bar"]
+    (look,) = bar.looks
+    astray = replace(look.rough, coef=np.roll(look.rough.coef, 1, axis=0))
+    place = Place(box.x_px, box.y_px, 0.95)
+    for image, (dx, dy) in zip(images, camera, strict=True):
+        found, reason = refine(
+            Reduced(image), replace(look, rough=astray), place, patient=True, sharp=False
+        )
+        assert not reason
+        assert abs(found.fit.x_px - box.x_px - dx) < 0.15
+        assert abs(found.fit.y_px - box.y_px - dy) < 0.15
 
 
 def test_a_ray_in_the_dark_of_a_bar_loses_no_frame():
