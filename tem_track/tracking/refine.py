@@ -119,7 +119,8 @@ def _whole_place(image: Image, look: Look, x: float, y: float, reach: int) -> tu
         How far around, in pixels.
     """
     template, share = _values(look), look.pattern.share
-    weight = np.sqrt(share / variance(look.pattern.noise, template)).astype(np.float32)
+    doubt = variance(look.pattern.noise.astype(float), template.astype(float))
+    weight = np.sqrt(share / doubt).astype(np.float32)
     h, w = share.shape
     top, left = round(y) - reach, round(x) - reach
     rows = np.clip(np.arange(top, top + h + 2 * reach), 0, image.shape[0] - 1)
