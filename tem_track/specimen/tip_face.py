@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tem_track.records import FloatArray
 from tem_track.specimen.central_step import CLEAR_STEP, DRAWN_PX, central_step
@@ -19,6 +20,7 @@ from tem_track.specimen.sampled import (
     mean_strip,
     side_profile,
 )
+from tem_track.specimen.smooth import Mask
 from tem_track.specimen.strip import Strip
 
 __all__ = ["learn_tip_face", "sharpest"]
@@ -32,6 +34,8 @@ _CLEAR_OF_BODY_PX = 6.0
 _CLEAR_OF_FLANK_PX = 3.0
 _FLANK_PX, _AS_HIGH = 4.0, 0.6
 """From where on, and how high, a step beside the specimen is a narrow tip's flank."""
+_APEX_PX = 6.0
+"""How far the apex of a curved tip reaches beyond the face beside the specimen at most."""
 _FACE_BLUR_PX, _LEAST_U_FACE_PX = 1.2, 0.05
 
 
@@ -173,7 +177,6 @@ def _front(
     more of its step together than samples a pixel apart.
     """
     at = face + FRONT_PX
-    ahead = at < face - 3
     rows = []
     for strip in strips:
         s = strip.grid.s_px
@@ -181,7 +184,7 @@ def _front(
         smooth = np.interp(at, s, end_profile(strip, middle, end, 3))
         if not np.isfinite(smooth).any():
             continue  # out of view
-        body = np.flatnonzero((smooth < 0.9 * np.nanmax(smooth)) & ahead)
+        body = _before_the_tip(smooth < 0.9 * np.nanmax(smooth), at, face - 3)
         if len(body):
             values[at < at[body[-1]] + _CLEAR_OF_BODY_PX] = np.nan
         rows.append(values)
@@ -190,6 +193,19 @@ def _front(
     mean = np.nansum(stack, axis=0) / np.maximum(count, 1)
     seen = count > 0
     return np.asarray(np.interp(at, at[seen], mean[seen])), at
+
+
+def _before_the_tip(dark: Mask, at: FloatArray, ahead_px: float) -> NDArray[np.intp]:
+    """Return which dark places in front of the tip are a body's and not the tip's own.
+
+    A curved tip's apex reaches farther than its face beside the specimen: what is dark from there
+    on, with light before it, is the apex.
+    """
+    ahead = at < ahead_px
+    lit = np.flatnonzero(~dark & ahead)
+    if len(lit) and at[lit[-1]] > ahead_px - _APEX_PX:
+        ahead = ahead & (at < at[lit[-1]])
+    return np.flatnonzero(dark & ahead)
 
 
 def _between(s_px: FloatArray, profile: FloatArray, at_px: FloatArray) -> FloatArray:

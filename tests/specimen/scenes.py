@@ -34,6 +34,7 @@ class Scene:
     hole_px: tuple[float, float] | None = None
     asperity_px: float = 0.0
     tip_half_px: float = np.inf
+    tip_radius_px: float = np.inf
     dose: float = 150.0
     seed: int = 0
 
@@ -85,7 +86,12 @@ def draw(scene: Scene) -> Image:
     if scene.hole_px is not None:
         depth = np.where(abs(along - scene.hole_px[0]) < scene.hole_px[1] / 2, 0.0, depth)
     tip = base + scene.length_px + scene.gap_px
-    total = np.where(inside, depth, 0) + _blocks(s, t, base, tip, scene.tip_half_px)
+    is_ball = np.isfinite(scene.tip_radius_px)
+    blocks = _blocks(s, t, base, 1e4 if is_ball else tip, scene.tip_half_px)
+    total = np.where(inside, depth, 0) + blocks
+    if is_ball:
+        behind = scene.tip_radius_px - np.hypot(s - tip - scene.tip_radius_px, t)
+        total += (behind > 0) * (1.9 - 1.6 * np.exp(-np.maximum(behind, 0) / 16.0))
     knob = np.hypot(s - tip, t - 1.5 * radius.max()) < scene.asperity_px
     total = np.where(knob & (s < tip), 1.2, total)
     clean = gaussian_filter(np.exp(-total), 0.9 * FINE)

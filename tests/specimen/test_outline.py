@@ -451,6 +451,16 @@ def test_an_asperity_of_the_tip_is_no_part_of_the_specimen() -> None:
         assert outline.flags == ()
 
 
+def test_the_apex_of_a_ball_of_a_tip_is_its_face_and_no_specimen() -> None:
+    thin = Scene(gap_px=12.0, radius_px=lambda s: np.full_like(s, 14.0), tip_radius_px=50.0)
+    scenes = approach(thin, 12)
+    model = prepared(scenes, "rod")
+    for scene in scenes:
+        outline = measure(model, scene)
+        assert outline.gap_px == pytest.approx(scene.gap_px, abs=0.7)
+        assert outline.length_px == pytest.approx(scene.length_px, abs=0.7)
+
+
 def test_a_tilted_axis_is_found() -> None:
     scenes = [
         replace(s, angle_deg=18.0, base_shift_px=2.0 * k)
