@@ -101,11 +101,11 @@ What bounds them:
   does not change, so that all frames tell it together, and what is left (0.2 to 0.5 px, the same
   in all frames of a movie) is the learnt profile's: layer and core trade off against each other.
   A wall thinner than the blur is told by its darkness alone, and u is then as large as the blur.
-- The edge of a hole in the film, a tenth darker, that runs beside the end of a rod with a pale layer
-  looks like more of that layer: on a movie drawn by another program the diameter at the tip was 4 to
-  9 px too large (u 1.5), the bow 1.0 to 1.3 px off (u 0.3), and ten of 56 frames were `BENT`. Neither
-  the light on both sides nor the contrast of the bands tells it: other movies whose numbers are right
-  differ as much from side to side (5 % there, 4 to 6 % here).
+- The edge of a hole in the film, a step of a tenth, beside the end of a rod with a pale layer looks
+  like more of that layer: on a movie drawn by another program the diameter at the tip was 4 to 9 px
+  too large in front of contact (u 1.5), the bow up to 1.3 px off (u 0.3), and ten of 56 frames were
+  `BENT`. The light on both sides does not tell it: it departs from the other bands' by 5 to 7 %
+  there, and by 4 to 7 % on two movies whose outlines are right.
 - Balls and crystals drawn by other programs (eleven movies): mid diameter off by -0.4 to 0.3 px, u
   0.1 to 0.4; polyhedra by -2.7 to 0.6, u 0.9 to 1.9. A polyhedron's edge begins with a wedge that
   hardly absorbs, and 1 to 1.4 px of it drown in the film's texture; a pale layer explains it as
